@@ -1,0 +1,169 @@
+"""
+Rotations, angles and frames: every sign convention of the package is in this file.
+
+Frames, all right-handed:
+
+- camera optical (REP-103): x right, y down, z forward;
+- head ("optical head"): agrees with the optical frame when the person looks into the camera along
+  its axis, so its z axis points into the head;
+- face (REP-155): x out of the face, y to the person's left, z to the top of the head;
+- gaze (REP-155): z out of the face, x to the person's right, y down.
+
+Angles, as in FSA-Net, 300W-LP and AFLW2000-3D: yaw > 0 moves the nose to the image's left,
+pitch > 0 looks up, roll > 0 turns the head clockwise in the image, and
+
+    R_optical = Rx(-pitch) Ry(yaw) Rz(roll).
+
+This is not interchangeable with other Euler orders: at large yaw they differ by many degrees.
+The order is singular at yaw = +-90 degrees, so rotations are passed on, angles only shown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+FloatArray = NDArray[np.float64]
+
+# The axes of the REP-155 frames as columns, in the head frame.
+HEAD_FROM_FACE: FloatArray = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
+FACE_FROM_GAZE: FloatArray = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+
+def matrix_from_yaw_pitch_roll_deg(yaw_pitch_roll_deg: ArrayLike) -> FloatArray:
+    """
+    Return R_optical for angles in degrees.
+
+    :param yaw_pitch_roll_deg: [..., 3]
+    :returns: float64 [..., 3, 3]
+    :raises ValueError: if the last axis is not 3 long.
+    """
+    angles = np.asarray(yaw_pitch_roll_deg, np.float64)
+    if angles.ndim == 0 or angles.shape[-1] != 3:
+        raise ValueError(f'expected yaw, pitch, roll on the last axis, got shape {angles.shape}')
+    flat = angles.reshape(-1, 3)
+    if not len(flat):
+        return np.zeros((*angles.shape, 3))
+    # Upper case: intrinsic rotations, so the matrices multiply in this order.
+    turned = Rotation.from_euler('XYZ', flat[:, [1, 0, 2]] * (-1.0, 1.0, 1.0), degrees=True)
+    matrices: FloatArray = turned.as_matrix().reshape(*angles.shape, 3)
+    return matrices
+
+
+def yaw_pitch_roll_deg_from_matrix(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return yaw, pitch, roll in degrees; yaw in [-90, 90], the others in (-180, 180].
+
+    At yaw = +-90 degrees, where pitch and roll are not separable, some pair that gives the
+    rotation back is returned.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 3]
+    """
+    r = np.asarray(rotation_optical, np.float64)
+    sin_yaw = np.clip(r[..., 0, 2], -1.0, 1.0)
+    yaw = np.arcsin(sin_yaw)
+    pitch = -np.arctan2(-r[..., 1, 2], r[..., 2, 2])
+    roll = np.arctan2(-r[..., 0, 1], r[..., 0, 0])
+    # Gimbal lock: all of the in-plane turn goes into roll.
+    locked = np.abs(sin_yaw) > 1.0 - 1e-12
+    pitch = np.where(locked, 0.0, pitch)
+    roll = np.where(locked, np.arctan2(r[..., 1, 0], r[..., 1, 1]), roll)
+    return np.degrees(np.stack([yaw, pitch, roll], axis=-1))
+
+
+def face_quaternion_xyzw(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return the orientation of the REP-155 face frame in the optical frame.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 4], x y z w
+    """
+    return _quaternion_xyzw(np.asarray(rotation_optical, np.float64) @ HEAD_FROM_FACE)
+
+
+def gaze_quaternion_xyzw(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return the orientation of the REP-155 gaze frame in the optical frame.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 4], x y z w
+    """
+    gaze = np.asarray(rotation_optical, np.float64) @ HEAD_FROM_FACE @ FACE_FROM_GAZE
+    return _quaternion_xyzw(gaze)
+
+
+def rotation_optical_from_face_quaternion(quaternion_xyzw: ArrayLike) -> FloatArray:
+    """
+    Return R_optical for the orientation of a face frame; inverse of face_quaternion_xyzw.
+
+    :param quaternion_xyzw: [..., 4]
+    :returns: float64 [..., 3, 3]
+    """
+    matrices: FloatArray = Rotation.from_quat(quaternion_xyzw).as_matrix()
+    return matrices @ HEAD_FROM_FACE.T
+
+
+def nose_direction(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return the unit vector out of the face, in the optical frame.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 3]
+    """
+    return -np.asarray(rotation_optical, np.float64)[..., :, 2]
+
+
+def rotation_to_ray(ray: ArrayLike) -> FloatArray:
+    """
+    Return the smallest rotation that takes the optical axis (0, 0, 1) to a ray.
+
+    :param ray: [..., 3], the direction from the camera to the face, any length, z > 0
+    :returns: float64 [..., 3, 3]
+    """
+    unit = np.asarray(ray, np.float64)
+    unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
+    x, y, z = unit[..., 0], unit[..., 1], unit[..., 2]
+    # Rodrigues' formula for the axis (0, 0, 1) x ray; 1 + z stays away from 0 as z > 0.
+    h = 1.0 / (1.0 + z)
+    rows = [
+        np.stack([1.0 - h * x * x, -h * x * y, x], axis=-1),
+        np.stack([-h * x * y, 1.0 - h * y * y, y], axis=-1),
+        np.stack([-x, -y, z], axis=-1),
+    ]
+    return np.stack(rows, axis=-2)
+
+
+def mirrored(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return the rotation that the mirrored picture (left and right swapped) shows.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 3, 3]
+    """
+    flip = np.diag([-1.0, 1.0, 1.0])
+    return flip @ np.asarray(rotation_optical, np.float64) @ flip
+
+
+def geodesic_deg(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """
+    Return the angle of the rotation between two rotations, in degrees.
+
+    :param a: [..., 3, 3]
+    :param b: [..., 3, 3], broadcast against ``a``
+    :returns: float64 [...], 0 to 180
+    """
+    difference = np.swapaxes(np.asarray(a, np.float64), -1, -2) @ np.asarray(b, np.float64)
+    # atan2 of both parts stays exact for tiny angles, where arccos of the trace does not.
+    skew = difference - np.swapaxes(difference, -1, -2)
+    sine = np.sqrt(skew[..., 2, 1] ** 2 + skew[..., 0, 2] ** 2 + skew[..., 1, 0] ** 2)
+    cosine = np.trace(difference, axis1=-2, axis2=-1) - 1.0
+    return np.degrees(np.arctan2(sine, cosine))
+
+
+def _quaternion_xyzw(matrix: FloatArray) -> FloatArray:
+    if matrix.ndim > 2 and not len(matrix):
+        return np.zeros((0, 4))
+    quaternions: FloatArray = Rotation.from_matrix(matrix).as_quat()
+    return quaternions
