@@ -1,0 +1,69 @@
+"""
+Cut faces out of an image for the network.
+
+One definition for training and use: what lies beyond the image is black, the picture is shrunk by
+area averaging, so that a large face does not alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fsanet_ros.types import Image, Square
+
+NETWORK_SIZE = 64  # pixels, both sides
+
+
+def cut_crop(image: Image, square: Square, size: int = NETWORK_SIZE) -> Image:
+    """
+    Return the square region of an image, resized; black beyond the border.
+
+    :param image: uint8 [h, w, 3]; not copied, may be a strided view
+    :param square: the region in pixels; may lie anywhere, its side must be positive
+    :param size: pixels of the result's sides
+    :returns: uint8 [size, size, 3]
+    :raises ValueError: if the image has another shape or dtype, or the side is not positive
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f'expected uint8 [h, w, 3], got {image.dtype} {image.shape}')
+    # Whole pixels: at these sizes half a pixel is far below what the network can tell.
+    side = round(square.side)
+    if side < 1:
+        raise ValueError(f'expected a square of at least one pixel, got a side of {square.side}')
+    x = round(square.center_x - square.side / 2)
+    y = round(square.center_y - square.side / 2)
+    inside = image[max(y, 0) : max(y + side, 0), max(x, 0) : max(x + side, 0)]
+    if inside.shape[:2] == (side, side):
+        return _resized(inside, size)
+    if not inside.size:
+        return np.zeros((size, size, 3), np.uint8)
+    left, top = max(-x, 0), max(-y, 0)
+    right, bottom = side - left - inside.shape[1], side - top - inside.shape[0]
+    padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return _resized(padded, size)
+
+
+def cut_crops(
+    image: Image, squares: Sequence[Square], size: int = NETWORK_SIZE
+) -> NDArray[np.uint8]:
+    """
+    Return the crops of several faces as one batch.
+
+    :param image: uint8 [h, w, 3]
+    :param squares: n regions in pixels
+    :returns: uint8 [n, size, size, 3]
+    """
+    crops = np.empty((len(squares), size, size, 3), np.uint8)
+    for crop, square in zip(crops, squares, strict=True):
+        crop[...] = cut_crop(image, square, size)
+    return crops
+
+
+def _resized(region: Image, size: int) -> Image:
+    shrinks = region.shape[0] > size
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(region, (size, size), interpolation=interpolation), np.uint8)
