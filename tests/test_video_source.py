@@ -1,0 +1,325 @@
+"""The video source is a camera one can rely on: every frame, right stamps, clean ends."""
+
+import signal
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from ros_helpers import NodeProcess, call_service, until
+
+pytest.importorskip('rclpy')
+pytest.importorskip('sensor_msgs')
+
+import rclpy
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+import fsanet_ros.ros.video_source as video_source
+from fsanet_ros.geometry.calibration_file import Calibration, write_calibration
+from fsanet_ros.ros.images import bgr_from_image
+from fsanet_ros.video import Frames, VideoError
+
+pytestmark = pytest.mark.ros
+
+WIDTH, HEIGHT, FRAMES = 96, 64, 8
+
+
+def frame(number, width=WIDTH, height=HEIGHT):
+    """A picture whose brightness is its number, so that order and losses show."""
+    return np.full((height, width, 3), 20 + 25 * number, np.uint8)
+
+
+def number_of(msg):
+    return round((bgr_from_image(msg).mean() - 20) / 25)
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp('video') / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 50, (WIDTH, HEIGHT))
+    for number in range(FRAMES):
+        writer.write(frame(number))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def listener():
+    """Collects what comes on image and camera_info."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('listener', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    images, camera_infos = [], []
+    qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+    node.create_subscription(CameraInfo, 'camera_info', camera_infos.append, qos)
+    node.create_subscription(Image, 'image', images.append, qos)
+    yield SimpleNamespace(
+        node=node,
+        images=images,
+        infos=camera_infos,
+        spin=lambda: executor.spin_once(timeout_sec=0.05),
+    )
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def start(**parameters):
+    arguments = ['-m', 'fsanet_ros.ros.video_source', '--ros-args']
+    for name, value in parameters.items():
+        arguments += ['-p', f'{name}:={value}']
+    return NodeProcess(arguments)
+
+
+def receive(listener, node, count):
+    def arrived():
+        return len(listener.images) >= count and len(listener.infos) >= count
+
+    assert until(lambda: arrived() or not node.running, step=listener.spin), node.output
+    until(arrived, timeout_s=1.0, step=listener.spin)
+    assert arrived(), (len(listener.images), len(listener.infos), node.output)
+
+
+def test_every_frame_once_in_order_then_exit_code_0(video, listener):
+    with start(video=video, wait_for_subscriber_s=20.0, frame_id='eye') as node:
+        receive(listener, node, FRAMES)
+        assert node.wait() == 0
+        assert f'{FRAMES} frames' in node.output
+    assert [number_of(msg) for msg in listener.images] == list(range(FRAMES))
+    assert len(listener.infos) == FRAMES
+    stamps = [(msg.header.stamp.sec, msg.header.stamp.nanosec) for msg in listener.images]
+    assert stamps == sorted(set(stamps))
+    for image, info in zip(listener.images, listener.infos, strict=True):
+        assert image.header == info.header and image.header.frame_id == 'eye'
+        assert image.encoding == 'bgr8' and image.step == 3 * WIDTH
+        assert (image.width, image.height) == (info.width, info.height) == (WIDTH, HEIGHT)
+        # Not calibrated, as sensor_msgs/CameraInfo defines it.
+        assert not np.any(info.k) and not np.any(info.p) and len(info.d) == 0
+
+
+@pytest.mark.parametrize(('rate_hz', 'expected'), [(0.0, 50.0), (20.0, 20.0)])
+def test_rate_is_the_files_own_or_the_asked(video, listener, rate_hz, expected):
+    with start(video=video, wait_for_subscriber_s=20.0, rate_hz=rate_hz) as node:
+        receive(listener, node, FRAMES)
+    stamps = [msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec for msg in listener.images]
+    rate = (FRAMES - 1) / (stamps[-1] - stamps[0])
+    assert rate == pytest.approx(expected, rel=0.25)
+
+
+def test_loops_until_max_frames(video, listener):
+    count = 2 * FRAMES + 3
+    with start(video=video, loop='true', max_frames=count, wait_for_subscriber_s=20.0) as node:
+        receive(listener, node, count)
+        assert node.wait() == 0
+    assert [number_of(msg) for msg in listener.images] == [n % FRAMES for n in range(count)]
+
+
+def test_pictures_of_a_folder_in_natural_order_whatever_their_size(tmp_path, listener):
+    for number in range(FRAMES):
+        picture = frame(number, width=40 + number)
+        cv2.imwrite(str(tmp_path / f'picture_{number + 5}.png'), picture)  # 5 ... 12
+    (tmp_path / 'notes.txt').write_text('no picture')
+    with start(video=tmp_path, wait_for_subscriber_s=20.0) as node:
+        receive(listener, node, FRAMES)
+        assert node.wait() == 0
+    assert [number_of(msg) for msg in listener.images] == list(range(FRAMES))
+    assert [info.width for info in listener.infos] == [40 + n for n in range(FRAMES)]
+
+
+def calibration(tmp_path, width):
+    k = np.array([[100.0, 0, 48], [0, 101, 32], [0, 0, 1]])
+    d = np.array([0.1, -0.2, 0.001, 0.002, 0.03])
+    path = tmp_path / 'camera.yaml'
+    p = np.hstack([k, np.zeros((3, 1))])
+    write_calibration(path, Calibration(width, HEIGHT, k, d, 'plumb_bob', np.eye(3), p, 'eye'))
+    return path, k, d
+
+
+@pytest.mark.parametrize('scheme', ['', 'file://'])
+def test_calibration_is_published(tmp_path, video, listener, scheme):
+    path, k, d = calibration(tmp_path, WIDTH)
+    with start(video=video, camera_info_url=f'{scheme}{path}', wait_for_subscriber_s=20.0) as node:
+        receive(listener, node, FRAMES)
+    info = listener.infos[-1]
+    np.testing.assert_array_equal(info.k, k.ravel())
+    np.testing.assert_array_equal(info.d, d)
+    np.testing.assert_array_equal(info.r, np.eye(3).ravel())
+    assert info.distortion_model == 'plumb_bob' and info.p[0] == 100.0
+    assert info.header == listener.images[-1].header
+
+
+def test_calibration_of_another_size_is_not_published(tmp_path, video, listener):
+    path, _, _ = calibration(tmp_path, 2 * WIDTH)
+    with start(video=video, camera_info_url=path, wait_for_subscriber_s=20.0) as node:
+        receive(listener, node, FRAMES)
+        node.wait()
+        assert node.output.count('the calibration is for 192 x 64 pixels') == 1
+    assert not np.any(listener.infos[-1].k)
+    assert listener.infos[-1].width == WIDTH
+
+
+def test_best_effort_is_offered_when_asked_for(video, listener):
+    with start(video=video, reliability='best_effort', loop='true') as node:
+        node.wait_for_output('publishing')
+        assert until(
+            lambda: listener.node.get_publishers_info_by_topic('/image'), step=listener.spin
+        )
+        for topic in ('/image', '/camera_info'):
+            (info,) = listener.node.get_publishers_info_by_topic(topic)
+            assert info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        assert node.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'text'),
+    [
+        ({'video': '/nowhere/clip.mp4'}, '/nowhere/clip.mp4 does not exist'),
+        ({'video': __file__}, 'test_video_source.py is not a video that OpenCV can decode'),
+        ({'video': __file__, 'camera': 0}, 'set one'),
+        ({'video': '{video}', 'rate_hz': -1.0}, 'rate_hz out of range'),
+        ({'video': '{video}', 'rate_hz': 'fast'}, 'rate_hz'),
+        ({'video': '{video}', 'reliability': 'good'}, 'reliable or best_effort'),
+        ({'video': '{video}', 'camera_info_url': '/nowhere/c.yaml'}, '/nowhere/c.yaml'),
+        ({'video': '{video}', 'camera_info_url': 'package://nope/c.yaml'}, "no package 'nope'"),
+        ({'video': '{video}', 'camera_info_url': 'http://x/c.yaml'}, 'file:///... or package://'),
+    ],
+)
+def test_what_can_not_work_ends_with_a_reason_and_code_1(video, parameters, text):
+    given = {
+        name: str(value).format(video=video) if name == 'video' else value
+        for name, value in parameters.items()
+    }
+    with start(**given) as node:
+        assert node.wait() == 1
+        assert text in node.output and 'Traceback' not in node.output
+
+
+def test_an_unreadable_picture_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), frame(0))
+    (tmp_path / 'b.png').write_bytes(b'rubbish')
+    with start(video=tmp_path) as node:
+        assert node.wait() == 1
+        assert 'b.png is not a picture' in node.output and 'Traceback' not in node.output
+
+
+@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_cleanly(video, sig):
+    with start(video=video, loop='true') as node:
+        node.wait_for_output('publishing')
+        node.send(sig)
+        assert node.wait(5.0) == 0
+        assert 'Traceback' not in node.output
+
+
+def test_signals_end_the_wait_for_a_subscriber(video):
+    with start(video=video, wait_for_subscriber_s=60.0) as node:
+        node.wait_for_output('waiting for a subscriber of /image')
+        assert node.stop() == 0
+        assert 'Traceback' not in node.output
+
+
+def test_without_a_subscriber_it_publishes_all_the_same(video):
+    with start(video=video, wait_for_subscriber_s=0.3) as node:
+        assert node.wait() == 0
+        assert 'nobody has subscribed to /image' in node.output
+
+
+def test_a_missing_camera_is_waited_for():
+    with start(camera=201) as node:
+        node.wait_for_output('camera 201 gives no frames')
+        node.wait_for_output('Trying again')
+        assert node.stop() == 0
+        assert 'Traceback' not in node.output
+
+
+def test_rate_and_loop_change_live_and_the_rest_does_not(video, listener):
+    with start(video=video, loop='true') as process:
+        process.wait_for_output('publishing')
+        request = SetParameters.Request(
+            parameters=[
+                Parameter('rate_hz', value=200.0).to_parameter_msg(),
+                Parameter('video', value='other').to_parameter_msg(),
+                Parameter('rate_hz', value=1e6).to_parameter_msg(),
+            ]
+        )
+        service = '/video_source/set_parameters'
+        response = call_service(listener.node, SetParameters, service, request, listener.spin)
+        rate, other, fast = response.results
+        assert rate.successful
+        assert not other.successful and 'read-only' in other.reason
+        assert not fast.successful and fast.reason
+        client = listener.node.create_client(SetParameters, service)
+        assert until(client.service_is_ready, step=listener.spin)
+        parameters = [Parameter('loop', value=False).to_parameter_msg()]
+        client.call_async(SetParameters.Request(parameters=parameters))
+        assert until(lambda: not process.running, step=listener.spin)
+        assert process.wait() == 0
+
+
+class BreakingCamera(Frames):
+    """Gives two frames, then is gone."""
+
+    name, live = 'camera 0', True
+
+    def __init__(self):
+        self.left, self.closed = 2, False
+
+    def read(self):
+        self.left -= 1
+        return frame(self.left) if self.left >= 0 else None
+
+    def rewind(self):
+        raise AssertionError('a camera can not be rewound')
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_camera_that_breaks_off_is_opened_again(monkeypatch, capfd):
+    opened = []
+
+    def open_frames(source, width, height):
+        assert (source, width, height) == (0, 640, 480)
+        if len(opened) == 1 and opened[0].left < 0 and not opened.count(None):
+            opened.append(None)
+            raise VideoError('camera 0 gives no frames.')
+        opened.append(BreakingCamera())
+        return opened[-1]
+
+    monkeypatch.setattr(video_source, 'open_frames', open_frames)
+    monkeypatch.setattr(video_source, '_RETRY_S', 0.05)
+    options = ['camera:=0', 'width:=640', 'height:=480', 'max_frames:=5']
+    arguments = ['--ros-args', *(word for option in options for word in ('-p', option))]
+    assert video_source.main(arguments) == 0
+    cameras = [camera for camera in opened if camera]
+    assert len(cameras) == 3 and all(camera.closed for camera in cameras)
+    output = ''.join(capfd.readouterr())
+    assert output.count('camera 0 broke off') == 1  # throttled
+    assert output.count('camera 0 gives no frames') == 1
+
+
+def test_parameters_are_described(video, listener):
+    with start(video=video, loop='true') as process:
+        process.wait_for_output('publishing')
+
+        def call(kind, name, request):
+            return call_service(
+                listener.node, kind, f'/video_source/{name}', request, listener.spin
+            )
+
+        names = call(ListParameters, 'list_parameters', ListParameters.Request()).result.names
+        own = [name for name, *_ in video_source._PARAMETERS]
+        assert set(own) <= set(names)
+        described = call(
+            DescribeParameters, 'describe_parameters', DescribeParameters.Request(names=own)
+        )
+        assert all(len(d.description) > 10 for d in described.descriptors)
+        assert {d.name for d in described.descriptors if not d.read_only} == {'rate_hz', 'loop'}
+        values = call(GetParameters, 'get_parameters', GetParameters.Request(names=['video']))
+        assert values.values[0].string_value == str(video)
