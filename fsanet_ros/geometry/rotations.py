@@ -146,6 +146,21 @@ def mirrored(rotation_optical: ArrayLike) -> FloatArray:
     return flip @ np.asarray(rotation_optical, np.float64) @ flip
 
 
+def halfway(a: FloatArray, b: FloatArray) -> FloatArray:
+    """
+    Return the rotations in the middle of the shortest way from a to b.
+
+    :param a: float64 [n, 3, 3]
+    :param b: float64 [n, 3, 3]
+    :returns: float64 [n, 3, 3]
+    """
+    if not len(a):
+        return np.zeros((0, 3, 3))
+    step = Rotation.from_matrix(np.swapaxes(a, -1, -2) @ b)
+    half: FloatArray = Rotation.from_rotvec(step.as_rotvec() / 2.0).as_matrix()
+    return a @ half
+
+
 def geodesic_deg(a: ArrayLike, b: ArrayLike) -> FloatArray:
     """
     Return the angle of the rotation between two rotations, in degrees.

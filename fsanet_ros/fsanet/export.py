@@ -1,0 +1,72 @@
+"""Export a network to ONNX: one uint8 input [n, 64, 64, 3], the batch axis free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from fsanet_ros.fsanet.crops import NETWORK_SIZE
+from fsanet_ros.fsanet.network import FSANet
+from fsanet_ros.fsanet.runtime import OnnxRuntime
+from fsanet_ros.fsanet.weight_files import Description, WeightsError
+
+OPSET = 13  # read by every onnxruntime from 1.6 on
+AGREEMENT_DEG = 1e-3
+
+
+class _FromPixels(nn.Module):
+    """The network with crops as they are cut as its input: nothing is left to do outside."""
+
+    def __init__(self, network: FSANet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map uint8 [n, 64, 64, 3] to float [n, 3], yaw, pitch, roll in degrees."""
+        angles: Tensor = self.network(crops.permute(0, 3, 1, 2).float())
+        return angles
+
+
+def export_onnx(network: FSANet, description: Description, path: Path) -> float:
+    """
+    Write an .onnx file and compare it with the network.
+
+    :returns: the largest difference in degrees
+    :raises WeightsError: if it is above 1e-3 degrees
+    """
+    network = network.cpu().eval()
+    example = torch.zeros((2, NETWORK_SIZE, NETWORK_SIZE, 3), dtype=torch.uint8)
+    torch.onnx.export(
+        _FromPixels(network).eval(),
+        (example,),
+        str(path),
+        input_names=['crops_bgr'],
+        output_names=['yaw_pitch_roll_deg'],
+        dynamic_axes={'crops_bgr': {0: 'n'}, 'yaw_pitch_roll_deg': {0: 'n'}},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    for key, value in description.to_metadata().items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return _check_agreement(network, path)
+
+
+def _check_agreement(network: FSANet, path: Path) -> float:
+    shape = (7, NETWORK_SIZE, NETWORK_SIZE, 3)
+    crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
+    difference = float(np.abs(OnnxRuntime(path)(crops) - expected).max())
+    if difference > AGREEMENT_DEG:
+        raise WeightsError(
+            f'{path} differs from the network by {difference:.4f} degrees, expected at most '
+            f'{AGREEMENT_DEG}: do not use it'
+        )
+    return difference

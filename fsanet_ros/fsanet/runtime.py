@@ -1,0 +1,143 @@
+"""
+Run the network: onnxruntime where it is installed, PyTorch otherwise, with the same angles.
+
+A face's result does not depend on the batch that it is in.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsanet_ros.fsanet.crops import NETWORK_SIZE
+from fsanet_ros.fsanet.weight_files import (
+    DEFAULT_WEIGHTS,
+    Description,
+    WeightsError,
+    find_weights,
+)
+
+RUNTIME_NAMES = ('onnxruntime', 'torch')
+
+
+class Runtime(Protocol):
+    """A loaded network."""
+
+    name: str
+    description: Description
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """
+        Estimate the poses of a batch of crops.
+
+        :param crops: uint8 [n, 64, 64, 3] BGR, n may be 0
+        :returns: float64 [n, 3], yaw, pitch, roll in degrees, against the ray to the face
+        """
+        ...
+
+
+class OnnxRuntime:
+    """The network in onnxruntime."""
+
+    name = 'onnxruntime'
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS, threads: int = 1) -> None:
+        """
+        Load weights.
+
+        :param threads: of this network; more than one helps with many faces only
+        :raises WeightsError: if the file is not a network of this package
+        """
+        import onnxruntime
+
+        path = find_weights(weights, '.onnx')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that wait in busy loops would take the cores of detector and robot.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # onnxruntime's own classes are not public
+            raise WeightsError(
+                f'{path} is not a readable ONNX network ({error}): download or export it again'
+            ) from error
+        found = [(i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        expected = [('tensor(uint8)', [NETWORK_SIZE, NETWORK_SIZE, 3])]
+        if found != expected:
+            raise WeightsError(
+                f'{path} takes {found}, expected {expected} after the batch axis: export the '
+                'network with this package'
+            )
+        self._input = self._session.get_inputs()[0].name
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.description = Description.from_metadata(metadata, path)
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Estimate the poses of a batch of crops; see Runtime."""
+        if not len(crops):
+            return np.zeros((0, 3))
+        angles: NDArray[Any] = self._session.run(None, {self._input: crops})[0]
+        return angles.astype(np.float64)
+
+
+class TorchRuntime:
+    """The network in PyTorch."""
+
+    name = 'torch'
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS, threads: int = 1) -> None:
+        """
+        Load weights.
+
+        :param threads: of all of PyTorch in this process
+        :raises WeightsError: if the file is not a network of this package
+        """
+        import torch
+
+        from fsanet_ros.fsanet.state_files import load_network
+
+        torch.set_num_threads(threads)
+        self._torch = torch
+        self._network, self.description = load_network(find_weights(weights, '.safetensors'))
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Estimate the poses of a batch of crops; see Runtime."""
+        if not len(crops):
+            return np.zeros((0, 3))
+        with self._torch.inference_mode():
+            pixels = self._torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+            angles: NDArray[Any] = self._network(pixels).numpy()
+        return angles.astype(np.float64)
+
+
+def make_runtime(
+    weights: str | Path = DEFAULT_WEIGHTS, name: str = 'auto', threads: int = 1
+) -> Runtime:
+    """
+    Load weights into the runtime of that name, or into the best that is installed.
+
+    :param name: onnxruntime, torch or auto
+    :raises ImportError: if it, or with auto none of them, is installed
+    :raises ValueError: for another name
+    """
+    if name not in ('auto', *RUNTIME_NAMES):
+        raise ValueError(f'unknown runtime {name!r}: expected auto, {", ".join(RUNTIME_NAMES)}')
+    wanted = RUNTIME_NAMES if name == 'auto' else (name,)
+    # A file says by its kind which runtime it is for.
+    if name == 'auto' and Path(weights).suffix == '.safetensors':
+        wanted = ('torch',)
+    installed = [n for n in wanted if importlib.util.find_spec(n) is not None]
+    if not installed:
+        raise ImportError(
+            f'{" or ".join(wanted)} is needed to run the network: pip install {wanted[0]}'
+        )
+    if installed[0] == 'onnxruntime':
+        return OnnxRuntime(weights, threads)
+    return TorchRuntime(weights, threads)
