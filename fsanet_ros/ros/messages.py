@@ -1,0 +1,137 @@
+"""Tracked heads as messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from geometry_msgs.msg import (
+    Point,
+    Pose,
+    PoseArray,
+    PoseWithCovariance,
+    Quaternion,
+    Transform,
+    TransformStamped,
+    Vector3,
+)
+from sensor_msgs.msg import RegionOfInterest
+from std_msgs.msg import Header
+
+from fsanet_ros.geometry.position import position_covariance_m2
+from fsanet_ros.msg import HeadPose, HeadPoseArray
+from fsanet_ros.tracking.tracker import TrackedHead
+from fsanet_ros.types import Box, FloatArray, Head
+
+# As in sensor_msgs/Imu: not known.
+UNKNOWN_COVARIANCE = -1.0
+
+
+def head_pose_array(
+    tracked: Sequence[TrackedHead],
+    header: Header,
+    image_size: tuple[int, int],
+    rotation_error_deg: tuple[float, float, float] | None,
+) -> HeadPoseArray:
+    """
+    Return the message of one image.
+
+    :param image_size: width and height in pixels, which boxes are clipped to
+    :param rotation_error_deg: see weight_files.Description
+    """
+    heads = [_head_pose(t, image_size, rotation_error_deg) for t in tracked]
+    return HeadPoseArray(header=header, heads=heads)
+
+
+def pose_array(tracked: Sequence[TrackedHead], header: Header) -> PoseArray:
+    """Return the poses of the heads' face frames; the position is NaN where it is unknown."""
+    return PoseArray(header=header, poses=[_pose(t.head) for t in tracked])
+
+
+def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[TransformStamped]:
+    """Return face_<id> and gaze_<id> of the heads whose position is known."""
+    frames = []
+    for t in tracked:
+        if t.head.position_m is None:
+            continue
+        origin = _vector(t.head.position_m)
+        for name, quaternion in (
+            (f'face_{t.id}', t.head.face_quaternion_xyzw),
+            (f'gaze_{t.id}', t.head.gaze_quaternion_xyzw),
+        ):
+            transform = Transform(translation=origin, rotation=_quaternion(quaternion))
+            frames.append(
+                TransformStamped(header=header, child_frame_id=name, transform=transform)
+            )
+    return frames
+
+
+def region_of_interest(box: Box, image_size: tuple[int, int]) -> RegionOfInterest:
+    """Return the part of a box that lies in the image, in whole pixels."""
+    width, height = image_size
+    left, right = (min(max(round(x), 0), width) for x in (box.x, box.x + box.width))
+    top, bottom = (min(max(round(y), 0), height) for y in (box.y, box.y + box.height))
+    return RegionOfInterest(
+        x_offset=left, y_offset=top, width=right - left, height=bottom - top
+    )
+
+
+def duration(seconds: float) -> Duration:
+    """Return a duration message."""
+    nanoseconds = round(seconds * 1e9)
+    return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def _head_pose(
+    tracked: TrackedHead,
+    image_size: tuple[int, int],
+    rotation_error_deg: tuple[float, float, float] | None,
+) -> HeadPose:
+    head = tracked.head
+    yaw, pitch, roll = np.radians(head.yaw_pitch_roll_deg).tolist()
+    covariance = _covariance(head, rotation_error_deg)
+    return HeadPose(
+        id=tracked.id,
+        roi=region_of_interest(head.face.box, image_size),
+        confidence=head.face.score,
+        pose=PoseWithCovariance(pose=_pose(head), covariance=covariance.ravel()),
+        position_valid=head.position_m is not None,
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+        age=duration(tracked.age_s),
+    )
+
+
+def _covariance(head: Head, rotation_error_deg: tuple[float, float, float] | None) -> FloatArray:
+    covariance = np.zeros((6, 6))
+    if head.position_m is None:
+        covariance[0, 0] = UNKNOWN_COVARIANCE
+    else:
+        covariance[:3, :3] = position_covariance_m2(head.position_m)
+    if rotation_error_deg is None:
+        covariance[3, 3] = UNKNOWN_COVARIANCE
+    else:
+        covariance[3:, 3:] = np.diag(np.radians(rotation_error_deg) ** 2)
+    return covariance
+
+
+def _pose(head: Head) -> Pose:
+    if head.position_m is None:
+        position = Point(x=math.nan, y=math.nan, z=math.nan)
+    else:
+        x, y, z = head.position_m.tolist()
+        position = Point(x=x, y=y, z=z)
+    return Pose(position=position, orientation=_quaternion(head.face_quaternion_xyzw))
+
+
+def _quaternion(xyzw: FloatArray) -> Quaternion:
+    x, y, z, w = xyzw.tolist()
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
+def _vector(xyz: FloatArray) -> Vector3:
+    x, y, z = xyz.tolist()
+    return Vector3(x=x, y=y, z=z)
