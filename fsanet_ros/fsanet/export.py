@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.network import FSANet
 from fsanet_ros.fsanet.runtime import OnnxRuntime
-from fsanet_ros.fsanet.weight_files import Description, WeightsError
+from fsanet_ros.fsanet.state_files import save_network
+from fsanet_ros.fsanet.weight_files import FORMATS, Description, WeightsError
 
 OPSET = 13  # read by every onnxruntime from 1.6 on
 AGREEMENT_DEG = 1e-3
@@ -29,6 +32,27 @@ class _FromPixels(nn.Module):
         """Map uint8 [n, 64, 64, 3] to float [n, 3], yaw, pitch, roll in degrees."""
         angles: Tensor = self.network(crops.permute(0, 3, 1, 2).float())
         return angles
+
+
+def write_weights(network: FSANet, description: Description, folder: Path) -> float:
+    """
+    Write a network as <name>.onnx and <name>.safetensors, and their hashes into index.json.
+
+    :returns: the largest difference between the two in degrees
+    :raises WeightsError: if it is above 1e-3 degrees
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx_path, state_path = (folder / f'{description.name}{suffix}' for suffix in FORMATS)
+    save_network(network, description, state_path)
+    difference = export_onnx(network, description, onnx_path)
+    index_path = folder / 'index.json'
+    index = json.loads(index_path.read_text(encoding='utf-8')) if index_path.is_file() else {}
+    index[description.name] = {
+        path.suffix: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (onnx_path, state_path)
+    }
+    index_path.write_text(json.dumps(index, indent=2) + '\n', encoding='utf-8')
+    return difference
 
 
 def export_onnx(network: FSANet, description: Description, path: Path) -> float:

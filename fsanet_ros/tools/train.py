@@ -6,10 +6,18 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fsanet_ros.learning.faces import load_aflw_faces, split
+from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.geometry import rotations
+from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.learning.evaluation import rotation_error_deg
+from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split
 from fsanet_ros.learning.recipe import load_recipe
 from fsanet_ros.learning.scores import Scores
+
+if TYPE_CHECKING:
+    from fsanet_ros.learning.training import Trainer
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--recipe', default='aflw', help='a YAML file, or the name of one')
     parser.add_argument('--data', type=Path, default=Path('../shared/data/aflw_faces'))
     parser.add_argument('--output', type=Path, default=Path('runs/aflw'), help='folder')
+    parser.add_argument('--name', default='fsanet_aflw', help='of the weights')
     parser.add_argument('--device', default='cpu', help='cpu or cuda')
     parser.add_argument('--validate-every', type=int, default=2000, help='steps')
     arguments = parser.parse_args(argv)
@@ -41,7 +50,26 @@ def main(argv: list[str] | None = None) -> int:
         trainer, training, validation, arguments.output, arguments.validate_every, report
     )
     print(f'kept aside: {scores}')
+    _write(trainer, validation, arguments.name, arguments.output)
     return 0
+
+
+def _write(trainer: Trainer, validation: LabelledFaces, name: str, folder: Path) -> None:
+    """Write the averaged network, with its error on the faces kept aside."""
+    from fsanet_ros.fsanet.export import write_weights
+
+    recipe = trainer.recipe
+    crops = central_crops(validation.pictures, recipe.crop_scale)
+    found = rotations.matrix_from_yaw_pitch_roll_deg(trainer.estimate(crops))
+    description = Description(
+        name=name,
+        crop_scale=recipe.crop_scale,
+        pixel_mean=recipe.pixel_mean,
+        pixel_scale=recipe.pixel_scale,
+        rotation_error_deg=rotation_error_deg(validation, found),
+    )
+    difference = write_weights(trainer.average, description, folder)
+    print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')
 
 
 if __name__ == '__main__':

@@ -1,0 +1,97 @@
+"""Measure weights on validation data: faces kept aside, Pointing'04."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from tqdm import tqdm
+
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.runtime import Runtime
+from fsanet_ros.geometry import rotations
+from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.learning.faces import LabelledFaces
+from fsanet_ros.learning.pointing04 import read_pointing04
+from fsanet_ros.learning.scores import Scores, score
+
+FloatArray = NDArray[np.float64]
+Pass = Callable[[Runtime, NDArray[np.uint8]], FloatArray]
+CHUNK = 256
+
+
+def estimate_faces(faces: LabelledFaces, runtime: Runtime, one_pass: Pass) -> FloatArray:
+    """Return the rotations of labelled faces, cut as in use, float64 [n, 3, 3]."""
+    crops = central_crops(faces.pictures, runtime.description.crop_scale)
+    parts = [one_pass(runtime, crops[i : i + CHUNK]) for i in range(0, len(crops), CHUNK)]
+    return np.concatenate(parts)
+
+
+def score_faces(faces: LabelledFaces, found: FloatArray) -> Scores:
+    """Score rotations against the labels."""
+    return score(rotations.yaw_pitch_roll_deg_from_matrix(found), faces.angles_deg)
+
+
+def rotation_error_deg(faces: LabelledFaces, found: FloatArray) -> tuple[float, float, float]:
+    """
+    Return the root mean square of the rotation error about the optical axes x, y, z, in degrees.
+
+    :param found: float64 [n, 3, 3]
+    """
+    difference = found @ np.swapaxes(faces.rotations, -1, -2)
+    vectors = np.degrees(Rotation.from_matrix(difference).as_rotvec())
+    x, y, z = np.sqrt((vectors**2).mean(axis=0)).tolist()
+    return x, y, z
+
+
+@dataclass(frozen=True)
+class Pointing04Scores:
+    """
+    Agreement with the nominal angles of Pointing'04, which people met only roughly.
+
+    ``detected``: share of the pictures in which a face was found; the rest is over those, pan and
+    tilt up to 60 degrees. Errors are mean absolute, in degrees.
+    """
+
+    pictures: int
+    detected: float
+    pan_correlation: float
+    tilt_correlation: float
+    pan_error_deg: float
+    tilt_error_deg: float
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return (
+            f'{self.pictures} pictures, {100 * self.detected:.1f} % with a face; correlation '
+            f'pan {self.pan_correlation:.3f}, tilt {self.tilt_correlation:.3f}; mean absolute '
+            f'error pan {self.pan_error_deg:.1f}, tilt {self.tilt_error_deg:.1f} degrees'
+        )
+
+
+def score_pointing04(path: str | Path, estimator: HeadPoseEstimator) -> Pointing04Scores:
+    """Run an estimator on all pictures, faces by its own detector."""
+    found, nominal = [], []
+    pictures = 0
+    for picture, pan, tilt in tqdm(read_pointing04(path), total=2790, unit='picture', leave=False):
+        if max(abs(pan), abs(tilt)) > 60.0:
+            continue
+        pictures += 1
+        heads = estimator.estimate(picture)
+        if heads:
+            found.append(heads[0].yaw_pitch_roll_deg[:2])
+            nominal.append((pan, tilt))
+    estimated, truth = np.array(found), np.array(nominal)
+    errors = np.abs(estimated - truth).mean(axis=0)
+    return Pointing04Scores(
+        pictures=pictures,
+        detected=len(found) / pictures,
+        pan_correlation=float(np.corrcoef(estimated[:, 0], truth[:, 0])[0, 1]),
+        tilt_correlation=float(np.corrcoef(estimated[:, 1], truth[:, 1])[0, 1]),
+        pan_error_deg=float(errors[0]),
+        tilt_error_deg=float(errors[1]),
+    )

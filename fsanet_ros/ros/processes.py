@@ -1,0 +1,42 @@
+"""Nodes of this package as processes of their own, for tools that need the real thing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Process: TypeAlias = 'subprocess.Popen[bytes]'
+
+
+@contextmanager
+def node_process(module: str, parameters: dict[str, object]) -> Iterator[Process]:
+    """
+    Start a node of this package as a process of its own; leaving the block ends it.
+
+    :param module: below fsanet_ros, such as ros.node
+    """
+    options = [f'{name}:={_yaml(value)}' for name, value in parameters.items()]
+    command = [sys.executable, '-m', f'fsanet_ros.{module}', '--ros-args', '--log-level', 'warn']
+    for option in options:
+        command += ['-p', option]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, str):
+        # Quoted, or a file named 1.5 would be taken for a number.
+        return "'" + value.replace("'", "''") + "'"
+    return str(value).lower() if isinstance(value, bool) else str(value)
