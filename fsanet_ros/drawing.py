@@ -65,16 +65,14 @@ def _draw_box(canvas: Image, name: str, head: Head, thickness: int) -> None:
     opposite = _pixel(np.array([box.x + box.width, box.y + box.height]))
     cv2.rectangle(canvas, corner, opposite, _BOX_COLOR, thickness, cv2.LINE_AA)
     yaw, pitch, roll = head.yaw_pitch_roll_deg
-    text = f'{name} yaw {yaw:.0f} pitch {pitch:.0f} roll {roll:.0f}'
+    text = f'{name} y{yaw:+.0f} p{pitch:+.0f} r{roll:+.0f}'
     scale = 0.4 * max(1.0, min(canvas.shape[:2]) / 480)
     place = (corner[0], max(corner[1] - 4 * thickness, round(12 * scale / 0.4)))
     for color, width in (((0, 0, 0), thickness + 2), ((255, 255, 255), thickness)):
-        cv2.putText(
-            canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA
-        )
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA)
 
 
 def _pixel(point: FloatArray) -> tuple[int, int]:
     # Far outside, OpenCV's fixed-point coordinates would overflow.
-    x, y = np.clip(np.round(point), -10000, 30000).astype(int)
+    x, y = np.clip(np.round(np.nan_to_num(point)), -10000, 30000).astype(int)
     return int(x), int(y)

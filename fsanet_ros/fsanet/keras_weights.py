@@ -23,19 +23,15 @@ def load_keras_weights(path: str | Path) -> StateDict:
 
     :param path: fsanet_capsule_3_16_2_21_5.h5 of the FSA-Net repository
     :raises ImportError: without h5py
+    :raises FileNotFoundError: if there is no such file
     :raises ValueError: if the file is not such a file, naming the layer that is missing
     """
-    import h5py
-
-    with h5py.File(path, 'r') as file:
-        arrays: dict[str, Any] = {}
-        file.visititems(
-            lambda name, item: (
-                arrays.__setitem__('/'.join(name.split('/')[-2:]).removesuffix(':0'), item[()])
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
+    try:
+        arrays = _read_arrays(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f'{path} is not a readable HDF5 file ({error})') from error
     try:
         return _state_dict(arrays)
     except KeyError as error:
@@ -43,6 +39,21 @@ def load_keras_weights(path: str | Path) -> StateDict:
             f'{path} has no {error.args[0]}: expected the official weights of an FSA-Net with 1x1 '
             f'scoring and capsules (fsanet_capsule_3_16_2_21_5.h5)'
         ) from None
+
+
+def _read_arrays(path: str | Path) -> dict[str, Any]:
+    """Return every array of an .h5 file by its layer's name and its own."""
+    import h5py
+
+    arrays: dict[str, Any] = {}
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays['/'.join(name.split('/')[-2:]).removesuffix(':0')] = item[()]
+
+    with h5py.File(path, 'r') as file:
+        file.visititems(keep)
+    return arrays
 
 
 def _state_dict(arrays: dict[str, Any]) -> StateDict:

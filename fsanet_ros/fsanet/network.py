@@ -241,6 +241,8 @@ class CapsuleLayer(nn.Module):
 class SoftStagewiseRegression(nn.Module):
     """Angles from the stages' vectors, coarse to fine (equation (1), SSR-Net)."""
 
+    index: Tensor
+
     def __init__(self) -> None:
         """Make each stage's heads for scale Delta, shift eta and bin probabilities p."""
         super().__init__()

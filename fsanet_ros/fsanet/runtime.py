@@ -112,7 +112,9 @@ class TorchRuntime:
         if not len(crops):
             return np.zeros((0, 3))
         with self._torch.inference_mode():
-            pixels = self._torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+            # PyTorch wants no negative strides and warns of arrays that are read-only.
+            own = np.require(crops, requirements=['C', 'W'])
+            pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
             angles: NDArray[Any] = self._network(pixels).numpy()
         return angles.astype(np.float64)
 

@@ -42,6 +42,14 @@ class Description:
     pixel_scale: float = 1.0
     rotation_error_deg: tuple[float, float, float] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no crop can be cut by with a ValueError."""
+        if not (self.crop_scale > 0 and self.pixel_scale > 0):
+            raise ValueError(
+                f'crop_scale is {self.crop_scale}, pixel_scale {self.pixel_scale}: expected '
+                'numbers above 0'
+            )
+
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata of a weights file."""
         return {METADATA_KEY: json.dumps(asdict(self))}
@@ -54,8 +62,11 @@ class Description:
         :raises WeightsError: if they are not of a file of this package
         """
         try:
-            return cls(**json.loads(metadata[METADATA_KEY]))
-        except (KeyError, TypeError, ValueError) as error:
+            values = json.loads(metadata[METADATA_KEY])
+            if values.get('rotation_error_deg') is not None:
+                values['rotation_error_deg'] = tuple(values['rotation_error_deg'])
+            return cls(**values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(
                 f'{path} does not say which crop it wants ({METADATA_KEY} is missing or unreadable '
                 'in its metadata): expected weights that this package has exported or imported'
@@ -78,6 +89,11 @@ def find_weights(name_or_path: str | Path, suffix: str) -> Path:
     """
     entry = _index().get(str(name_or_path))
     if entry is not None:
+        if suffix not in entry:
+            raise WeightsError(
+                f'the weights {name_or_path} come as {", ".join(entry)}, not as {suffix}: choose '
+                'the other runtime'
+            )
         path = _FOLDER / f'{name_or_path}{suffix}'
         check_sha256(path, entry[suffix])
         return path

@@ -23,6 +23,12 @@ FloatArray = NDArray[np.float64]
 DISTANCE_SIGMA_SHARE = 0.13
 LATERAL_SIGMA_M = 0.01
 
+# The first guess is from far away, where the head's depth does not show (5 % off at 0.4 m); the
+# second pass leaves 0.3 % of the distance.
+_FAR_M = 10.0
+_PASSES = 2
+_NEAR_M = 0.05  # nearer, nothing is in front of the camera
+
 Equations = tuple[FloatArray, FloatArray]  # a [n, 3], b [n]: a t = b
 
 
@@ -32,9 +38,7 @@ def ray_to_face(face: Face, camera: CameraModel) -> FloatArray:
     return ray
 
 
-def rotation_in_camera(
-    rotation_crop: FloatArray, face: Face, camera: CameraModel
-) -> FloatArray:
+def rotation_in_camera(rotation_crop: FloatArray, face: Face, camera: CameraModel) -> FloatArray:
     """
     Return R_optical against the camera's axis, from the rotation that a crop shows.
 
@@ -57,15 +61,20 @@ def sellion_position_m(
     :param rotation_optical: float64 [3, 3], against the camera's axis
     :returns: float64 [3], metres, or None where no point in front of the camera fits
     """
-    equations = [_square_equations(face.square, rotation_optical, camera)]
+    position = _FAR_M * ray_to_face(face, camera)
+    points = None
     if face.landmarks is not None:
-        equations.append(_point_equations(face.landmarks, rotation_optical, camera))
-    a = np.concatenate([e[0] for e in equations])
-    b = np.concatenate([e[1] for e in equations])
-    if not np.isfinite(a).all():
-        return None
-    position = np.linalg.lstsq(a, b, rcond=None)[0]
-    return position if position[2] > 0 and np.isfinite(position).all() else None
+        points = _point_equations(face.landmarks, rotation_optical, camera)
+    for _ in range(_PASSES):
+        a, b = _square_equations(face.square, rotation_optical, camera, position)
+        if points is not None:
+            a, b = np.concatenate([a, points[0]]), np.concatenate([b, points[1]])
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            return None
+        position = np.asarray(np.linalg.lstsq(a, b, rcond=None)[0], np.float64)
+        if not position[2] > _NEAR_M:
+            return None
+    return position
 
 
 def position_covariance_m2(position_m: FloatArray) -> FloatArray:
@@ -84,9 +93,7 @@ def position_covariance_m2(position_m: FloatArray) -> FloatArray:
     return to_ray @ np.diag([LATERAL_SIGMA_M**2, LATERAL_SIGMA_M**2, along**2]) @ to_ray.T
 
 
-def _point_equations(
-    points_px: FloatArray, rotation: FloatArray, camera: CameraModel
-) -> Equations:
+def _point_equations(points_px: FloatArray, rotation: FloatArray, camera: CameraModel) -> Equations:
     rays = camera.rays(points_px)
     turned = FIVE_POINTS_M @ rotation.T
     normals = np.zeros((len(rays), 2, 3))
@@ -96,18 +103,20 @@ def _point_equations(
     return a, -np.einsum('ij,ij->i', a, np.repeat(turned, 2, axis=0))
 
 
-def _square_equations(square: Square, rotation: FloatArray, camera: CameraModel) -> Equations:
-    # The landmarks' box has the square's centre, its larger side is the square's over sqrt(2);
-    # the ratio of its sides is the one that the mean head has in this pose, seen along the ray.
-    center = np.array([square.center_x, square.center_y])
-    ray = camera.rays([center])[0]
+def _square_equations(
+    square: Square, rotation: FloatArray, camera: CameraModel, position: FloatArray
+) -> Equations:
+    # The landmarks' box has the square's centre, and its larger side is the square's over sqrt(2).
+    # Which landmarks are at its edges, and where, is what the mean head shows at about this
+    # position.
     turned = LANDMARKS_68_M @ rotation.T
-    seen = turned @ rotation_to_ray(ray)
-    extent = np.ptp(seen[:, :2], axis=0)
-    half = extent / extent.max() * (square.side / np.sqrt(2.0) / 2.0)
-    edges = center + np.array([[-half[0], 0.0], [half[0], 0.0], [0.0, -half[1]], [0.0, half[1]]])
+    depth = np.maximum(turned[:, 2:] + position[2], _NEAR_M)
+    seen = camera.project(np.column_stack([turned[:, :2] + position[:2], depth]))
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    scale = square.side / np.sqrt(2.0) / (high - low).max()
+    at_edges = [*_extremes(seen[:, 0]), *_extremes(seen[:, 1])]
+    edges = (seen[at_edges] - (low + high) / 2) * scale + (square.center_x, square.center_y)
     rays = camera.rays(edges)
-    points = turned[[*_extremes(seen[:, 0]), *_extremes(seen[:, 1])]]
     zeros, ones = np.zeros(2), np.ones(2)
     a = np.concatenate(
         [
@@ -115,7 +124,7 @@ def _square_equations(square: Square, rotation: FloatArray, camera: CameraModel)
             np.column_stack([zeros, ones, -rays[2:, 1]]),
         ]
     )
-    return a, -np.einsum('ij,ij->i', a, points)
+    return a, -np.einsum('ij,ij->i', a, turned[at_edges])
 
 
 def _extremes(values: FloatArray) -> tuple[int, int]:

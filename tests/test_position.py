@@ -1,0 +1,188 @@
+"""Where a head is: known heads seen through known cameras come back to where they were."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
+from fsanet_ros.geometry.position import (
+    position_covariance_m2,
+    rotation_in_camera,
+    sellion_position_m,
+)
+from fsanet_ros.geometry.rotations import (
+    geodesic_deg,
+    matrix_from_yaw_pitch_roll_deg,
+    rotation_to_ray,
+    yaw_pitch_roll_deg_from_matrix,
+)
+from fsanet_ros.types import Box, Face, Square
+
+K = np.array([[900.0, 0.0, 639.5], [0.0, 900.0, 359.5], [0.0, 0.0, 1.0]])
+CAMERAS = {
+    'pinhole': CameraModel(1280, 720, K, np.zeros(0)),
+    'barrel': CameraModel(1280, 720, K, np.array([-0.3, 0.1, 0.001, -0.0005, -0.01])),
+    'fisheye': CameraModel(1280, 720, K, np.array([0.02, -0.01, 0.004, -0.001]), 'equidistant'),
+}
+
+positions = st.tuples(st.floats(0.4, 4.0), st.floats(-35, 35), st.floats(-20, 20)).map(
+    lambda p: p[0] * np.array([np.tan(np.radians(p[1])), np.tan(np.radians(p[2])), 1.0])
+)
+poses = st.tuples(st.floats(-80, 80), st.floats(-35, 35), st.floats(-40, 40))
+any_camera = st.sampled_from(sorted(CAMERAS))
+
+
+def seen(camera, rotation, position, *, landmarks=True):
+    """Return the face of the mean head as an exact detector would report it."""
+    pixels = camera.project(LANDMARKS_68_M @ rotation.T + position)
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    side = np.sqrt(2.0) * (high - low).max()
+    points = camera.project(FIVE_POINTS_M @ rotation.T + position) if landmarks else None
+    return Face(
+        Box(*low.tolist(), *(high - low).tolist()),
+        1.0,
+        Square(*((low + high) / 2).tolist(), float(side)),
+        points,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_camera, positions, poses)
+def test_head_with_landmarks_is_found_where_it_is(name, position, pose):
+    rotation = matrix_from_yaw_pitch_roll_deg(pose)
+    face = seen(CAMERAS[name], rotation, position)
+    found = sellion_position_m(face, rotation, CAMERAS[name])
+    assert np.linalg.norm(found - position) < 0.005 * np.linalg.norm(position)
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_camera, positions, poses)
+def test_head_is_found_from_its_square_alone(name, position, pose):
+    rotation = matrix_from_yaw_pitch_roll_deg(pose)
+    face = seen(CAMERAS[name], rotation, position, landmarks=False)
+    found = sellion_position_m(face, rotation, CAMERAS[name])
+    axis = position / np.linalg.norm(position)
+    off = found - position
+    assert abs(off @ axis) < 0.01 * np.linalg.norm(position)
+    assert np.linalg.norm(off - (off @ axis) * axis) < 0.005
+
+
+def test_nearer_heads_are_larger():
+    camera, rotation = CAMERAS['pinhole'], np.eye(3)
+    face = seen(camera, rotation, np.array([0, 0, 2.0]), landmarks=False)
+    twice = Face(face.box, 1.0, face.square.scaled(2.0))
+    assert sellion_position_m(face, rotation, camera)[2] == pytest.approx(2.0, abs=0.02)
+    assert sellion_position_m(twice, rotation, camera)[2] == pytest.approx(1.0, abs=0.05)
+
+
+@given(any_camera, positions, poses)
+@settings(max_examples=50, deadline=None)
+def test_rotation_in_a_crop_is_turned_by_the_ray(name, position, pose):
+    rotation = matrix_from_yaw_pitch_roll_deg(pose)
+    square = seen(CAMERAS[name], rotation, position).square
+    ray = CAMERAS[name].rays([[square.center_x, square.center_y]])[0]
+    in_crop = rotation_to_ray(ray).T @ rotation
+    face = Face(Box(0, 0, 1, 1), 1.0, square)
+    found = rotation_in_camera(in_crop, face, CAMERAS[name])
+    assert geodesic_deg(found, rotation) < 1e-6
+
+
+def test_head_that_faces_a_camera_off_its_axis_is_turned_against_it():
+    # Seen 30 degrees to the right of the axis, looking into the lens: frontal in its crop, but
+    # against the camera its nose points to the left.
+    camera = CAMERAS['pinhole']
+    x, y = camera.project([[np.tan(np.radians(30)), 0, 1.0]])[0]
+    face = Face(Box(0, 0, 1, 1), 1.0, Square(x, y, 100.0))
+    nose = -rotation_in_camera(np.eye(3), face, camera)[:, 2]
+    assert nose == pytest.approx([-0.5, 0, -np.cos(np.radians(30))])
+
+
+class KnownFaces:
+    name = 'known'
+
+    def __init__(self, faces):
+        self.faces = faces
+
+    def detect(self, image):
+        return self.faces
+
+
+class PerfectNetwork:
+    name = 'perfect'
+    description = Description('perfect', crop_scale=0.9)
+
+    def __init__(self, angles_deg):
+        self.angles_deg = angles_deg
+
+    def __call__(self, crops):
+        assert crops.shape == (len(self.angles_deg), 64, 64, 3)
+        return self.angles_deg
+
+
+@pytest.mark.parametrize('name', CAMERAS)
+def test_estimator_gives_rotation_and_position_against_the_camera(name):
+    camera = CAMERAS[name]
+    truth = [
+        (np.array([0.0, 0.0, 1.0]), (20, 10, -5)),
+        (np.array([1.0, 0.3, 1.6]), (-50, -20, 15)),
+        (np.array([-1.4, -0.5, 2.4]), (70, 15, -30)),
+    ]
+    truth = [(p, matrix_from_yaw_pitch_roll_deg(a)) for p, a in truth]
+    faces = [seen(camera, rotation, position) for position, rotation in truth]
+    in_crops = []
+    for face, (_, rotation) in zip(faces, truth, strict=True):
+        ray = camera.rays([[face.square.center_x, face.square.center_y]])[0]
+        in_crops.append(yaw_pitch_roll_deg_from_matrix(rotation_to_ray(ray).T @ rotation))
+    network = PerfectNetwork(np.array(in_crops))
+    estimator = HeadPoseEstimator(KnownFaces(faces), runtime=network, mirror=False)
+    image = np.zeros((720, 1280, 3), np.uint8)
+    heads = estimator.estimate(image, camera)
+    for head, (position, rotation) in zip(heads, truth, strict=True):
+        assert geodesic_deg(head.rotation_optical, rotation) < 1e-6
+        assert np.linalg.norm(head.position_m - position) < 0.005 * np.linalg.norm(position)
+    # Without a calibration: what the crops show, and no distance.
+    for head, angles in zip(estimator.estimate(image), in_crops, strict=True):
+        assert head.yaw_pitch_roll_deg == pytest.approx(angles, abs=1e-6)
+        assert head.position_m is None
+
+
+def test_position_is_unknown_where_no_ray_leads_to_the_face():
+    camera = CAMERAS['barrel']
+    face = Face(Box(0, 0, 1, 1), 1.0, Square(9000.0, 300.0, 200.0))
+    assert sellion_position_m(face, np.eye(3), camera) is None
+    network = PerfectNetwork(np.array([[10.0, 0.0, 0.0]]))
+    estimator = HeadPoseEstimator(KnownFaces([face]), runtime=network, mirror=False)
+    (head,) = estimator.estimate(np.zeros((720, 1280, 3), np.uint8), camera)
+    assert head.position_m is None
+    assert np.isfinite(head.rotation_optical).all()
+
+
+def test_position_is_unknown_where_the_landmarks_contradict_the_rotation():
+    camera = CAMERAS['pinhole']
+    face = seen(camera, np.eye(3), np.array([0, 0, 1.0]))
+    upside_down = matrix_from_yaw_pitch_roll_deg([0, 0, 180])
+    strange = Face(face.box, 1.0, Square(*face.box.center, 1.0), face.landmarks)
+    found = sellion_position_m(strange, upside_down, camera)
+    assert found is None or np.isfinite(found).all()
+
+
+@given(positions)
+def test_distance_is_less_sure_than_direction(position):
+    covariance = position_covariance_m2(position)
+    values, vectors = np.linalg.eigh(covariance)
+    assert (values > 0).all()
+    assert np.allclose(covariance, covariance.T)
+    along = vectors[:, np.argmax(values)] @ position / np.linalg.norm(position)
+    assert abs(along) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_mean_head_is_an_adults():
+    # Bitragion breadth is about 14 cm, eyes 6 to 7 cm apart, the person's right at the left.
+    assert np.ptp(LANDMARKS_68_M[:, 0]) == pytest.approx(0.145, abs=0.01)
+    assert FIVE_POINTS_M[1, 0] - FIVE_POINTS_M[0, 0] == pytest.approx(0.065, abs=0.005)
+    assert (LANDMARKS_68_M[27] == 0).all()
+    assert FIVE_POINTS_M[2, 2] < 0  # the tip of the nose is nearer to the camera
