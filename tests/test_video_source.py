@@ -20,7 +20,10 @@ from sensor_msgs.msg import CameraInfo, Image
 
 import fsanet_ros.ros.video_source as video_source
 from fsanet_ros.geometry.calibration_file import Calibration, write_calibration
+from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.images import bgr_from_image
+from fsanet_ros.ros.parameters import defaults_of
+from fsanet_ros.ros.settings import VideoSourceSettings
 from fsanet_ros.video import Frames, VideoError
 
 pytestmark = pytest.mark.ros
@@ -184,7 +187,7 @@ def test_best_effort_is_offered_when_asked_for(video, listener):
         ({'video': __file__, 'camera': 0}, 'set one'),
         ({'video': '{video}', 'rate_hz': -1.0}, 'rate_hz out of range'),
         ({'video': '{video}', 'rate_hz': 'fast'}, 'rate_hz'),
-        ({'video': '{video}', 'reliability': 'good'}, 'reliable or best_effort'),
+        ({'video': '{video}', 'reliability': 'good'}, 'one of: reliable, best_effort'),
         ({'video': '{video}', 'camera_info_url': '/nowhere/c.yaml'}, '/nowhere/c.yaml'),
         ({'video': '{video}', 'camera_info_url': 'package://nope/c.yaml'}, "no package 'nope'"),
         ({'video': '{video}', 'camera_info_url': 'http://x/c.yaml'}, 'file:///... or package://'),
@@ -208,6 +211,47 @@ def test_an_unreadable_picture_is_named(tmp_path):
         assert 'b.png is not a picture' in node.output and 'Traceback' not in node.output
 
 
+def seconds(header):
+    return header.stamp.sec + 1e-9 * header.stamp.nanosec
+
+
+def test_in_lockstep_a_frame_waits_for_the_head_poses_of_the_last(video, listener):
+    publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
+    with start(video=video, lockstep='true', wait_for_subscriber_s=20.0) as process:
+        for count in range(1, FRAMES + 1):
+            assert until(lambda n=count: len(listener.images) >= n, step=listener.spin)
+            # Several periods of 20 ms in which nothing more comes, nor for any other head poses.
+            publisher.publish(HeadPoseArray())
+            until(lambda: False, timeout_s=0.1, step=listener.spin)
+            assert len(listener.images) == count and process.running
+            publisher.publish(HeadPoseArray(header=listener.images[-1].header))
+        assert process.wait() == 0
+        assert 'no head poses' not in process.output
+    assert [number_of(msg) for msg in listener.images] == list(range(FRAMES))
+
+
+def test_in_lockstep_the_rate_holds(video, listener):
+    publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
+    answer = lambda image: publisher.publish(HeadPoseArray(header=image.header))  # noqa: E731
+    subscription = listener.node.create_subscription(Image, 'image', answer, 50)
+    with start(video=video, lockstep='true', rate_hz=20.0, wait_for_subscriber_s=20.0) as process:
+        receive(listener, process, FRAMES)
+        assert process.wait() == 0
+    listener.node.destroy_subscription(subscription)
+    stamps = [seconds(msg.header) for msg in listener.images]
+    assert np.diff(stamps[1:]).min() > 0.03 and np.median(np.diff(stamps)) < 0.1
+
+
+def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listener):
+    listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
+    with start(video=video, lockstep='true', max_frames=3, wait_for_subscriber_s=20.0) as process:
+        receive(listener, process, 3)
+        assert process.wait() == 0
+        assert process.output.count('no head poses of the last frame') == 1  # throttled
+    stamps = [seconds(msg.header) for msg in listener.images]
+    assert np.all((np.diff(stamps) > 0.95) & (np.diff(stamps) < 1.5))
+
+
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly(video, sig):
     with start(video=video, loop='true') as node:
@@ -227,7 +271,7 @@ def test_signals_end_the_wait_for_a_subscriber(video):
 def test_without_a_subscriber_it_publishes_all_the_same(video):
     with start(video=video, wait_for_subscriber_s=0.3) as node:
         assert node.wait() == 0
-        assert 'nobody has subscribed to /image' in node.output
+        assert 'there is no subscriber of /image' in node.output
 
 
 def test_a_missing_camera_is_waited_for():
@@ -314,7 +358,7 @@ def test_parameters_are_described(video, listener):
             )
 
         names = call(ListParameters, 'list_parameters', ListParameters.Request()).result.names
-        own = [name for name, *_ in video_source._PARAMETERS]
+        own = list(defaults_of(VideoSourceSettings))
         assert set(own) <= set(names)
         described = call(
             DescribeParameters, 'describe_parameters', DescribeParameters.Request(names=own)

@@ -16,14 +16,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+if TYPE_CHECKING:
+    # At run time where they are needed: the docs are made, and checked, without ROS too.
+    from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 
 Settings = TypeVar('Settings')
 _KEY = 'parameter'
@@ -55,15 +52,23 @@ def defaults_of(settings: type) -> dict[str, Any]:
     return {f.name: f.default for f in dataclasses.fields(settings)}
 
 
-def declare(node: Any, settings: type) -> None:
+def declare(node: Any, settings: type, read_only: bool = False) -> None:
     """
     Declare all parameters of a node, with the values that it was started with.
 
-    :raises ValueError: if one of those is not possible, naming it and what is
+    :param read_only: parameters that are not live never change, as in a node without a lifecycle
+    :raises ValueError: if one of those values is not possible, naming it and what is
     """
+    from rclpy.exceptions import ParameterException
+
     limits = limits_of(settings)
     for name, default in defaults_of(settings).items():
-        node.declare_parameter(name, default, _descriptor(default, limits[name]))
+        descriptor = _descriptor(default, limits[name])
+        descriptor.read_only = read_only and not limits[name].live
+        try:
+            node.declare_parameter(name, default, descriptor)
+        except ParameterException as error:
+            raise ValueError(f'{error}') from error
         reason = problem(name, node.get_parameter(name).value, limits[name])
         if reason:
             raise ValueError(reason)
@@ -74,6 +79,14 @@ def read(node: Any, settings: type[Settings]) -> Settings:
     return settings(**{name: node.get_parameter(name).value for name in defaults_of(settings)})
 
 
+def updated(settings: Settings, changes: list[Any]) -> Settings:
+    """Return settings with the new values of rclpy parameters; other names are left out."""
+    known = defaults_of(type(settings))
+    return dataclasses.replace(  # type: ignore[type-var]
+        settings, **{change.name: change.value for change in changes if change.name in known}
+    )
+
+
 def check(settings: type, changes: list[Any], only_live: str = '') -> SetParametersResult:
     """
     Say whether parameters may take new values, for on-set callbacks.
@@ -81,6 +94,8 @@ def check(settings: type, changes: list[Any], only_live: str = '') -> SetParamet
     :param changes: rclpy parameters; names that are not of these settings are not judged
     :param only_live: when not empty, others than live ones are refused, with this as the advice
     """
+    from rcl_interfaces.msg import SetParametersResult
+
     limits = limits_of(settings)
     for change in changes:
         if change.name not in limits:
@@ -106,6 +121,8 @@ def problem(name: str, value: Any, limits: Limits) -> str:
 
 
 def _descriptor(default: Any, limits: Limits) -> ParameterDescriptor:
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
     descriptor = ParameterDescriptor(description=limits.description)
     if limits.choices:
         descriptor.additional_constraints = f'One of: {", ".join(limits.choices)}'

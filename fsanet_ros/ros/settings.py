@@ -1,4 +1,9 @@
-"""The parameters of the node head_pose; config/head_pose.yaml and docs/parameters.md list them."""
+"""
+The parameters of the nodes.
+
+config/head_pose.yaml and docs/parameters.md are written from here: after a change run
+`./run shell -- python -m fsanet_ros.tools.write_parameter_docs`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import parameter
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
+RELIABILITIES = ('reliable', 'best_effort')
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class HeadPoseSettings:
     )
     score_threshold: float = parameter(
         0.6,
-        "Faces with a lower score of the detector are dropped.",
+        'Faces with a lower score of the detector are dropped.',
         low=0.0,
         high=1.0,
         live=True,
@@ -91,6 +97,56 @@ class HeadPoseSettings:
         True, 'Publish the frames face_<id> and gaze_<id> on /tf (calibrated cameras).', live=True
     )
     axis_length_m: float = parameter(
-        0.12, 'Length of the axes drawn and of the markers, in metres.', low=0.01, high=2.0,
+        0.12,
+        'Length of the axes drawn and of the markers, in metres.',
+        low=0.01,
+        high=2.0,
         live=True,
+    )
+
+
+@dataclass(frozen=True)
+class VideoSourceSettings:
+    """What the video source can be told; those that are not live are read at its start."""
+
+    video: str = parameter(
+        '', "Video file, folder of pictures, picture or a stream's URL; empty: the demo's clip."
+    )
+    camera: int = parameter(
+        -1, 'Index of a camera, used instead of a video; -1: none.', low=-1, high=255
+    )
+    width: int = parameter(0, 'Width asked of the camera in pixels; 0: its own.', low=0, high=16384)
+    height: int = parameter(
+        0, 'Height asked of the camera in pixels; 0: its own.', low=0, high=16384
+    )
+    rate_hz: float = parameter(
+        0.0,
+        "Frames per second; 0: the source's own, or 30 when it has none.",
+        low=0.0,
+        high=1000.0,
+        live=True,
+    )
+    loop: bool = parameter(False, 'Start again after the last frame instead of ending.', live=True)
+    max_frames: int = parameter(0, 'End after so many frames; 0: no limit.', low=0, high=2**31 - 1)
+    lockstep: bool = parameter(
+        False,
+        'Publish a frame only when the head poses of the last one have come (topic head_poses), '
+        'at most one second later, and not before rate_hz says: every frame is processed, '
+        'however slow the machine.',
+    )
+    frame_id: str = parameter(
+        'camera_optical_frame', 'Frame of the messages: x right, y down, z forward (REP-103).'
+    )
+    camera_info_url: str = parameter(
+        '',
+        'Calibration as camera_calibration writes it (YAML): a path, file:///... or '
+        "package://...; empty: uncalibrated, or the demo clip's own.",
+    )
+    reliability: str = parameter('reliable', 'What both publishers offer.', choices=RELIABILITIES)
+    wait_for_subscriber_s: float = parameter(
+        0.0,
+        'Hold the first frame until somebody subscribes to image (lockstep: and publishes '
+        'head_poses), at most so many seconds.',
+        low=0.0,
+        high=3600.0,
     )

@@ -4,6 +4,7 @@ A camera for those who have none: publishes a video, pictures, a camera or a str
     ros2 run fsanet_ros video_source --ros-args -p video:=people.mp4 -p loop:=true
 
 Topics: ``image`` (sensor_msgs/Image, bgr8) and ``camera_info``, with the same stamp and frame.
+In lockstep it listens to ``head_poses``.
 """
 
 from __future__ import annotations
@@ -15,15 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -33,44 +28,26 @@ from std_msgs.msg import Header
 
 import fsanet_ros
 from fsanet_ros.geometry.calibration_file import CalibrationError, read_calibration
+from fsanet_ros.msg import HeadPoseArray
+from fsanet_ros.ros import parameters
 from fsanet_ros.ros.camera_info import (
     camera_info_from_calibration,
     path_from_url,
     uncalibrated_camera_info,
 )
 from fsanet_ros.ros.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.settings import VideoSourceSettings
 from fsanet_ros.video import Frames, VideoError, open_frames
 
 _DEMO = Path(fsanet_ros.__file__).parent / 'demo'
 _FALLBACK_RATE_HZ = 30.0
 _RETRY_S = 1.0
+_LOCKSTEP_LIMIT_S = 1.0
 _LIVE_PERIOD_S = 0.001  # read() of a camera waits for the next frame by itself
 _RELIABILITIES = {
     'reliable': ReliabilityPolicy.RELIABLE,
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
 }
-
-# Name, default, range or None, changes live, description.
-_PARAMETERS: tuple[tuple[str, Any, tuple[float, float] | None, bool, str], ...] = (
-    ('video', '', None, False,
-     "Video file, folder of pictures, picture or a stream's URL; empty: the demo's clip."),
-    ('camera', -1, (-1, 255), False, 'Index of a camera, used instead of a video; -1: none.'),
-    ('width', 0, (0, 16384), False, 'Width asked of the camera in pixels; 0: its own.'),
-    ('height', 0, (0, 16384), False, 'Height asked of the camera in pixels; 0: its own.'),
-    ('rate_hz', 0.0, (0.0, 1000.0), True,
-     "Frames per second; 0: the source's own, or 30 when it has none."),
-    ('loop', False, None, True, 'Start again after the last frame instead of ending.'),
-    ('max_frames', 0, (0, 2**31 - 1), False, 'End after so many frames; 0: no limit.'),
-    ('frame_id', 'camera_optical_frame', None, False,
-     'Frame of the messages: x right, y down, z forward (REP-103).'),
-    ('camera_info_url', '', None, False,
-     'Calibration as camera_calibration writes it (YAML): a path, file:///... or package://...; '
-     "empty: uncalibrated, or the demo clip's own."),
-    ('reliability', 'reliable', None, False,
-     'What both publishers offer: reliable or best_effort.'),
-    ('wait_for_subscriber_s', 0.0, (0.0, 3600.0), False,
-     'Hold the first frame until somebody subscribes to image, at most so many seconds.'),
-)  # fmt: skip
 
 
 class VideoSource(Node):
@@ -79,40 +56,38 @@ class VideoSource(Node):
     def __init__(self) -> None:
         super().__init__('video_source')
         self.done = Future()
-        for name, default, limits, live, text in _PARAMETERS:
-            self.declare_parameter(name, default, _descriptor(default, limits, live, text))
+        parameters.declare(self, VideoSourceSettings, read_only=True)
+        self._settings = parameters.read(self, VideoSourceSettings)
         self._source, self._info = self._choose_source()
         self._name = ''
         self._frames = self._open()
         self._due = 0.0
         self._published = 0
-        self._frame_id = self._value('frame_id')
-        reliability = self._value('reliability')
-        if reliability not in _RELIABILITIES:
-            raise VideoError(
-                f'reliability is {reliability!r}; {" or ".join(_RELIABILITIES)} is expected.'
-            )
-        qos = QoSProfile(depth=5, reliability=_RELIABILITIES[reliability])
+        self._awaited_stamp: Any = None  # in lockstep: that of the frame whose heads are to come
+        self._awaited_until = 0.0
+        self._held = False
+        qos = QoSProfile(depth=5, reliability=_RELIABILITIES[self._settings.reliability])
         self._image_publisher = self.create_publisher(Image, 'image', qos)
         self._info_publisher = self.create_publisher(CameraInfo, 'camera_info', qos)
-        self._wait_until = time.monotonic() + self._value('wait_for_subscriber_s')
+        if self._settings.lockstep:
+            self._head_poses = self.create_subscription(
+                HeadPoseArray, 'head_poses', self._on_head_poses, 10
+            )
+        self._wait_until = time.monotonic() + self._settings.wait_for_subscriber_s
         # Steady: frames come at their pace, whatever /clock does. Stamps are the node's clock's.
         self._timer = self.create_timer(
-            self._period_s(self._value('rate_hz')),
+            self._period_s(),
             self._publish_next,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.add_on_set_parameters_callback(self._on_set_parameters)
 
-    def _value(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
     def _choose_source(self) -> tuple[str | int, CameraInfo | None]:
         """Return what to open and its calibration; raise VideoError or CalibrationError."""
-        video, camera = self._value('video'), self._value('camera')
+        video, camera = self._settings.video, self._settings.camera
         if video and camera >= 0:
             raise VideoError(f'both video ({video}) and camera ({camera}) are set; set one.')
-        url = self._value('camera_info_url')
+        url = self._settings.camera_info_url
         if not video and camera < 0:
             video = str(_DEMO / 'clip.mp4')
             url = url or str(_DEMO / 'clip_camera.yaml')
@@ -122,7 +97,7 @@ class VideoSource(Node):
     def _open(self) -> Frames | None:
         """Return the opened source; None when a camera or stream is not there: it may come."""
         try:
-            frames = open_frames(self._source, self._value('width'), self._value('height'))
+            frames = open_frames(self._source, self._settings.width, self._settings.height)
         except VideoError as error:
             if isinstance(self._source, str) and '://' not in self._source:
                 raise
@@ -134,45 +109,81 @@ class VideoSource(Node):
         self.get_logger().info(f'{self._name} is open')
         return frames
 
-    def _period_s(self, rate_hz: float) -> float:
+    def _period_s(self) -> float:
         if self._frames is None:
             return _RETRY_S
         if self._frames.live:
             return _LIVE_PERIOD_S
-        return 1.0 / (rate_hz or self._frames.rate_hz or _FALLBACK_RATE_HZ)
+        return 1.0 / (self._settings.rate_hz or self._frames.rate_hz or _FALLBACK_RATE_HZ)
 
-    def _set_period(self, rate_hz: float) -> None:
-        self._timer.timer_period_ns = int(self._period_s(rate_hz) * 1e9)
+    def _set_period(self) -> None:
+        self._timer.timer_period_ns = int(self._period_s() * 1e9)
 
-    def _on_set_parameters(self, parameters: list[Any]) -> SetParametersResult:
-        for parameter in parameters:
-            if parameter.name == 'rate_hz':
-                self._set_period(parameter.value)
-        return SetParametersResult(successful=True)
+    def _on_set_parameters(self, changes: list[Any]) -> SetParametersResult:
+        result = parameters.check(VideoSourceSettings, changes)
+        if result.successful:
+            old, self._settings = self._settings, parameters.updated(self._settings, changes)
+            if self._settings.rate_hz != old.rate_hz:
+                self._set_period()
+        return result
 
     def _publish_next(self) -> None:
-        if self.done.done() or self._waits_for_subscriber():
+        if self.done.done() or self._waits_for_others():
             return
         frame = self._next_frame()
         if frame is None:
             return
         self._publish(frame)
-        if self._published == self._value('max_frames'):
+        if self._published == self._settings.max_frames:
             self._finish()
 
-    def _waits_for_subscriber(self) -> bool:
-        if self._published or self._image_publisher.get_subscription_count():
+    def _waits_for_others(self) -> bool:
+        missing = '' if self._published else self._missing()
+        if not missing:
             return False
-        topic, limit_s = self._image_publisher.topic_name, self._value('wait_for_subscriber_s')
+        limit_s = self._settings.wait_for_subscriber_s
         if time.monotonic() < self._wait_until:
-            self.get_logger().info(f'waiting for a subscriber of {topic}', once=True)
+            self.get_logger().info(f'waiting for a {missing}', once=True)
             return True
         if limit_s:
             self.get_logger().warning(
-                f'nobody has subscribed to {topic} in {limit_s:g} s; publishing all the same',
-                once=True,
+                f'there is no {missing} after {limit_s:g} s; publishing all the same', once=True
             )
         return False
+
+    def _missing(self) -> str:
+        """Return who is not there yet, empty if nobody is missing."""
+        if not self._image_publisher.get_subscription_count():
+            return f'subscriber of {self._image_publisher.topic_name}'
+        if self._settings.lockstep and not self._head_poses_publishers():
+            return f'publisher of {self._head_poses.topic_name}'
+        return ''
+
+    def _head_poses_publishers(self) -> int:
+        return int(self.count_publishers(self._head_poses.topic_name))
+
+    def _waits_for_head_poses(self) -> bool:
+        if self._awaited_stamp is None:
+            return False
+        self._held = time.monotonic() < self._awaited_until
+        if not self._held:
+            self._awaited_stamp = None
+            self.get_logger().warning(
+                f'no head poses of the last frame have come on {self._head_poses.topic_name} in '
+                f'{_LOCKSTEP_LIMIT_S:g} s ({self._head_poses_publishers()} publishers); '
+                'publishing the next frame all the same',
+                throttle_duration_sec=10.0,
+            )
+        return self._held
+
+    def _on_head_poses(self, message: HeadPoseArray) -> None:
+        if message.header.stamp != self._awaited_stamp:
+            return
+        self._awaited_stamp = None
+        if self._held:  # its time has passed
+            self._held = False
+            self._timer.reset()
+            self._publish_next()
 
     def _next_frame(self) -> BgrImage | None:
         """Return the next frame; None when there is none now or, with ``done`` set, any more."""
@@ -181,11 +192,13 @@ class VideoSource(Node):
             frames = self._frames = self._open()
             if frames is None:
                 return None
-            self._set_period(self._value('rate_hz'))
+            self._set_period()
         if frames.live:
             return self._next_live_frame(frames)
+        if self._waits_for_head_poses():
+            return None
         frame = frames.read()
-        if frame is None and self._value('loop'):
+        if frame is None and self._settings.loop:
             frames.rewind()
             frame = frames.read()
         if frame is None:
@@ -195,7 +208,7 @@ class VideoSource(Node):
     def _next_live_frame(self, frames: Frames) -> BgrImage | None:
         """Return the next frame if it is due by ``rate_hz``; close a source that broke off."""
         frame = frames.read()
-        rate_hz, now = self._value('rate_hz'), time.monotonic()
+        rate_hz, now = self._settings.rate_hz, time.monotonic()
         if frame is None:
             self.get_logger().warning(
                 f'{self._name} broke off; trying to open it again every {_RETRY_S:g} s.',
@@ -203,21 +216,24 @@ class VideoSource(Node):
             )
             frames.close()
             self._frames = None
-            self._set_period(rate_hz)
+            self._set_period()
             return None
         # Every frame is read and the surplus dropped: those left in the driver would grow old.
-        if rate_hz and now < self._due:
+        if (rate_hz and now < self._due) or self._waits_for_head_poses():
             return None
         self._due = max(self._due + 1.0 / rate_hz, now + 0.5 / rate_hz) if rate_hz else 0.0
         return frame
 
     def _publish(self, frame: BgrImage) -> None:
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
         info = self._info_for(frame)
         info.header = header
         self._info_publisher.publish(info)  # first: it waits with whoever pairs the two
         self._image_publisher.publish(image_from_bgr(frame, header))
         self._published += 1
+        if self._settings.lockstep:
+            self._awaited_stamp = header.stamp
+            self._awaited_until = time.monotonic() + _LOCKSTEP_LIMIT_S
         if self._published == 1:
             height, width = frame.shape[:2]
             self.get_logger().info(
@@ -257,20 +273,6 @@ class VideoSource(Node):
         super().destroy_node()
 
 
-def _descriptor(
-    default: Any, limits: tuple[float, float] | None, live: bool, text: str
-) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=text, read_only=not live)
-    if limits and isinstance(default, int):
-        low, high = (int(limit) for limit in limits)
-        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-    elif limits:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=limits[0], to_value=limits[1])
-        ]
-    return descriptor
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the node until the frames end or it is told to stop; return the exit code."""
     rclpy.init(args=argv)
@@ -282,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
             node.flush()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (VideoError, CalibrationError, ParameterException) as error:
+    except (VideoError, CalibrationError, ValueError) as error:
         rclpy.logging.get_logger('video_source').fatal(str(error))
         return 1
     except RuntimeError:  # what publishing raises when a signal has shut the context down

@@ -1,0 +1,136 @@
+"""
+Write config/head_pose.yaml and docs/parameters.md from the settings of the nodes.
+
+    python -m fsanet_ros.tools.write_parameter_docs [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from fsanet_ros.ros.parameters import Limits, defaults_of, limits_of
+from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 100
+
+_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string'}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write or check the files; return 1 when --check finds one that differs."""
+    parser = argparse.ArgumentParser(prog='write_parameter_docs', description=__doc__)
+    parser.add_argument('--check', action='store_true', help='write nothing, only compare')
+    parser.add_argument('--root', type=Path, default=ROOT, help='the repository')
+    arguments = parser.parse_args(argv)
+    different = 0
+    for name, text in documents().items():
+        path = arguments.root / name
+        if path.is_file() and path.read_text(encoding='utf-8') == text:
+            continue
+        different += 1
+        if arguments.check:
+            print(f'{name} is not what the settings say; run this without --check', file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding='utf-8')
+            print(f'{name} written')
+    return int(arguments.check and different > 0)
+
+
+def documents() -> dict[str, str]:
+    """Return what each file should contain, by its path in the repository."""
+    return {
+        'config/head_pose.yaml': config_file(HeadPoseSettings),
+        'docs/parameters.md': parameter_page(),
+    }
+
+
+def config_file(settings: type) -> str:
+    """Return a parameters file with every default, explained."""
+    lines = [
+        '# Parameters of the node head_pose with their defaults; copy it, and give your copy to',
+        '# head_pose.launch.py (params_file:=...) or to the node (--ros-args --params-file ...).',
+        '# "live": can change while the node is active; the others count when it is configured.',
+        '# Written by fsanet_ros/tools/write_parameter_docs.py.',
+        '',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    limits = limits_of(settings)
+    for name, default in defaults_of(settings).items():
+        facts = [text for text in (_allowed(limits[name]), limits[name].live and 'live') if text]
+        comment = limits[name].description + (f' [{"; ".join(facts)}]' if facts else '')
+        lines += textwrap.wrap(comment, WIDTH, initial_indent='    # ', subsequent_indent='    # ')
+        lines += [f'    {name}: {_yaml(default)}', '']
+    return '\n'.join(lines[:-1]) + '\n'
+
+
+def parameter_page() -> str:
+    """Return the page that lists the parameters of all nodes."""
+    return '\n'.join(
+        [
+            '# Parameters',
+            '',
+            'Values that are not possible are refused, at start and at run time, with the reason.',
+            'This page is written by `fsanet_ros/tools/write_parameter_docs.py`.',
+            '',
+            '## head_pose',
+            '',
+            '[config/head_pose.yaml](../config/head_pose.yaml) has all of them with their',
+            'defaults. Live ones change at any time and hold from the next image on; the others',
+            'when the node is configured: `ros2 lifecycle set /head_pose deactivate`, then',
+            '`cleanup`, set the parameter, `configure` and `activate`.',
+            '',
+            *_table(HeadPoseSettings),
+            '',
+            '## video_source',
+            '',
+            'Parameters that are not live are read-only: give them at start.',
+            '',
+            *_table(VideoSourceSettings),
+            '',
+        ]
+    )
+
+
+def _table(settings: type) -> list[str]:
+    lines = ['| name | type | default | possible | live | |', '|---|---|---|---|---|---|']
+    limits = limits_of(settings)
+    for name, default in defaults_of(settings).items():
+        cells = (
+            f'`{name}`',
+            _TYPES[type(default)],
+            f'`{_yaml(default)}`',
+            _allowed(limits[name]),
+            'yes' if limits[name].live else 'no',
+            limits[name].description.replace('|', '\\|').replace('<', '&lt;'),
+        )
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return lines
+
+
+def _allowed(limits: Limits) -> str:
+    if limits.choices:
+        return ', '.join(limits.choices)
+    if limits.low is None or limits.high is None:
+        return ''
+    return f'{_number(limits.low)} to {_number(limits.high)}'
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f'{value:g}'
+
+
+def _yaml(value: Any) -> str:
+    # The scalars of JSON are those of YAML; in single quotes as the rest of the project.
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

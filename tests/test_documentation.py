@@ -1,0 +1,106 @@
+"""What is written about the package is what the package does."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fsanet_ros.ros.parameters import defaults_of
+from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
+from fsanet_ros.tools import write_parameter_docs
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+
+
+def test_config_and_parameter_page_are_those_of_the_settings(capsys):
+    assert write_parameter_docs.main(['--check']) == 0, capsys.readouterr().err
+
+
+def test_a_stale_page_is_found_and_written_anew(tmp_path):
+    root = ['--root', str(tmp_path)]
+    assert write_parameter_docs.main(['--check', *root]) == 1
+    assert write_parameter_docs.main(root) == 0
+    assert write_parameter_docs.main(['--check', *root]) == 0
+    page = tmp_path / 'docs' / 'parameters.md'
+    page.write_text(page.read_text().replace('lockstep', 'lock'))
+    assert write_parameter_docs.main(['--check', *root]) == 1
+
+
+def test_config_has_every_parameter_with_its_default():
+    content = yaml.safe_load((ROOT / 'config' / 'head_pose.yaml').read_text())
+    given = content['/**']['ros__parameters']
+    defaults = defaults_of(HeadPoseSettings)
+    assert given == defaults
+    assert all(type(given[name]) is type(defaults[name]) for name in defaults)
+
+
+@pytest.mark.parametrize('settings', [HeadPoseSettings, VideoSourceSettings])
+def test_every_parameter_is_in_the_page(settings):
+    page = (ROOT / 'docs' / 'parameters.md').read_text()
+    for name in defaults_of(settings):
+        assert f'| `{name}` |' in page
+
+
+def created_topics():
+    """Return {topic: type} of every publisher and subscription of the node head_pose."""
+    found = {}
+    for path in (ROOT / 'fsanet_ros' / 'ros').glob('*.py'):
+        if path.stem in ('video_source', 'recorder'):
+            continue
+        for call in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(call, ast.Call):
+                found |= topic_of(call)
+    return found
+
+
+def topic_of(call):
+    name = getattr(call.func, 'attr', getattr(call.func, 'id', ''))
+    if not (name == 'MatchingSubscription' or name.endswith(('_publisher', '_subscription'))):
+        return {}
+    for kind, topic in zip(call.args, call.args[1:], strict=False):
+        if isinstance(kind, ast.Name) and isinstance(topic, ast.Constant):
+            return {topic.value: kind.id}
+    return {}
+
+
+def topic_table():
+    """Return {topic: type} of the rows `| `topic` | package/Type | ... |` of the README."""
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| `([\w/]+)` \| (\w+/\w+) \|', text, re.M)
+    assert rows, 'README.md has no table of topics'
+    return dict(rows)
+
+
+def test_topics_in_the_readme_are_those_of_the_node():
+    created, written = created_topics(), topic_table()
+    assert {'image', 'camera_info', 'head_poses', '/diagnostics', '/tf'} <= set(created)
+    # The row of image tells of image/compressed too; /humans/... has a text of its own.
+    described = {topic for topic in created if not topic.startswith('/humans')}
+    assert set(written) == described - {'image/compressed'}
+    for topic, kind in written.items():
+        assert kind.partition('/')[2] == created[topic]
+
+
+def test_commands_in_the_pages_exist():
+    arms = re.findall(r'^  ([a-z| -]+)\)', (ROOT / 'run').read_text(), re.M)
+    commands = {name.strip() for arm in arms for name in arm.split('|')}
+    assert {'demo', 'test', 'shell'} <= commands
+    for page in PAGES:
+        text = page.read_text(encoding='utf-8')
+        assert set(re.findall(r'\./run ([a-z]+)', text)) <= commands, page.name
+        executables = re.findall(r'ros2 run fsanet_ros (\w+)', text)
+        listed = (ROOT / 'CMakeLists.txt').read_text()
+        assert all(re.search(rf'^  {name} ', listed, re.M) for name in executables), page.name
+        for name in re.findall(r'fsanet_ros (\w+\.launch\.py)', text):
+            assert (ROOT / 'launch' / name).is_file(), page.name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(page):
+    targets = re.findall(r'\]\(([^)\s]+)\)', page.read_text(encoding='utf-8'))
+    files = [t.partition('#')[0] for t in targets if not re.match(r'[a-z]+:|#', t)]
+    missing = [name for name in files if not (page.parent / name).exists()]
+    assert not missing
