@@ -5,14 +5,13 @@ Head poses without a robot: a video or a camera of this machine, the node, and R
     ros2 launch fsanet_ros demo.launch.py camera:=0
 """
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchDescription
 
 SHARE = FindPackageShare('fsanet_ros')
 STARTUP_S = 30.0

@@ -4,13 +4,12 @@ The head pose node of one camera, and RViz if wanted.
     ros2 launch fsanet_ros head_pose.launch.py image:=/camera/image_raw rviz:=true
 """
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchContext, LaunchDescription
 
 SHARE = FindPackageShare('fsanet_ros')
 

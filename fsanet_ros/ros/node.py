@@ -7,33 +7,32 @@ The lifecycle node head_pose: images in, head poses out.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.weight_files import check_sha256, find_weights
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.camera_info import Calibration
 from fsanet_ros.ros.images import BgrImage, ImageError, bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.loading import estimator_with, load_estimator
 from fsanet_ros.ros.outputs import Outputs
+from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import Statistics, diagnostic_array
-from fsanet_ros.ros.subscriptions import MatchingSubscription
+from fsanet_ros.ros.subscriptions import MatchingSubscription, compressed_topic
+from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.tracking.tracker import HeadTracker
 
 CHECK_PERIOD_S = 0.5  # how soon a publisher of another quality of service is noticed
 DIAGNOSTICS_PERIOD_S = 1.0
 PATIENCE_S = 5.0  # before the log says what is awaited
-THROTTLE_S = 10.0
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -59,6 +58,7 @@ class HeadPoseNode(LifecycleNode):
         self._timers: list[Any] = []
         self._calibration = Calibration()
         self._statistics = Statistics()
+        self._warnings = ThrottledWarnings(self.get_logger())
         self._last_stamp_ns = 0
         self._waiting_since_s = 0.0
         # Steady: what is awaited is said also while a simulation's clock stands still.
@@ -72,7 +72,7 @@ class HeadPoseNode(LifecycleNode):
         self._settings = parameters.read(self, HeadPoseSettings)
         try:
             self._tracker = HeadTracker(self._settings.keep_s, self._settings.id_prefix)
-            self._estimator = self._load_estimator(self._settings)
+            self._estimator = load_estimator(self._settings)
         except (ValueError, OSError, ImportError) as error:
             self.get_logger().error(f'can not be configured: {error}')
             self._estimator = None
@@ -95,8 +95,9 @@ class HeadPoseNode(LifecycleNode):
             self, CameraInfo, 'camera_info', self._calibration.update, depth=5
         )
         if self._settings.image_transport == 'compressed':
+            topic = compressed_topic(self, 'image')
             self._images = MatchingSubscription(
-                self, CompressedImage, 'image/compressed', self._on_compressed, depth
+                self, CompressedImage, topic, self._on_compressed, depth
             )
         else:
             self._images = MatchingSubscription(self, Image, 'image', self._on_image, depth)
@@ -157,30 +158,14 @@ class HeadPoseNode(LifecycleNode):
         return result
 
     def _apply_live_settings(self) -> None:
+        assert self._estimator is not None and self._tracker is not None
         self._settings_changed = False
-        old, self._settings = self._settings, parameters.read(self, HeadPoseSettings)
-        if dataclasses.replace(old, keep_s=self._settings.keep_s) != self._settings:
-            assert self._estimator is not None
-            self._estimator = self._load_estimator(self._settings, self._estimator.runtime)
-        assert self._tracker is not None
+        self._settings = parameters.read(self, HeadPoseSettings)
         self._tracker.keep_s = self._settings.keep_s
-
-    def _load_estimator(
-        self, settings: HeadPoseSettings, runtime: Any = None
-    ) -> HeadPoseEstimator:
-        if settings.weights_sha256:
-            suffix = '.safetensors' if settings.weights.endswith('.safetensors') else '.onnx'
-            check_sha256(find_weights(settings.weights, suffix), settings.weights_sha256)
-        return HeadPoseEstimator(
-            settings.detector,
-            settings.weights,
-            runtime=runtime or settings.runtime,
-            score_threshold=settings.score_threshold,
-            detection_size=settings.detection_size,
-            detector_model=settings.detector_model,
-            threads=settings.threads,
-            mirror=settings.mirror,
-        )
+        try:
+            self._estimator = estimator_with(self._settings, self._estimator.runtime)
+        except (ValueError, OSError, ImportError) as error:  # the detector's file is gone, say
+            self._warnings.warn(f'the detector stays as it is: {error}')
 
     # Images
 
@@ -201,7 +186,9 @@ class HeadPoseNode(LifecycleNode):
         try:
             image: BgrImage = to_bgr(message)
         except ImageError as error:
-            self._drop('unreadable image', f'{error}')
+            assert self._images is not None
+            self._statistics.dropped['unreadable image'] += 1
+            self._warnings.warn(f'{self._images.topic}: image dropped: {error}')
             return
         self._estimate(image, message.header)
 
@@ -210,10 +197,9 @@ class HeadPoseNode(LifecycleNode):
         assert self._outputs is not None
         stamp_ns = Time.from_msg(header.stamp).nanoseconds
         if stamp_ns < self._last_stamp_ns:
-            self.get_logger().warning(
+            self._warnings.warn(
                 f'time jumped back by {(self._last_stamp_ns - stamp_ns) / 1e9:.3f} s (a recording '
-                'that starts again?): heads get new ids',
-                throttle_duration_sec=THROTTLE_S,
+                'that starts again?): heads get new ids'
             )
         self._last_stamp_ns = stamp_ns
         camera = self._calibration.camera_for(image.shape[1], image.shape[0])
@@ -224,13 +210,6 @@ class HeadPoseNode(LifecycleNode):
         latency_s = (self.get_clock().now().nanoseconds - stamp_ns) / 1e9
         self._statistics.count_processed(len(tracked), latency_s)
 
-    def _drop(self, reason: str, text: str) -> None:
-        assert self._images is not None
-        self._statistics.dropped[reason] += 1
-        self.get_logger().warning(
-            f'{self._images.topic}: image dropped: {text}', throttle_duration_sec=THROTTLE_S
-        )
-
     # Watching
 
     def _on_check(self) -> None:
@@ -239,19 +218,19 @@ class HeadPoseNode(LifecycleNode):
         self._camera_infos.refresh()
         problem = self._problem()
         if problem:
-            self.get_logger().warning(problem, throttle_duration_sec=THROTTLE_S)
+            self._warnings.warn(problem)
 
     def _problem(self) -> str:
         """Return what keeps the node from its full output, empty if nothing does."""
         assert self._images is not None and self._camera_infos is not None
         if self._steady_s() - self._waiting_since_s > PATIENCE_S:
-            return _awaited(self._images)
+            return self._images.silence()
         if self._statistics.dropped_lately:
             return f'{self._images.topic}: images are dropped, see the log for the reason'
         if not self._statistics.ever_received or self._calibration.state == 'calibrated':
             return ''
         if not self._calibration.known:
-            return f'orientation only, no position: {_awaited(self._camera_infos)}'
+            return f'orientation only, no position: {self._camera_infos.silence()}'
         return (
             f'orientation only, no position: {self._camera_infos.topic}: {self._calibration.state}'
         )
@@ -268,47 +247,22 @@ class HeadPoseNode(LifecycleNode):
             'calibration': self._calibration.state,
         }
         self._outputs.diagnostics.publish(
-            diagnostic_array(
-                f'{self.get_fully_qualified_name().lstrip("/")}: head poses',
-                self._images.topic,
-                problem,
-                values,
-                self.get_clock().now().to_msg(),
-            )
+            diagnostic_array(self, 'head poses', self._images.topic, problem, values)
         )
 
     def _steady_s(self) -> float:
         return float(self._steady.now().nanoseconds) / 1e9
 
 
-def _awaited(subscription: MatchingSubscription) -> str:
-    count = subscription.publisher_count
-    if not count:
-        return f'nobody publishes {subscription.topic}; check the name or remap it'
-    return f'nothing comes on {subscription.topic}, which has {count} publisher(s)'
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit code."""
-    node = None
-    try:
-        rclpy.init(args=argv)
-        node = HeadPoseNode()
-        if node.get_parameter('autostart').value and not node.start():
-            return 1
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except ValueError as error:
-        rclpy.logging.get_logger('head_pose').fatal(str(error))
+    return run_node('head_pose', argv, HeadPoseNode, _spin, (ValueError,))
+
+
+def _spin(node: HeadPoseNode) -> int:
+    if node.get_parameter('autostart').value and not node.start():
         return 1
-    except RuntimeError:  # what publishing raises when a signal has shut the context down
-        if rclpy.ok():
-            raise
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    rclpy.spin(node)
     return 0
 
 

@@ -38,7 +38,7 @@ class Outputs:
         self.markers = node.create_lifecycle_publisher(MarkerArray, 'markers', 10)
         self.debug_image = node.create_lifecycle_publisher(Image, 'debug_image', 5)
         self.diagnostics = node.create_lifecycle_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.tf = None
+        self.tf: Any = None
         if TFMessage is None:
             node.get_logger().warning(
                 'tf2_msgs is not installed: no frames on /tf. Install ros-<distro>-tf2-msgs.'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -12,7 +12,9 @@ Process: TypeAlias = 'subprocess.Popen[bytes]'
 
 
 @contextmanager
-def node_process(module: str, parameters: dict[str, object]) -> Iterator[Process]:
+def node_process(
+    module: str, parameters: Mapping[str, object], remappings: dict[str, str] | None = None
+) -> Iterator[Process]:
     """
     Start a node of this package as a process of its own; leaving the block ends it.
 
@@ -22,6 +24,8 @@ def node_process(module: str, parameters: dict[str, object]) -> Iterator[Process
     command = [sys.executable, '-m', f'fsanet_ros.{module}', '--ros-args', '--log-level', 'warn']
     for option in options:
         command += ['-p', option]
+    for name, other in (remappings or {}).items():
+        command += ['-r', f'{name}:={other}']
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         yield process

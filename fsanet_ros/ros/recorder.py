@@ -24,7 +24,12 @@ COLUMNS = (
 
 
 class Recorder(Node):
-    """Subscribes to head_poses and debug_image and writes poses.csv, annotated.mp4, still.png."""
+    """
+    Subscribes to head_poses and debug_image and writes poses.csv, annotated.mp4, still.png.
+
+    What is written is published again on recorded_head_poses: a source in lockstep with that
+    topic goes on only when nothing of its last frame can be lost any more.
+    """
 
     def __init__(
         self, folder: Path, rate_hz: float, on_frame: Callable[[], object] = lambda: None
@@ -52,8 +57,14 @@ class Recorder(Node):
         self._file = (folder / 'poses.csv').open('w', newline='', encoding='utf-8')
         self._table = csv.writer(self._file)
         self._table.writerow(COLUMNS)
+        self._recorded = self.create_publisher(HeadPoseArray, 'recorded_head_poses', 10)
         self.create_subscription(HeadPoseArray, 'head_poses', self._on_head_poses, 100)
         self.create_subscription(Image, 'debug_image', self._on_debug_image, 100)
+
+    @property
+    def connected(self) -> bool:
+        """Whether both topics have a publisher."""
+        return all(self.count_publishers(topic) for topic in ('head_poses', 'debug_image'))
 
     @property
     def complete(self) -> bool:
@@ -89,6 +100,7 @@ class Recorder(Node):
         self._heads_at[stamp.sec, stamp.nanosec] = len(message.heads)
         self.frames += 1
         self.heads += len(message.heads)
+        self._recorded.publish(message)
         self._on_frame()
 
     def _on_debug_image(self, message: Image) -> None:
@@ -98,7 +110,7 @@ class Recorder(Node):
             size = picture.shape[1], picture.shape[0]
             self._video = cv2.VideoWriter(
                 str(self.folder / 'annotated.mp4'),
-                cv2.VideoWriter_fourcc(*'mp4v'),
+                cv2.VideoWriter.fourcc(*'mp4v'),
                 self._rate_hz,
                 size,
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
 from std_msgs.msg import Header
 
 
@@ -58,14 +58,15 @@ class Statistics:
 
 
 def diagnostic_array(
-    name: str, hardware_id: str, problem: str, values: dict[str, str], stamp: Time
+    node: Node, name: str, hardware_id: str, problem: str, values: dict[str, str]
 ) -> DiagnosticArray:
-    """Return a diagnostics message: WARN with the problem, OK without one."""
+    """Return a diagnostics message of a node: WARN with the problem, OK without one."""
     status = DiagnosticStatus(
         level=DiagnosticStatus.WARN if problem else DiagnosticStatus.OK,
-        name=name,
+        name=f'{node.get_fully_qualified_name().lstrip("/")}: {name}',
         message=problem or 'running',
         hardware_id=hardware_id,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+    stamp = node.get_clock().now().to_msg()
     return DiagnosticArray(header=Header(stamp=stamp), status=[status])

@@ -11,6 +11,19 @@ from rclpy.qos import QoSProfile
 from fsanet_ros.ros.qos import incompatible_qos_events, matching_qos
 
 
+def compressed_topic(node: Node, image: str) -> str:
+    """
+    Return the topic of the compressed images that belong to an image topic.
+
+    It follows a remapping of the image topic, as its users expect, and one of its own.
+    """
+    name = f'{image}/compressed'
+    resolved = node.resolve_topic_name(name)
+    if resolved != node.resolve_topic_name(name, only_expand=True):
+        return str(resolved)
+    return f'{node.resolve_topic_name(image)}/compressed'
+
+
 class MatchingSubscription:
     """
     Hears a topic whatever quality of service its publishers offer, now and later.
@@ -33,10 +46,12 @@ class MatchingSubscription:
         self._overlapped = False
         self._last_stamp = (0, 0)
 
-    @property
-    def publisher_count(self) -> int:
-        """The number of publishers of the topic."""
-        return int(self._node.count_publishers(self.topic))
+    def silence(self) -> str:
+        """Say why nothing comes, for people."""
+        count = self._node.count_publishers(self.topic)
+        if not count:
+            return f'nobody publishes {self.topic}; check the name or remap it'
+        return f'nothing comes on {self.topic}, which has {count} publisher(s)'
 
     def refresh(self) -> None:
         """Subscribe anew if what the publishers offer has changed."""
@@ -82,4 +97,3 @@ class MatchingSubscription:
 
     def _warn_once(self, text: str) -> None:
         self._node.get_logger().warning(text, throttle_duration_sec=30.0)
-

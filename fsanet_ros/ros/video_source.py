@@ -19,7 +19,6 @@ import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -27,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 import fsanet_ros
-from fsanet_ros.geometry.calibration_file import CalibrationError, read_calibration
+from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.camera_info import (
@@ -36,6 +35,7 @@ from fsanet_ros.ros.camera_info import (
     uncalibrated_camera_info,
 )
 from fsanet_ros.ros.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import VideoSourceSettings
 from fsanet_ros.video import Frames, VideoError, open_frames
 
@@ -275,25 +275,14 @@ class VideoSource(Node):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until the frames end or it is told to stop; return the exit code."""
-    rclpy.init(args=argv)
-    node = None
-    try:
-        node = VideoSource()
-        rclpy.spin_until_future_complete(node, node.done)
-        if node.done.done():
-            node.flush()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (VideoError, CalibrationError, ValueError) as error:
-        rclpy.logging.get_logger('video_source').fatal(str(error))
-        return 1
-    except RuntimeError:  # what publishing raises when a signal has shut the context down
-        if rclpy.ok():
-            raise
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    # A CalibrationError is a ValueError.
+    return run_node('video_source', argv, VideoSource, _spin, (VideoError, ValueError))
+
+
+def _spin(node: VideoSource) -> int:
+    rclpy.spin_until_future_complete(node, node.done)
+    if node.done.done():
+        node.flush()
     return 0
 
 

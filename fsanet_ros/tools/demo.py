@@ -79,11 +79,13 @@ def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
     with tqdm(total=arguments.frames or None, unit='frame', desc='head poses') as bar:
         recorder = Recorder(arguments.output, rate_hz, bar.update)
         try:
-            with (
-                node_process('ros.node', {'detector': arguments.detector}) as node,
-                node_process('ros.video_source', _source_parameters(arguments)) as source,
-            ):
-                problem = _record(recorder, node, source)
+            with node_process('ros.node', {'detector': arguments.detector}) as node:
+                problem = _wait_for_node(recorder, node)
+                if not problem:
+                    parameters = _source_parameters(arguments)
+                    remappings = {'head_poses': 'recorded_head_poses'}
+                    with node_process('ros.video_source', parameters, remappings) as source:
+                        problem = _record(recorder, node, source)
         finally:
             recorder.close()
             summary, frames = recorder.summary(), recorder.frames
@@ -96,6 +98,20 @@ def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
         return 1
     print(f'{summary}\nwritten: {arguments.output}/poses.csv, annotated.mp4, still.png')
     return 0
+
+
+def _wait_for_node(recorder: Recorder, node: Process) -> str:
+    """Wait until the node publishes; return what went wrong."""
+    from rclpy import spin_once
+
+    end = time.monotonic() + STARTUP_S
+    while not recorder.connected:
+        spin_once(recorder, timeout_sec=0.05)
+        if node.poll() is not None:
+            return f'the node has ended with code {node.returncode}; its output is above'
+        if time.monotonic() > end:
+            return f'the node has not started in {STARTUP_S:g} s'
+    return ''
 
 
 def _record(recorder: Recorder, node: Process, source: Process) -> str:

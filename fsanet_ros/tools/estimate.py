@@ -36,7 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     arguments = parser.parse_args(argv)
     try:
-        camera = _camera(arguments.calibration) if arguments.calibration else None
+        camera = None
+        if arguments.calibration:
+            camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
         estimator = HeadPoseEstimator(
             arguments.detector, arguments.weights, detection_size=arguments.detection_size
         )
@@ -46,11 +48,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f'estimate: {error}', file=sys.stderr)
         return 1
     return 0
-
-
-def _camera(path: str) -> CameraModel:
-    found = read_calibration(path)
-    return CameraModel(found.width, found.height, found.k, found.d, found.distortion_model)
 
 
 def _estimate(

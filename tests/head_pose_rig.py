@@ -1,0 +1,223 @@
+"""A node head_pose under test, with what a robot has around it: a camera and listeners."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+import skimage.data
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_helpers import NodeProcess, call_service, until
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from fsanet_ros.msg import HeadPoseArray
+from fsanet_ros.ros.images import image_from_bgr
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:
+    TFMessage = None
+
+FRAME = 'eye_optical'
+WIDTH, HEIGHT = 640, 480
+OUTPUTS = {
+    'head_poses': HeadPoseArray,
+    'poses': PoseArray,
+    'markers': MarkerArray,
+    'debug_image': Image,
+    '/diagnostics': DiagnosticArray,
+    '/tf': TFMessage,
+}
+
+
+def face_picture(width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """One face, the astronaut's, in the middle of a grey picture."""
+    picture = np.full((height, width, 3), 128, np.uint8)
+    face = cv2.resize(cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR), (320, 320))
+    top, left = (height - 320) // 2, (width - 320) // 2
+    picture[top : top + 320, left : left + 320] = face
+    return picture
+
+
+def grey_picture() -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+def camera_info(width: int = WIDTH, height: int = HEIGHT, focal: float = 500.0) -> CameraInfo:
+    """A pinhole camera that looks at the picture's middle; focal length 0: not calibrated."""
+    info = CameraInfo(width=width, height=height, distortion_model='plumb_bob', d=[0.0] * 5)
+    if focal:
+        info.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+        info.p = [*info.k[:3], 0.0, *info.k[3:6], 0.0, *info.k[6:], 0.0]
+    return info
+
+
+def nanoseconds(stamp: Time) -> int:
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def stamp_of(nanoseconds_: int) -> Time:
+    return Time(sec=nanoseconds_ // 10**9, nanosec=nanoseconds_ % 10**9)
+
+
+def start(*remappings: str, **parameters: object) -> NodeProcess:
+    """Start the node as a process; remappings are written ``image:=/other``."""
+    return NodeProcess(['-m', 'fsanet_ros.ros.node', *ros_arguments(*remappings, **parameters)])
+
+
+def ros_arguments(*remappings: str, **parameters: object) -> list[str]:
+    arguments = ['--ros-args']
+    for remapping in remappings:
+        arguments += ['-r', remapping]
+    for name, value in parameters.items():
+        given = str(value).lower() if isinstance(value, bool) else value
+        arguments += ['-p', f'{name}:={given}']
+    return arguments
+
+
+class Rig:
+    """
+    A camera and the listeners of the outputs that are named, in a context of their own.
+
+    ``received[output]`` are the messages that have come. ``info`` is published with each image.
+    """
+
+    def __init__(
+        self,
+        *outputs: str,
+        reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+        transport: str = 'raw',
+        image: str = 'image',
+    ) -> None:
+        self._image_topic = image
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('rig', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        self.info: CameraInfo | None = None
+        self._subscriptions = {}
+        self._camera_infos = self.node.create_publisher(CameraInfo, 'camera_info', 10)
+        self.open_camera(reliability, transport)
+        for output in outputs:
+            self.listen(output)
+        self._last_ns = 0
+
+    def open_camera(self, reliability: ReliabilityPolicy, transport: str = 'raw') -> None:
+        compressed = transport == 'compressed'
+        self._images = self.node.create_publisher(
+            CompressedImage if compressed else Image,
+            f'{self._image_topic}/compressed' if compressed else self._image_topic,
+            QoSProfile(depth=5, reliability=reliability),
+        )
+
+    def close_camera(self) -> None:
+        self.node.destroy_publisher(self._images)
+
+    def listen(self, output: str) -> None:
+        self._subscriptions[output] = self.node.create_subscription(
+            OUTPUTS[output], output, self.received[output].append, 100
+        )
+
+    def ignore(self, output: str) -> None:
+        self.node.destroy_subscription(self._subscriptions.pop(output))
+
+    def step(self) -> None:
+        self._executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, seconds: float) -> None:
+        until(lambda: False, seconds, self.step)
+
+    def until(self, condition: Any, timeout_s: float = 20.0) -> bool:
+        return until(condition, timeout_s, self.step)
+
+    def call(self, kind: Any, service: str, request: Any) -> Any:
+        return call_service(self.node, kind, f'/head_pose/{service}', request, self.step)
+
+    def send(self, picture: Any, stamp_ns: int | None = None) -> int:
+        """Publish a picture, or a message, and camera_info; return the stamp in nanoseconds."""
+        if stamp_ns is None:
+            stamp_ns = max(time.time_ns(), self._last_ns + 1)
+            self._last_ns = stamp_ns
+        header = Header(stamp=stamp_of(stamp_ns), frame_id=FRAME)
+        if self.info is not None:
+            self.info.header = header
+            self._camera_infos.publish(self.info)
+        message = image_from_bgr(picture, header) if isinstance(picture, np.ndarray) else picture
+        message.header = header
+        self._images.publish(message)
+        return stamp_ns
+
+    def outputs_of(self, stamp_ns: int, *outputs: str) -> list[Any]:
+        """Return what has come of one image, None for what has not."""
+        return [
+            next((m for m in self.received[o] if nanoseconds(_header(m).stamp) == stamp_ns), None)
+            for o in outputs
+        ]
+
+    def ask(self, picture: Any, *outputs: str, timeout_s: float = 15.0) -> Any:
+        """
+        Return what comes of a picture, head_poses or the outputs that are named.
+
+        Sends it again until it comes: what is sent before everybody knows everybody is lost.
+        """
+        outputs = outputs or ('head_poses',)
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            stamp_ns = self.send(picture)
+            if self.until(lambda s=stamp_ns: None not in self.outputs_of(s, *outputs), 1.0):
+                found = self.outputs_of(stamp_ns, *outputs)
+                return found[0] if len(found) == 1 else found
+        raise AssertionError(f'nothing came of an image on {outputs}')
+
+    def diagnostics(self, condition: Any = lambda status, values: True) -> Any:
+        """Return the first status that fulfils a condition, and its values as a dictionary."""
+        found: list[Any] = []
+
+        def search() -> bool:
+            for message in self.received['/diagnostics']:
+                status = message.status[0]
+                values = {pair.key: pair.value for pair in status.values}
+                if condition(status, values):
+                    found.append((status, values))
+            return bool(found)
+
+        assert self.until(search), self.received['/diagnostics'][-1:]
+        return found[0]
+
+    def forget(self) -> None:
+        for messages in self.received.values():
+            messages.clear()
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+def _header(message: Any) -> Header:
+    if isinstance(message, MarkerArray):
+        return message.markers[0].header if message.markers else Header()
+    if TFMessage is not None and isinstance(message, TFMessage):
+        return message.transforms[0].header
+    return message.header
