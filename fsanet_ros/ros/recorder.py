@@ -50,9 +50,9 @@ class Recorder(Node):
         self._on_frame = on_frame
         self._latencies_s: list[float] = []
         self._came_s: list[float] = []
-        self._heads_at: dict[tuple[int, int], int] = {}
+        self._fullness_at: dict[tuple[int, int], tuple[int, int]] = {}
         self._video: Any = None
-        self._most_heads = -1
+        self._fullest = (-1, 0)
         # The file stays open until close(): rows are written as they come.
         self._file = (folder / 'poses.csv').open('w', newline='', encoding='utf-8')
         self._table = csv.writer(self._file)
@@ -97,7 +97,7 @@ class Recorder(Node):
         for head in message.heads:
             self._table.writerow(_row(self.frames, f'{stamp.sec}.{stamp.nanosec:09d}', head))
             self.ids.add(head.id)
-        self._heads_at[stamp.sec, stamp.nanosec] = len(message.heads)
+        self._fullness_at[stamp.sec, stamp.nanosec] = _fullness(message)
         self.frames += 1
         self.heads += len(message.heads)
         self._recorded.publish(message)
@@ -115,14 +115,19 @@ class Recorder(Node):
                 size,
             )
         self._video.write(np.ascontiguousarray(picture))
-        heads = self._heads_at.pop((message.header.stamp.sec, message.header.stamp.nanosec), 0)
-        self._keep_still(picture, heads)
+        stamp = message.header.stamp.sec, message.header.stamp.nanosec
+        self._keep_still(picture, self._fullness_at.pop(stamp, (0, 0)))
 
-    def _keep_still(self, picture: BgrImage, heads: int) -> None:
-        # The fullest picture, and of equally full ones one from well into the clip.
-        if heads > self._most_heads or (heads == self._most_heads and self.pictures == 60):
-            self._most_heads = heads
+    def _keep_still(self, picture: BgrImage, fullness: tuple[int, int]) -> None:
+        if fullness > self._fullest:
+            self._fullest = fullness
             cv2.imwrite(str(self.folder / 'still.png'), picture)
+
+
+def _fullness(message: HeadPoseArray) -> tuple[int, int]:
+    """Return the number of heads, and the area of the smallest: large for a good still."""
+    areas = [head.roi.width * head.roi.height for head in message.heads]
+    return len(areas), min(areas, default=0)
 
 
 def _row(frame: int, stamp: str, head: HeadPose) -> list[object]:
