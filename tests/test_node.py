@@ -314,7 +314,7 @@ def test_publish_tf_can_be_switched_live(calibrated):
         ('queue_depth', 5, 'deactivate and clean up the node first'),
         ('score_threshold', 1.5, 'score_threshold'),
         ('score_threshold', float('nan'), 'score_threshold'),
-        ('score_threshold', 'much', 'DOUBLE'),
+        ('score_threshold', 'much', 'type'),
         ('detection_size', -5, 'detection_size'),
         ('keep_s', 1e9, 'keep_s'),
         ('runtime', 'abacus', 'onnxruntime'),
