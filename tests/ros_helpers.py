@@ -119,16 +119,19 @@ def call_service(node: Any, kind: Any, name: str, request: Any, step: Callable[[
     Asks again after some seconds, so ask only what may be asked twice: Fast DDS discovers both
     directions on their own, and loses a response to a client that the server does not know yet.
     """
-    client = node.create_client(kind, name)
-    try:
-        assert until(client.service_is_ready, step=step), f'there is no service {name}'
-        for _ in range(5):
-            future = client.call_async(request)
-            if until(future.done, timeout_s=3.0, step=step):
-                return future.result()
-        raise AssertionError(f'the service {name} does not answer')
-    finally:
-        node.destroy_client(client)
+    # A new client where one finds nobody: rarely, Fast DDS never matches an endpoint that came
+    # right after another had gone.
+    for _ in range(3):
+        client = node.create_client(kind, name)
+        try:
+            ready = until(client.service_is_ready, timeout_s=8.0, step=step)
+            for _ in range(3 if ready else 0):
+                future = client.call_async(request)
+                if until(future.done, timeout_s=3.0, step=step):
+                    return future.result()
+        finally:
+            node.destroy_client(client)
+    raise AssertionError(f'the service {name} is not there or does not answer')
 
 
 def until(
