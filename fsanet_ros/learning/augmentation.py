@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.fsanet.crops import NETWORK_SIZE
+from fsanet_ros.fsanet.crops import NETWORK_SIZE, cut_crop
 from fsanet_ros.geometry import rotations
+from fsanet_ros.types import Square
 
 FloatArray = NDArray[np.float64]
 Picture = NDArray[np.uint8]
@@ -77,9 +78,6 @@ def central_crops(pictures: Picture, scale: float, size: int = NETWORK_SIZE) -> 
     :param scale: the crop's side in units of the face square
     :returns: uint8 [n, 64, 64, 3]
     """
-    from fsanet_ros.fsanet.crops import cut_crop
-    from fsanet_ros.types import Square
-
     side = pictures.shape[1]
     square = Square(side / 2, side / 2, side * scale)
     return np.stack([cut_crop(picture, square, size) for picture in pictures])

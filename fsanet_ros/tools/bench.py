@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f'{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python '
           f'{platform.python_version()}; milliseconds are medians')  # fmt: skip
     with open_frames(DEMO_CLIP) as frames:
-        image = _middle_frame(list(frames))
+        images = list(frames)
+    image = images[len(images) // 2]
     results: dict[str, Figures] = {
         'network': bench_network(arguments.repeat),
         'library': bench_library(image, arguments.repeat),
@@ -139,10 +140,6 @@ def _median_ms(work: Callable[[], object], repeat: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return 1000.0 * statistics.median(times[3:])
-
-
-def _middle_frame(frames: list[Image]) -> Image:
-    return frames[len(frames) // 2]
 
 
 def _print(results: dict[str, Figures]) -> None:
