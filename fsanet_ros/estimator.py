@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,14 @@ from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.position import rotation_in_camera, sellion_position_m
 from fsanet_ros.types import Face, FloatArray, Head, Image
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An image, uint8 [h, w, 3] BGR, and the camera that took it, None if it is not calibrated."""
+
+    image: Image
+    camera: CameraModel | None = None
 
 
 class HeadPoseEstimator:
@@ -79,12 +89,30 @@ class HeadPoseEstimator:
         self, image: Image, faces: list[Face], camera: CameraModel | None = None
     ) -> list[Head]:
         """Return the heads of faces that somebody else has found; see estimate."""
+        return self._estimate([View(image, camera)], [faces])[0]
+
+    def estimate_views(self, views: Sequence[View]) -> list[list[Head]]:
+        """Return the heads in each of several images: one batch through the network."""
+        return self._estimate(views, [self.detector.detect(view.image) for view in views])
+
+    def _estimate(
+        self, views: Sequence[View], faces_of_views: Sequence[list[Face]]
+    ) -> list[list[Head]]:
+        if not views:
+            return []
         # A square can only be this small where a detector misfires on a few pixels.
-        faces = [face for face in faces if face.square.side * self._crop_scale >= 1.0]
-        squares = [face.square.scaled(self._crop_scale) for face in faces]
-        rotations = self._rotations(self.runtime, cut_crops(image, squares))
+        usable = [
+            [face for face in faces if face.square.side * self._crop_scale >= 1.0]
+            for faces in faces_of_views
+        ]
+        crops = [
+            cut_crops(view.image, [face.square.scaled(self._crop_scale) for face in faces])
+            for view, faces in zip(views, usable, strict=True)
+        ]
+        rotations = iter(self._rotations(self.runtime, np.concatenate(crops)))
         return [
-            _head(face, rotation, camera) for face, rotation in zip(faces, rotations, strict=True)
+            [_head(face, next(rotations), view.camera) for face in faces]
+            for view, faces in zip(views, usable, strict=True)
         ]
 
     @property

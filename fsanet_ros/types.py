@@ -82,11 +82,19 @@ class Head:
     when the person looks straight along the camera's axis into the camera (Rx(-pitch) Ry(yaw)
     Rz(roll)). ``position_m``: float64 [3], the sellion (the dip of the nose between the eyes) in
     the optical frame in metres, or None where no calibration makes a metric distance possible.
+    ``distance_from_depth``: measured by a depth camera, not guessed from the face's size.
+
+    How uncertain both are, in the optical frame, None where it is not known:
+    ``rotation_covariance_rad2``, float64 [3, 3], of the rotation vector e for which the true
+    rotation is exp(e) times the estimated one; ``position_covariance_m2``, float64 [3, 3].
     """
 
     face: Face
     rotation_optical: FloatArray
     position_m: FloatArray | None = None
+    rotation_covariance_rad2: FloatArray | None = None
+    position_covariance_m2: FloatArray | None = None
+    distance_from_depth: bool = False
 
     @cached_property
     def yaw_pitch_roll_deg(self) -> FloatArray:
