@@ -112,26 +112,46 @@ class NodeProcess:
             self._log.close()
 
 
-def call_service(node: Any, kind: Any, name: str, request: Any, step: Callable[[], object]) -> Any:
-    """
-    Return the response of a service, spinning with ``step`` meanwhile.
+class Unreachable(AssertionError):
+    """A service that is not there, or that the middleware has not led us to."""
 
-    Asks again after some seconds, so ask only what may be asked twice: Fast DDS discovers both
-    directions on their own, and loses a response to a client that the server does not know yet.
+
+class Services:
     """
-    # A new client where one finds nobody: rarely, Fast DDS never matches an endpoint that came
-    # right after another had gone.
-    for _ in range(3):
-        client = node.create_client(kind, name)
-        try:
-            ready = until(client.service_is_ready, timeout_s=8.0, step=step)
-            for _ in range(3 if ready else 0):
-                future = client.call_async(request)
-                if until(future.done, timeout_s=3.0, step=step):
-                    return future.result()
-        finally:
-            node.destroy_client(client)
-    raise AssertionError(f'the service {name} is not there or does not answer')
+    The services of other nodes, through one client each that is kept.
+
+    Kept, because Fast DDS does not always match an endpoint that comes right after another of the
+    same name has gone.
+    """
+
+    def __init__(self, node: Any, step: Callable[[], object]) -> None:
+        """``step`` spins ``node`` once."""
+        self._node = node
+        self._step = step
+        self._clients: dict[str, Any] = {}
+
+    def client(self, kind: Any, name: str, timeout_s: float = 15.0) -> Any:
+        """Return the client of a service that is ready; raise Unreachable."""
+        if name not in self._clients:
+            self._clients[name] = self._node.create_client(kind, name)
+        client = self._clients[name]
+        if not until(client.service_is_ready, timeout_s, self._step):
+            raise Unreachable(f'the service {name} is not there')
+        return client
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """
+        Return the response of a service.
+
+        Asks again after some seconds, so ask only what may be asked twice: Fast DDS discovers both
+        directions on their own, and loses a response to a client that the server does not know
+        yet.
+        """
+        for _ in range(3):
+            future = self.client(kind, name).call_async(request)
+            if until(future.done, timeout_s=3.0, step=self._step):
+                return future.result()
+        raise Unreachable(f'the service {name} does not answer')
 
 
 def until(

@@ -14,7 +14,6 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from ros_helpers import call_service
 
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 
@@ -32,14 +31,12 @@ class Manager:
 
     def __init__(self, rig):
         self.rig = rig
-        self.changes = rig.node.create_client(ChangeState, '/head_pose/change_state')
-        assert rig.until(self.changes.service_is_ready)
         self.state()  # by now both directions are known
 
     def change(self, transition):
         request = ChangeState.Request(transition=Transition(id=transition))
         before = self.state()
-        future = self.changes.call_async(request)
+        future = self.rig.client(ChangeState, 'change_state').call_async(request)
         # A lost answer is no failure of the node: its state says what happened.
         self.rig.until(future.done, 8.0)
         return future.result().success if future.done() else self.state() != before
@@ -205,7 +202,7 @@ def test_signals_end_it_cleanly_among_images(sig):
 def test_signals_end_it_cleanly_before_it_is_configured():
     with start('__node:=early', autostart=False) as node:
         with Rig() as rig:
-            call_service(rig.node, GetState, '/early/get_state', GetState.Request(), rig.step)
+            rig.call(GetState, '/early/get_state', GetState.Request())
         node.send(signal.SIGTERM)
         assert node.wait() == 0
         assert 'Traceback' not in node.output

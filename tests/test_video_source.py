@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from ros_helpers import NodeProcess, call_service, until
+from ros_helpers import NodeProcess, Services, until
 
 pytest.importorskip('rclpy')
 pytest.importorskip('sensor_msgs')
@@ -293,15 +293,14 @@ def test_rate_and_loop_change_live_and_the_rest_does_not(video, listener):
             ]
         )
         service = '/video_source/set_parameters'
-        response = call_service(listener.node, SetParameters, service, request, listener.spin)
-        rate, other, fast = response.results
+        services = Services(listener.node, listener.spin)
+        rate, other, fast = services.call(SetParameters, service, request).results
         assert rate.successful
         assert not other.successful and 'read-only' in other.reason
         assert not fast.successful and fast.reason
-        client = listener.node.create_client(SetParameters, service)
-        assert until(client.service_is_ready, step=listener.spin)
         parameters = [Parameter('loop', value=False).to_parameter_msg()]
-        client.call_async(SetParameters.Request(parameters=parameters))
+        request = SetParameters.Request(parameters=parameters)
+        services.client(SetParameters, service).call_async(request)
         assert until(lambda: not process.running, step=listener.spin)
         assert process.wait() == 0
 
@@ -351,11 +350,10 @@ def test_a_camera_that_breaks_off_is_opened_again(monkeypatch, capfd):
 def test_parameters_are_described(video, listener):
     with start(video=video, loop='true') as process:
         process.wait_for_output('publishing')
+        services = Services(listener.node, listener.spin)
 
         def call(kind, name, request):
-            return call_service(
-                listener.node, kind, f'/video_source/{name}', request, listener.spin
-            )
+            return services.call(kind, f'/video_source/{name}', request)
 
         names = call(ListParameters, 'list_parameters', ListParameters.Request()).result.names
         own = list(defaults_of(VideoSourceSettings))
