@@ -9,6 +9,9 @@ from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.weight_files import check_sha256, find_weights
 from fsanet_ros.ros.settings import HeadPoseSettings
 
+# What a user can mend: a name or file that is wrong, not readable, a package that is missing.
+LoadingErrors = (ValueError, OSError, ImportError)
+
 
 def load_estimator(settings: HeadPoseSettings) -> HeadPoseEstimator:
     """

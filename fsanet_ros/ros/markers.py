@@ -16,6 +16,7 @@ from fsanet_ros.types import FloatArray
 
 # RViz drops what is not renewed, so nobody stays when the node stops.
 LIFETIME = Duration(nanosec=500_000_000)
+HEADS_PER_CAMERA = 1000
 GAZE_PER_AXIS = 4.0  # length of the gaze arrow, in axis lengths
 
 _RED, _GREEN, _BLUE, _YELLOW, _WHITE = (
@@ -25,15 +26,17 @@ _RED, _GREEN, _BLUE, _YELLOW, _WHITE = (
 
 
 def marker_array(
-    tracked: Sequence[TrackedHead], header: Header, axis_length_m: float
+    tracked: Sequence[TrackedHead], header: Header, axis_length_m: float, camera_index: int = 0
 ) -> MarkerArray:
     """
     Return the markers of the heads whose position is known.
 
     Namespaces axes, gaze and name can be switched off one by one in RViz.
+
+    :param camera_index: markers of different cameras of one node do not replace each other
     """
     markers = []
-    for number, t in enumerate(tracked):
+    for number, t in enumerate(tracked, start=camera_index * HEADS_PER_CAMERA):
         if t.head.position_m is None:
             continue
         origin = t.head.position_m

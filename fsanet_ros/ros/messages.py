@@ -20,7 +20,6 @@ from geometry_msgs.msg import (
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
-from fsanet_ros.geometry.position import position_covariance_m2
 from fsanet_ros.msg import HeadPose, HeadPoseArray
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, FloatArray, Head
@@ -30,19 +29,14 @@ UNKNOWN_COVARIANCE = -1.0
 
 
 def head_pose_array(
-    tracked: Sequence[TrackedHead],
-    header: Header,
-    image_size: tuple[int, int],
-    rotation_error_deg: tuple[float, float, float] | None,
+    tracked: Sequence[TrackedHead], header: Header, image_size: tuple[int, int]
 ) -> HeadPoseArray:
     """
     Return the message of one image.
 
     :param image_size: width and height in pixels, which boxes are clipped to
-    :param rotation_error_deg: see weight_files.Description
     """
-    heads = [_head_pose(t, image_size, rotation_error_deg) for t in tracked]
-    return HeadPoseArray(header=header, heads=heads)
+    return HeadPoseArray(header=header, heads=[_head_pose(t, image_size) for t in tracked])
 
 
 def pose_array(tracked: Sequence[TrackedHead], header: Header) -> PoseArray:
@@ -80,20 +74,16 @@ def duration(seconds: float) -> Duration:
     return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
 
 
-def _head_pose(
-    tracked: TrackedHead,
-    image_size: tuple[int, int],
-    rotation_error_deg: tuple[float, float, float] | None,
-) -> HeadPose:
+def _head_pose(tracked: TrackedHead, image_size: tuple[int, int]) -> HeadPose:
     head = tracked.head
     yaw, pitch, roll = np.radians(head.yaw_pitch_roll_deg).tolist()
-    covariance = _covariance(head, rotation_error_deg)
     return HeadPose(
         id=tracked.id,
         roi=region_of_interest(head.face.box, image_size),
         confidence=head.face.score,
-        pose=PoseWithCovariance(pose=_pose(head), covariance=covariance.ravel()),
+        pose=PoseWithCovariance(pose=_pose(head), covariance=_covariance(head).ravel()),
         position_valid=head.position_m is not None,
+        distance_source=_distance_source(head),
         yaw=yaw,
         pitch=pitch,
         roll=roll,
@@ -101,16 +91,24 @@ def _head_pose(
     )
 
 
-def _covariance(head: Head, rotation_error_deg: tuple[float, float, float] | None) -> FloatArray:
-    covariance = np.zeros((6, 6))
+def _distance_source(head: Head) -> int:
     if head.position_m is None:
+        return int(HeadPose.DISTANCE_UNKNOWN)
+    if head.distance_from_depth:
+        return int(HeadPose.DISTANCE_FROM_DEPTH)
+    return int(HeadPose.DISTANCE_FROM_SIZE)
+
+
+def _covariance(head: Head) -> FloatArray:
+    covariance = np.zeros((6, 6))
+    if head.position_m is None or head.position_covariance_m2 is None:
         covariance[0, 0] = UNKNOWN_COVARIANCE
     else:
-        covariance[:3, :3] = position_covariance_m2(head.position_m)
-    if rotation_error_deg is None:
+        covariance[:3, :3] = head.position_covariance_m2
+    if head.rotation_covariance_rad2 is None:
         covariance[3, 3] = UNKNOWN_COVARIANCE
     else:
-        covariance[3:, 3:] = np.diag(np.radians(rotation_error_deg) ** 2)
+        covariance[3:, 3:] = head.rotation_covariance_rad2
     return covariance
 
 

@@ -39,7 +39,10 @@ class Limits:
 
 def parameter(default: Any, description: str, **limits: Any) -> Any:
     """Return a dataclass field for a parameter; for the rest see Limits."""
-    return dataclasses.field(default=default, metadata={_KEY: Limits(description, **limits)})
+    metadata = {_KEY: Limits(description, **limits)}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def limits_of(settings: type) -> dict[str, Limits]:
@@ -49,7 +52,7 @@ def limits_of(settings: type) -> dict[str, Limits]:
 
 def defaults_of(settings: type) -> dict[str, Any]:
     """Return the default of all parameters by name."""
-    return {f.name: f.default for f in dataclasses.fields(settings)}
+    return {name: getattr(settings(), name) for name in limits_of(settings)}
 
 
 def declare(node: Any, settings: type, read_only: bool = False) -> None:

@@ -32,8 +32,8 @@ def matching_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
 
     ``publisher_infos`` is what ``node.get_publishers_info_by_topic(resolved_topic)`` returns.
     Best-effort while nobody publishes: it matches whoever comes. Ask again when publishers come
-    and go, and subscribe anew when the reliability has changed. Volatile, as old images are of
-    no use, and of depth 1: a new image replaces one that still waits.
+    and go, and subscribe anew when it has changed. Volatile, as old images are of no use, and of
+    depth 1: a new image replaces one that still waits.
     """
     offered = [info.qos_profile.reliability for info in publisher_infos]
     all_reliable = bool(offered) and all(r == ReliabilityPolicy.RELIABLE for r in offered)
@@ -43,6 +43,25 @@ def matching_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
         reliability=(ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT),
         durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def matching_latched_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
+    """
+    Return matching_qos, but with what was published before where all publishers keep it.
+
+    For messages that stay true, as a camera_info that is published only once.
+    """
+    publisher_infos = list(publisher_infos)
+    profile = matching_qos(publisher_infos, depth)
+    offered = [info.qos_profile.durability for info in publisher_infos]
+    if offered and all(d == DurabilityPolicy.TRANSIENT_LOCAL for d in offered):
+        profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return profile
+
+
+def reliable_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
+    """Return a profile that loses nothing, whoever publishes; best-effort ones are not heard."""
+    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def incompatible_qos_events(

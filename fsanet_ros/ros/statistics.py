@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
-from std_msgs.msg import Header
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+# Reasons for which an image is dropped that somebody has to look after.
+UNREADABLE = 'unreadable image'
+FAILED = 'estimation failed'
 
 
 class Statistics:
@@ -21,7 +23,7 @@ class Statistics:
         self.heads = 0
         self.dropped: Counter[str] = Counter()  # by reason, since the start
         self._latencies_s: list[float] = []
-        self._dropped_before = 0
+        self._failed_before = 0
 
     def count_received(self) -> None:
         """Count an image that has come."""
@@ -35,9 +37,9 @@ class Statistics:
         self._latencies_s.append(latency_s)
 
     @property
-    def dropped_lately(self) -> int:
-        """How many images were dropped in this period."""
-        return sum(self.dropped.values()) - self._dropped_before
+    def failed_lately(self) -> int:
+        """How many images could not be read or estimated in this period."""
+        return self.dropped[UNREADABLE] + self.dropped[FAILED] - self._failed_before
 
     def take(self, period_s: float) -> dict[str, str]:
         """Return the figures of the period that ends now, and begin the next."""
@@ -53,20 +55,18 @@ class Statistics:
         values |= {f'dropped: {reason}': str(n) for reason, n in sorted(self.dropped.items())}
         self.received = self.processed = self.heads = 0
         self._latencies_s = []
-        self._dropped_before = sum(self.dropped.values())
+        self._failed_before += self.failed_lately
         return values
 
 
-def diagnostic_array(
-    node: Node, name: str, hardware_id: str, problem: str, values: dict[str, str]
-) -> DiagnosticArray:
-    """Return a diagnostics message of a node: WARN with the problem, OK without one."""
-    status = DiagnosticStatus(
+def diagnostic_status(
+    name: str, hardware_id: str, problem: str, values: dict[str, str]
+) -> DiagnosticStatus:
+    """Return a diagnostics status: WARN with the problem, OK without one."""
+    return DiagnosticStatus(
         level=DiagnosticStatus.WARN if problem else DiagnosticStatus.OK,
-        name=f'{node.get_fully_qualified_name().lstrip("/")}: {name}',
+        name=name,
         message=problem or 'running',
         hardware_id=hardware_id,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
-    stamp = node.get_clock().now().to_msg()
-    return DiagnosticArray(header=Header(stamp=stamp), status=[status])

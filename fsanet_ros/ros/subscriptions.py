@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -24,6 +25,23 @@ def compressed_topic(node: Node, image: str) -> str:
     return f'{node.resolve_topic_name(image)}/compressed'
 
 
+class Gate(MutuallyExclusiveCallbackGroup):
+    """
+    Lets subscriptions deliver only while there is room for their messages.
+
+    What waits stays in the middleware, where a newer message replaces it at no cost.
+    """
+
+    def __init__(self, has_room: Callable[[], bool]) -> None:
+        """``has_room`` is asked before each delivery."""
+        super().__init__()
+        self._has_room = has_room
+
+    def can_execute(self, entity: Any) -> bool:
+        """Whether the callback of an entity of the group may run now."""
+        return self._has_room() and super().can_execute(entity)
+
+
 class MatchingSubscription:
     """
     Hears a topic whatever quality of service its publishers offer, now and later.
@@ -33,33 +51,52 @@ class MatchingSubscription:
     """
 
     def __init__(
-        self, node: Node, kind: type, topic: str, callback: Callable[[Any], None], depth: int = 1
+        self,
+        node: Node,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        depth: int = 1,
+        *,
+        choose_qos: Callable[[Iterable[Any], int], QoSProfile] = matching_qos,
+        callback_group: CallbackGroup | None = None,
     ) -> None:
-        """Subscribe; ``topic`` is resolved and remapped as any other."""
+        """
+        Subscribe; ``topic`` is resolved and remapped as any other.
+
+        :param choose_qos: returns the profile for the publishers that are there, see qos.py
+        """
         self.topic = node.resolve_topic_name(topic)
         self._node = node
         self._kind = kind
         self._callback = callback
         self._depth = depth
-        self._qos = matching_qos(node.get_publishers_info_by_topic(self.topic), depth)
+        self._choose_qos = choose_qos
+        self._callback_group = callback_group
+        self._qos = choose_qos(node.get_publishers_info_by_topic(self.topic), depth)
         self._subscriptions = [self._subscribe(self._qos)]
         self._overlapped = False
         self._last_stamp = (0, 0)
+        self._unheard = ''  # what is known of a publisher of another quality of service
+
+    def count_publishers(self) -> int:
+        """Return how many publishers the topic has, heard or not."""
+        return int(self._node.count_publishers(self.topic))
 
     def silence(self) -> str:
         """Say why nothing comes, for people."""
-        count = self._node.count_publishers(self.topic)
+        count = self.count_publishers()
         if not count:
             return f'nobody publishes {self.topic}; check the name or remap it'
-        return f'nothing comes on {self.topic}, which has {count} publisher(s)'
+        return self._unheard or f'nothing comes on {self.topic}, which has {count} publisher(s)'
 
     def refresh(self) -> None:
         """Subscribe anew if what the publishers offer has changed."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
             return  # whoever comes back will most likely offer the same
-        wanted = matching_qos(publishers, self._depth)
-        if wanted.reliability != self._qos.reliability:
+        wanted = self._choose_qos(publishers, self._depth)
+        if (wanted.reliability, wanted.durability) != (self._qos.reliability, self._qos.durability):
             self._qos = wanted
             self._subscriptions.append(self._subscribe(wanted))
 
@@ -78,6 +115,7 @@ class MatchingSubscription:
             self.topic,
             deliver,
             qos,
+            callback_group=self._callback_group,
             event_callbacks=incompatible_qos_events(self.topic, self._warn_once),
         )
 
@@ -93,7 +131,9 @@ class MatchingSubscription:
         self._overlapped = len(self._subscriptions) > 1
         self._last_stamp = stamp
         if not repeated:
+            self._unheard = ''
             self._callback(message)
 
     def _warn_once(self, text: str) -> None:
+        self._unheard = text
         self._node.get_logger().warning(text, throttle_duration_sec=30.0)

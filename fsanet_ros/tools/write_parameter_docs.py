@@ -19,7 +19,7 @@ from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
 
-_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string'}
+_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string', list: 'string[]'}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -129,6 +129,8 @@ def _number(value: float) -> str:
 
 def _yaml(value: Any) -> str:
     # The scalars of JSON are those of YAML; in single quotes as the rest of the project.
+    if isinstance(value, list):
+        return f'[{", ".join(map(_yaml, value))}]'
     return f"'{value}'" if isinstance(value, str) else json.dumps(value)
 
 
