@@ -73,7 +73,12 @@ def stamp_of(nanoseconds_: int) -> Time:
 
 
 def start(*remappings: str, **parameters: object) -> NodeProcess:
-    """Start the node as a process; remappings are written ``image:=/other``."""
+    """
+    Start the node as a process; remappings are written ``image:=/other``.
+
+    Faces count from their first image on, unless ``announce_s`` is given.
+    """
+    parameters = {'announce_s': 0.0} | parameters
     return NodeProcess(['-m', 'fsanet_ros.ros.node', *ros_arguments(*remappings, **parameters)])
 
 

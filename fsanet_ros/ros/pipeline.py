@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -14,6 +14,7 @@ from fsanet_ros.ros.outputs import Outputs, Seen
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import diagnostic_status
 from fsanet_ros.ros.throttling import ThrottledWarnings
+from fsanet_ros.tracking.tracker import HeadTracker
 
 
 class Pipeline:
@@ -29,12 +30,21 @@ class Pipeline:
         node: Any,
         settings: HeadPoseSettings,
         estimator: HeadPoseEstimator,
+        trackers: dict[str, HeadTracker],
+        settle: Callable[[], None],
         warnings: ThrottledWarnings,
     ) -> None:
-        """Make the publishers; nothing is received yet."""
+        """
+        Make the publishers; nothing is received yet.
+
+        :param trackers: by what their ids start with; those that are missing are added
+        :param settle: called before each estimation; calls ``adapt`` when settings have changed
+        """
         self.estimator = estimator
         self._node = node
         self._settings = settings
+        self._trackers = trackers
+        self._settle = settle
         self._warnings = warnings
         self._estimation = Estimation(node, self._on_estimates)
         self._outputs = Outputs(node, settings)
@@ -49,7 +59,7 @@ class Pipeline:
         """Subscribe to the cameras, if that is not done."""
         if not self._cameras:
             self._cameras = [
-                CameraInput(self._node, index, self._settings, self._process)
+                CameraInput(self._node, index, self._settings, self._trackers, self._process)
                 for index in range(len(self._settings.image_topics))
             ]
 
@@ -118,6 +128,7 @@ class Pipeline:
         """Start on the images that wait, one of each camera, unless others are under way."""
         if self._estimation.busy:
             return
+        self._settle()
         replay = self._settings.deterministic
         shots: list[Shot] = []
         for camera in sorted(self._cameras, key=lambda camera: camera.waiting_ns):
