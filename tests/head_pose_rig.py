@@ -36,7 +36,7 @@ OUTPUTS = {
     'head_poses': HeadPoseArray,
     'poses': PoseArray,
     'markers': MarkerArray,
-    'debug_image': Image,
+    **dict.fromkeys(('debug_image', 'debug_image_0', 'debug_image_1'), Image),
     '/diagnostics': DiagnosticArray,
     '/tf': TFMessage,
 }
