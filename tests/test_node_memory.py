@@ -1,0 +1,90 @@
+"""Rounds through the lifecycle leave nothing behind, and what goes wrong there is told."""
+
+import ctypes
+import gc
+import os
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('fsanet_ros.msg')
+
+import rclpy
+import ros_helpers  # noqa: F401 (before rclpy is initialised)
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from fsanet_ros.ros import node as node_module
+from fsanet_ros.ros.node import HeadPoseNode
+
+pytestmark = pytest.mark.ros
+ROUNDS = 30
+
+
+@pytest.fixture
+def node():
+    # /rosout keeps the last thousand lines: that is no leak.
+    rclpy.init(args=['--ros-args', '--disable-rosout-logs'])
+    node = HeadPoseNode()
+    yield node
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+def resident_mb():
+    """Return the memory in use, without what the allocator keeps for later."""
+    gc.collect()
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+def go_round(node):
+    """Configure to clean-up, with an image's worth of work; return a reference to the network."""
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    estimator = node._pipeline.estimator
+    estimator.estimate(np.zeros((480, 640, 3), np.uint8))
+    network = weakref.ref(estimator.runtime)
+    del estimator
+    assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    return network
+
+
+def test_clean_up_frees_the_network_and_its_thread(node):
+    threads = threading.active_count()
+    network = go_round(node)
+    gc.collect()
+    assert network() is None
+    assert threading.active_count() == threads
+
+
+def test_many_rounds_do_not_grow(node):
+    for _ in range(ROUNDS):  # until allocators have what they keep
+        go_round(node)
+    before_mb = resident_mb()
+    for _ in range(ROUNDS):
+        go_round(node)
+    assert resident_mb() - before_mb < 0.1 * ROUNDS
+
+
+@pytest.mark.parametrize('transition', ['configure', 'activate'])
+def test_an_error_in_a_transition_is_told_and_ends_unconfigured(
+    node, monkeypatch, capfd, transition
+):
+    def broken(*_):
+        raise RuntimeError('the disk is on fire')
+
+    monkeypatch.setattr(node_module, 'load_estimator', broken)
+    if transition == 'activate':
+        monkeypatch.undo()
+        monkeypatch.setattr(node_module.Pipeline, 'open', broken)
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert getattr(node, f'trigger_{transition}')() == TransitionCallbackReturn.ERROR
+    said = ''.join(capfd.readouterr())
+    assert f'on_{transition} failed, going to error processing' in said
+    assert 'RuntimeError: the disk is on fire' in said
+    assert node._pipeline is None
+    monkeypatch.undo()
+    go_round(node)  # and it can be used again
