@@ -80,7 +80,7 @@ def eye_line_tilt_rad(head: Head) -> float:
 
     From the detector's landmarks where there are any, else from the pose: where the eyes of the
     mean head are seen, which is not the roll alone once a head is turned and nods. For a face seen
-    from the side it is the line square to that from the eyes to the mouth.
+    from the side it is the line square to that from the eyes to the mouth, a few degrees off.
     """
     points = head.face.landmarks
     if points is None:
