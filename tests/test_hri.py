@@ -1,5 +1,8 @@
 """Faces as REP-155 has them: what listeners like libhri expect comes, and ends when it should."""
 
+import dataclasses
+import importlib
+import os
 import sys
 import time
 from collections import defaultdict
@@ -9,26 +12,34 @@ import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
-
-import importlib
+pytest.importorskip('skimage')
 
 import rclpy
+from head_pose_rig import FRAME, Rig, face_picture, ros_arguments
 from hri_overlay import hri_msgs_importable
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
-from ros_helpers import until
+from ros_helpers import ROOT, NodeProcess, until
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.ros import hri
+from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 
 pytestmark = pytest.mark.ros
+needs_parameter = pytest.mark.skipif(
+    'hri' not in [field.name for field in dataclasses.fields(HeadPoseSettings)],
+    reason='the node has no parameter hri',
+)
 
 TRACKED = '/humans/faces/tracked'
+FACE = face_picture()
 WIDTH, HEIGHT = 640, 480
 LANDMARKS = np.array([[120.0, 100], [160, 100], [140, 120], [125, 140], [155, 140]])
 
@@ -178,7 +189,8 @@ def meet(robot, listener, *heads, condition, **kwargs):
 )
 def test_a_listener_like_libhri_gets_all_topics_of_all_faces(robot, make, qos):
     listener = make(Listener, qos)
-    one, other = tracked('h1', LANDMARKS), tracked('h2', LANDMARKS + [300, 0], x=400.0)
+    moved = LANDMARKS + np.array([300.0, 0.0])
+    one, other = tracked('h1', LANDMARKS), tracked('h2', moved, x=400.0)
     everything = {'roi', 'cropped', 'aligned', 'landmarks'}
     meet(
         *(robot, listener, one, other),
@@ -367,3 +379,47 @@ def test_without_hri_msgs_it_says_what_to_install(monkeypatch):
     finally:
         monkeypatch.undo()
         importlib.reload(hri)
+
+
+def start(environment, **parameters):
+    arguments = ros_arguments(hri=True, **parameters)
+    return NodeProcess(['-m', 'fsanet_ros.ros.node', *arguments], environment)
+
+
+@needs_parameter
+def test_a_face_in_front_of_the_node_reaches_the_listener_and_leaves_it(environment, make):
+    with start(environment) as node, Rig() as rig:
+        listener = make(Listener)
+
+        def step():
+            rig.send(FACE)
+            rig.spin(0.05)
+            listener.step()
+
+        def complete():
+            return any(len(listener.got(i)) >= 3 for i in listener.ids)
+
+        assert until(complete, step=step), node.output
+        (face_id,) = listener.ids
+        roi = listener.received[face_id]['roi'][-1]
+        assert roi.header.frame_id == FRAME
+        assert 0.2 < roi.xmin < 0.5 < roi.xmax < 0.8 and 0.1 < roi.ymin < roi.ymax < 0.7
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+        rig.call(ChangeState, 'change_state', request)
+        assert until(lambda: not listener.ids, step=listener.step)
+        assert 'Traceback' not in node.output
+
+
+@needs_parameter
+def test_the_node_works_without_hri_msgs_and_says_once_that_it_is_missing(tmp_path):
+    # Hides an installed one too.
+    (tmp_path / 'hri_msgs.py').write_text('raise ImportError')
+    path = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get('PYTHONPATH', '')])
+    with start({'PYTHONPATH': path}) as node, Rig('head_poses') as rig:
+        assert len(rig.ask(FACE).heads) == 1
+        for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+            request = ChangeState.Request(transition=Transition(id=transition))
+            rig.call(ChangeState, 'change_state', request)
+        rig.ask(FACE)
+        assert node.output.count('hri_msgs is not installed') == 1
+        assert rig.node.count_publishers(TRACKED) == 0
