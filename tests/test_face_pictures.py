@@ -19,11 +19,11 @@ def head(pose=(0, 0, 0), position=None, landmarks=None, box=None):
     return Head(face, matrix_from_yaw_pitch_roll_deg(pose), position)
 
 
-def ramp(height, width):
-    """A picture whose blue is the column and whose green is the row, where they are below 256."""
+def ramp(height, width, per_level=1):
+    """A picture whose blue is the column and whose green is the row, ``per_level`` each."""
     image = np.full((height, width, 3), 255, np.uint8)
-    image[..., 0] = np.minimum(np.arange(width), 255)
-    image[..., 1] = np.minimum(np.arange(height), 255)[:, None]
+    image[..., 0] = np.minimum(np.arange(width) // per_level, 255)
+    image[..., 1] = np.minimum(np.arange(height) // per_level, 255)[:, None]
     return image
 
 
@@ -54,13 +54,15 @@ def test_a_box_without_an_area_is_refused():
         face_picture(ramp(10, 10), Box(0, 0, 0, 4))
 
 
-@pytest.mark.parametrize('side', [30, 128, 200])
+@pytest.mark.parametrize('side', [30, 128, 200, 300, 650])
 def test_every_pixel_shows_its_place_in_the_image(side):
-    left, top = 20.25, 10.5
-    picture = face_picture(ramp(250, 250), Box(left, top, side, side)).astype(float)
-    centers = (np.arange(128) + 0.5) * side / 128 - 0.5  # of pixels, in pixels of the image
-    assert np.abs(picture[..., 0] - (left + centers)).max() < 1.5
-    assert np.abs(picture[..., 1] - (top + centers)[:, None]).max() < 1.5
+    left, top, per_level = 20.25, 10.5, 3
+    image = ramp(700, 705, per_level)
+    picture = face_picture(image, Box(left, top, side, side)).astype(float)
+    centers = (np.arange(128) + 0.5) * side / 128  # of pixels, in the box
+    for channel, places in ((0, left + centers), (1, (top + centers)[:, None])):
+        # A level stands for three pixels: its middle is one and a half behind its first.
+        assert np.abs((picture[..., channel] + 0.5) * per_level - places).max() < 3.1
 
 
 @pytest.mark.parametrize('scale', [0.5, 3.0])
