@@ -84,7 +84,7 @@ class HriOutputs:
         """
         if not self._tracked.is_activated:
             return
-        self._ids_of_camera[camera] = alive
+        self._ids_of_camera[camera] = tuple(alive)
         self._publish_ids(header)
         for one in tracked:
             self._faces[one.id].publish(one.head, image, header)
