@@ -47,15 +47,16 @@ def face_picture(image: Image, box: Box, tilt_rad: float = 0.0, size: int = PICT
     center_x, center_y = box.center
     half_x = (abs(cos) * box.width + abs(sin) * box.height) / 2
     half_y = (abs(sin) * box.width + abs(cos) * box.height) / 2
-    margin = 1 + math.ceil(1 / scale)  # what interpolation sees beyond the region
-    left, right = _span(center_x, half_x + margin, image.shape[1])
-    top, bottom = _span(center_y, half_y + margin, image.shape[0])
+    # A large face is averaged over blocks first, so that it does not alias.
+    block = max(1, int(1 / scale))
+    left, right = _span(center_x, half_x, block, image.shape[1])
+    top, bottom = _span(center_y, half_y, block, image.shape[0])
     if left == right or top == bottom:
         return picture
     region = image[top:bottom, left:right]
-    if scale < 1:  # averaged, so that a large face does not alias
-        shrunk = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-        region = np.asarray(cv2.resize(region, shrunk, interpolation=cv2.INTER_AREA), np.uint8)
+    if block > 1:
+        blocks = -(-(right - left) // block), -(-(bottom - top) // block)
+        region = np.asarray(cv2.resize(region, blocks, interpolation=cv2.INTER_AREA), np.uint8)
 
     # From the result's pixels to those of the region. OpenCV counts from pixels' centres.
     scale_x = region.shape[1] / (right - left)
@@ -80,7 +81,7 @@ def eye_line_tilt_rad(head: Head) -> float:
 
     From the detector's landmarks where there are any, else from the pose: where the eyes of the
     mean head are seen, which is not the roll alone once a head is turned and nods. For a face seen
-    from the side it is the line square to that from the eyes to the mouth.
+    from the side it is the line square to that from the eyes to the mouth, a few degrees off.
     """
     points = head.face.landmarks
     if points is None:
@@ -106,7 +107,13 @@ def _five_points(head: Head) -> FloatArray:
     return points[:, :2]
 
 
-def _span(center: float, half: float, limit: int) -> tuple[int, int]:
-    """Return the first pixel of a span and the one after the last, both within the image."""
-    first, end = math.floor(center - half), math.ceil(center + half)
-    return min(max(first, 0), limit), min(max(end, 0), limit)
+def _span(center: float, half: float, block: int, limit: int) -> tuple[int, int]:
+    """
+    Return the first pixel of a span and the one after the last, both within the image.
+
+    They are whole blocks where the image does not end, which OpenCV averages several times
+    faster; one on each side is for interpolation.
+    """
+    first = math.floor(center - half) - block
+    length = math.ceil((center + half + block - first) / block) * block
+    return min(max(first, 0), limit), min(max(first + length, 0), limit)

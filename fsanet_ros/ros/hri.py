@@ -84,7 +84,7 @@ class HriOutputs:
         """
         if not self._tracked.is_activated:
             return
-        self._ids_of_camera[camera] = alive
+        self._ids_of_camera[camera] = tuple(alive)
         self._publish_ids(header)
         for one in tracked:
             self._faces[one.id].publish(one.head, image, header)
@@ -130,9 +130,9 @@ class _FaceTopics:
     def __init__(self, node: Any, face_id: str) -> None:
         self._node = node
         self._prefix = f'/humans/faces/{face_id}'
-        self._roi = self._publisher(NormalizedRegionOfInterest2D, 'roi')
-        self._cropped = self._publisher(Image, 'cropped')
-        self._aligned = self._publisher(Image, 'aligned')
+        self._roi = self._advertise(NormalizedRegionOfInterest2D, 'roi')
+        self._cropped = self._advertise(Image, 'cropped')
+        self._aligned = self._advertise(Image, 'aligned')
         self._landmarks: Any = None  # comes with the first landmarks
 
     def wanted(self) -> bool:
@@ -149,7 +149,7 @@ class _FaceTopics:
             self._aligned.publish(image_from_bgr(upright, header))
         if face.landmarks is not None:
             if self._landmarks is None:
-                self._landmarks = self._publisher(FacialLandmarks, 'landmarks')
+                self._landmarks = self._advertise(FacialLandmarks, 'landmarks')
             if _is_heard(self._landmarks):
                 message = facial_landmarks(face.landmarks, face.score, size, header)
                 self._landmarks.publish(message)
@@ -161,7 +161,7 @@ class _FaceTopics:
     def _publishers(self) -> Iterable[Any]:
         return filter(None, (self._roi, self._cropped, self._aligned, self._landmarks))
 
-    def _publisher(self, kind: Any, name: str) -> Any:
+    def _advertise(self, kind: Any, name: str) -> Any:
         # Without event callbacks, each of which the executor would look at whenever it waits.
         return self._node.create_publisher(
             kind,
