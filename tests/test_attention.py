@@ -47,6 +47,11 @@ def person(id_='h1', position=(0.0, 0.0, 2.0), looks_at=CAMERA, off_deg=0.0, cer
     return TrackedHead(id_, Head(FACE, rotation, position, *covariances), 1.0)
 
 
+def sideways(angle_deg):
+    """Return the direction so far beside that of the camera's axis."""
+    return np.array([math.sin(math.radians(angle_deg)), 0.0, -math.cos(math.radians(angle_deg))])
+
+
 def ids(heads):
     return [t.id for t in heads]
 
@@ -152,14 +157,10 @@ def test_of_two_targets_the_present_one_is_kept_until_the_other_is_clearly_neare
     estimator = AttentionEstimator(20.0, 5.0)
     position = np.array([0.0, 0.0, 2.0])
     directions = {'left': -12.0, 'right': 12.0}
-    targets = {
-        name: position + [math.sin(math.radians(a)), 0.0, -math.cos(math.radians(a))]
-        for name, a in directions.items()
-    }
+    targets = {name: position + sideways(angle) for name, angle in directions.items()}
     chosen = {}
     for step, toward_deg in enumerate((-3.0, 0.0, 2.4, 2.6, 0.0, -2.4, -2.6)):
-        towards = [math.sin(math.radians(toward_deg)), 0.0, -math.cos(math.radians(toward_deg))]
-        head = person(position=position, looks_at=position + towards)
+        head = person(position=position, looks_at=position + sideways(toward_deg))
         (state,) = look(estimator, [head], targets, float(step))
         chosen[step] = state.target
     assert list(chosen.values()) == ['left'] * 3 + ['right'] * 3 + ['left']
@@ -306,7 +307,7 @@ def test_straight_at_a_target_and_straight_away_from_it_are_no_special_cases():
 
 def test_sixteen_heads_and_six_targets_take_less_than_a_millisecond():
     rng = np.random.default_rng(0)
-    heads = [person(f'h{i}', rng.normal(0, 0.5, 3) + (0, 0, 2)) for i in range(16)]
+    heads = [person(f'h{i}', rng.normal((0, 0, 2), 0.5)) for i in range(16)]
     targets = {f't{i}': rng.normal(0, 1, 3) for i in range(6)}
     estimator = AttentionEstimator()
     times = []

@@ -154,6 +154,8 @@ class AttentionOutput:
     def _positions(self, camera: str, frame: str, stamp_s: float) -> dict[str, FloatArray]:
         """Return the targets' positions in the camera's frame, and note which are missing."""
         self._listen()
+        if self._listener is not None:
+            self._listener.refresh()
         found = {}
         for name in self._targets:
             try:
