@@ -1,6 +1,7 @@
 """Topics and markers say what heads are turned to, with targets from /tf, for those who listen."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -228,6 +229,19 @@ def test_a_target_that_moves_is_followed_at_the_images_stamps(room):
 
     assert until(lambda: checked > 30, 15.0, step), checked
     assert room.output.problems() == []
+
+
+def test_transforms_that_pile_up_while_an_image_is_worked_on_are_all_heard(room):
+    room.listen('attention')
+    room.output.configure(['cup'], False, 20.0, 5.0)
+    room.look(person())
+    room.transform('/tf_static', FRAME, 'table', (0.0, 0.0, 0.5))
+    room.ask(person(), expected=lambda m: 'table' in room.output._listener.tree._edges)
+    for number in range(50):
+        room.transform('/tf', 'table', 'cup', (0.0, 0.0, 0.0), room.time_s - 2.0 + number / 25)
+    time.sleep(0.2)  # the executor does not turn meanwhile
+    (head,) = room.ask_once(person()).heads
+    assert head.target == 'cup'
 
 
 def test_a_target_whose_transforms_end_is_left_and_named(room, monkeypatch):
