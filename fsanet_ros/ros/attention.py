@@ -48,7 +48,8 @@ class AttentionOutput:
         self._attention = node.create_lifecycle_publisher(AttentionArray, 'attention', 10)
         self._markers = node.create_lifecycle_publisher(MarkerArray, 'attention_markers', 10)
         self._targets: tuple[str, ...] = ()
-        self._settings = AttentionEstimator()  # of what every camera's estimator is told
+        self._include_heads = False
+        self._angles_deg = 20.0, 5.0  # threshold and hysteresis
         self._cameras: dict[str, AttentionEstimator] = {}
         self._listener: FrameListener | None = None
         self._listener_error = ''
@@ -79,9 +80,8 @@ class AttentionOutput:
         """
         # A dictionary: each once, in their order.
         self._targets = tuple(dict.fromkeys(filter(None, targets)))
-        self._settings = AttentionEstimator(
-            threshold_deg, hysteresis_deg, heads_as_targets=include_heads
-        )
+        self._include_heads = include_heads
+        self._angles_deg = threshold_deg, hysteresis_deg
         self._missing = {k: v for k, v in self._missing.items() if k[1] in self._targets}
         if self._listener is not None:
             self._listener.names = self._frames
@@ -104,16 +104,15 @@ class AttentionOutput:
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
         targets = self._positions(camera, header.frame_id, stamp_s)
         estimator = self._cameras.setdefault(camera, AttentionEstimator())
-        estimator.threshold_deg = self._settings.threshold_deg
-        estimator.hysteresis_deg = self._settings.hysteresis_deg
-        estimator.heads_as_targets = self._settings.heads_as_targets
+        estimator.threshold_deg, estimator.hysteresis_deg = self._angles_deg
+        estimator.heads_as_targets = self._include_heads
         states = estimator.update(tracked, alive_ids, targets, stamp_s)
         if self._attention.get_subscription_count():
             self._attention.publish(attention_array(states, header))
         if self._markers.get_subscription_count():
-            positions = {t.id: t.head.position_m for t in tracked} | targets
+            heads = {t.id: t.head.position_m for t in tracked if t.head.position_m is not None}
             colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(self._targets)}
-            self._markers.publish(marker_array(states, positions, colors, header))
+            self._markers.publish(marker_array(states, heads, targets, colors, header))
 
     def problems(self) -> list[str]:
         """Return what is missing for a while now, a sentence for each target."""
@@ -155,6 +154,8 @@ class AttentionOutput:
     def _positions(self, camera: str, frame: str, stamp_s: float) -> dict[str, FloatArray]:
         """Return the targets' positions in the camera's frame, and note which are missing."""
         self._listen()
+        if self._listener is not None:
+            self._listener.refresh()
         found = {}
         for name in self._targets:
             try:
@@ -193,19 +194,22 @@ def attention_array(states: Sequence[AttentionState], header: Header) -> Attenti
 
 def marker_array(
     states: Sequence[AttentionState],
-    positions_m: Mapping[str, FloatArray | None],
+    heads_m: Mapping[str, FloatArray],
+    targets_m: Mapping[str, FloatArray],
     colors: Mapping[str, ColorRGBA],
     header: Header,
 ) -> MarkerArray:
     """
     Return an arrow from each head to its target, and a text with the target's name and duration.
 
-    :param positions_m: of heads and targets by id and name, float64 [3], those that are known
+    :param heads_m: positions by id, float64 [3], where they are known
+    :param targets_m: positions by name, float64 [3], where they are known
     :param colors: of the named targets; heads as targets take one by their id
     """
     markers = []
     for number, state in enumerate(states):
-        start, end = positions_m.get(state.id), positions_m.get(state.target)
+        start = heads_m.get(state.id)
+        end = targets_m.get(state.target, heads_m.get(state.target))
         if start is None or end is None:
             continue
         color = (

@@ -40,16 +40,35 @@ class FrameListener:
         self.names = names
         self._node = node
         latched = QoSProfile(depth=DEPTH, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._subscriptions: list[Any] = [
-            node.create_subscription(TFMessage, '/tf', self._on_moving, QoSProfile(depth=DEPTH)),
-            node.create_subscription(TFMessage, '/tf_static', self._on_static, latched),
-        ]
+        self._moving: Any = node.create_subscription(
+            TFMessage, '/tf', self._on_moving, QoSProfile(depth=DEPTH)
+        )
+        self._static: Any = node.create_subscription(
+            TFMessage, '/tf_static', self._on_static, latched
+        )
+
+    def refresh(self) -> None:
+        """
+        Take all that has come; call it from the executor's thread before asking for positions.
+
+        An executor hands over one message of each topic in a round, and a round may be as long as
+        the work on an image: on a busy robot the transforms would come later and later.
+        """
+        for subscription, take in (
+            (self._static, self._on_static),
+            (self._moving, self._on_moving),
+        ):
+            with subscription.handle:
+                for _ in range(DEPTH):
+                    taken = subscription.handle.take_message(TFMessage, False)
+                    if taken is None:
+                        break
+                    take(taken[0])
 
     def destroy(self) -> None:
         """Hear no more."""
-        for subscription in self._subscriptions:
+        for subscription in (self._moving, self._static):
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
 
     def _on_moving(self, message: Any) -> None:
         self._take(message, static=False)
