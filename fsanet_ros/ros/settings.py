@@ -152,7 +152,7 @@ class HeadPoseSettings:
     attention_angle_deg: float = parameter(
         20.0,
         'A head looks at a target when the direction of the face is within this angle of it.',
-        low=0.0,
+        low=1.0,
         high=90.0,
         live=True,
     )
