@@ -36,11 +36,16 @@ class Person:
 
 @dataclass(frozen=True)
 class SimulatedImage:
-    """One image: the people who can be seen with their boxes, and the heads that were found."""
+    """
+    One image: the people who can be seen with their boxes, and the heads that were found.
+
+    ``people``: whose each head is; a negative number for false faces and second boxes.
+    """
 
     time_s: float
     truth: dict[int, Box]
     heads: list[Head]
+    people: list[int]
 
 
 def wandering(rng, times, sigma, time_s, columns=1):
@@ -121,8 +126,13 @@ def filmed(rng, times, people):
                     box_at(place, rng.uniform(40, 160)), matrix_from_yaw_pitch_roll_deg(angles)
                 )
             )
+        whose = seen + [-1] * (len(heads) - len(seen))
         order = rng.permutation(len(heads))
-        images.append(SimulatedImage(float(time_s), truth, [heads[j] for j in order]))
+        images.append(
+            SimulatedImage(
+                float(time_s), truth, [heads[j] for j in order], [whose[j] for j in order]
+            )
+        )
     return images
 
 
