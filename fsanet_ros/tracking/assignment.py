@@ -13,6 +13,7 @@ the same to every complete assignment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -23,16 +24,14 @@ from scipy.optimize import linear_sum_assignment
 from fsanet_ros.tracking.motion import CENTER_NOISE, SIZE_NOISE, BoxMotion, size_and_aspect
 from fsanet_ros.types import Box, FloatArray, Head
 
-# What a pair may cost at most, for a track seen in the last image; less for one that has been
-# hidden, as it is likely to stay so, and for one that is not announced.
-GATE = 30.0
-HIDDEN = 6.0
+# What a pair may cost at most; less for a track that is not announced.
+GATE = 40.0
 UNANNOUNCED = 6.0
 # Boxes that do not overlap at all.
 NO_OVERLAP = 4.0
 # Standard deviation of the turn between two images, in radians, and what each second adds.
 TURN = 0.2
-TURN_PER_S = 2.0
+TURN_PER_S = 0.5
 # A box of which this share lies in another's, or the other way round, shows the same face.
 SAME_FACE = 0.6
 
@@ -45,7 +44,6 @@ class Track(Protocol):
     motion: BoxMotion
     rotation: FloatArray
     unseen_s: float
-    missed: int
     announced: bool
 
 
@@ -98,10 +96,8 @@ def _expected(track: Track) -> tuple[float, ...]:
     center, size = motion.center_variance, motion.log_size_variance
     turn = TURN**2 + (TURN_PER_S * track.unseen_s) ** 2
     # The widths of the guesses: two axes, size, three of rotation.
-    allowed = GATE - 2.0 * np.log(center / CENTER_NOISE**2) - np.log(size / SIZE_NOISE**2)
-    allowed -= 3.0 * np.log(min(turn / TURN**2, 4.0))
-    if track.missed:
-        allowed -= HIDDEN
+    allowed = GATE - 2.0 * math.log(center / CENTER_NOISE**2) - math.log(size / SIZE_NOISE**2)
+    allowed -= 3.0 * math.log(turn / TURN**2)
     if not track.announced:
         allowed -= UNANNOUNCED
     return (
