@@ -122,9 +122,7 @@ def filmed(rng, times, people):
             angles = rng.normal(0, 40, 3)
             place = rng.uniform((0, 0), (WIDTH, HEIGHT))
             heads.append(
-                head_at(
-                    box_at(place, rng.uniform(40, 160)), matrix_from_yaw_pitch_roll_deg(angles)
-                )
+                head_at(box_at(place, rng.uniform(40, 160)), matrix_from_yaw_pitch_roll_deg(angles))
             )
         whose = seen + [-1] * (len(heads) - len(seen))
         order = rng.permutation(len(heads))

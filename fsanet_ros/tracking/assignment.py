@@ -6,21 +6,18 @@ The cost of a pair is minus twice its log-likelihood ratio, "this head is that t
 and the size from where the track is expected, overlap of the boxes, turn of the head since it was
 last seen, and how wide the guess is (a track that has been hidden explains everything around it a
 little and nothing well). Pairs with a cost above 0 are not made.
-
-Squared distances also make a camera that pans harmless: moving all heads by the same amount adds
-the same to every complete assignment.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from fsanet_ros.tracking.camera_motion import LEAST, common_shift_px
 from fsanet_ros.tracking.motion import CENTER_NOISE, SIZE_NOISE, BoxMotion, size_and_aspect
 from fsanet_ros.types import Box, FloatArray, Head
 
@@ -32,10 +29,10 @@ NO_OVERLAP = 4.0
 # Standard deviation of the turn between two images, in radians, and what each second adds.
 TURN = 0.2
 TURN_PER_S = 0.5
-# A box of which this share lies in another's, or the other way round, shows the same face.
+# That the camera has turned must explain the image so much better.
+CAMERA_TURNED = 20.0
+# Boxes of one image show the same face if they share this part of the smaller one.
 SAME_FACE = 0.6
-
-_COLUMNS = 9
 
 
 class Track(Protocol):
@@ -44,38 +41,65 @@ class Track(Protocol):
     motion: BoxMotion
     rotation: FloatArray
     unseen_s: float
-    announced: bool
+
+    @property
+    def announced(self) -> bool:
+        """Whether it has an id."""
+
+
+class _Measured(NamedTuple):
+    """Boxes of the heads: float64 [heads, 2], [heads], [heads], and rotations [heads, 9]."""
+
+    center: FloatArray
+    log_size: FloatArray
+    log_aspect: FloatArray
+    rotation: FloatArray
+
+
+class _Expected(NamedTuple):
+    """The same of the tracks, the weights of deviations and the most that a pair may cost."""
+
+    center: FloatArray
+    log_size: FloatArray
+    log_aspect: FloatArray
+    rotation: FloatArray
+    center_weight: FloatArray
+    size_weight: FloatArray
+    turn_weight: FloatArray
+    allowed: FloatArray
+    announced: FloatArray
+
+
+class _Pairs(NamedTuple):
+    """Heads [n] and tracks [n] that belong together, and their cost."""
+
+    heads: FloatArray
+    tracks: FloatArray
+    cost: float
 
 
 def assign(heads: Sequence[Head], tracks: Sequence[Track]) -> dict[int, int]:
-    """Return the index of the track of each head that has one, by the head's index."""
+    """
+    Return the index of the track of each head that has one, by the head's index.
+
+    Where the heads' places say that the camera has turned, all tracks are moved along.
+    """
     if not heads or not tracks:
         return {}
-    costs = pair_costs(heads, tracks)
-    # What costs more than making no pair must not weigh; NaN does not either.
-    rows, columns = linear_sum_assignment(np.where(costs < 0.0, costs, 0.0))
-    return {
-        row: column
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-        if costs[row, column] < 0.0
-    }
-
-
-def pair_costs(heads: Sequence[Head], tracks: Sequence[Track]) -> FloatArray:
-    """Return the cost of each pair, float64 [heads, tracks]."""
-    found = np.array([_measured(head.face.box) for head in heads])[:, None, :]
-    known = np.array([_expected(track) for track in tracks]).T
-    x, y, log_size, log_aspect, center_variance, size_variance, turn, allowed = known
-    dx, dy = found[..., 0] - x, found[..., 1] - y
-    grown = found[..., 2] - log_size
-    costs = (dx * dx + dy * dy) / center_variance + grown * grown / size_variance
-    # 3 - trace = 2 - 2 cos(angle), the squared angle while it is small.
-    turned = np.array([head.rotation_optical for head in heads]).reshape(-1, _COLUMNS)
-    before = np.array([track.rotation for track in tracks]).reshape(-1, _COLUMNS)
-    costs += (3.0 - turned @ before.T) * turn
-    sizes = np.exp(np.stack([log_size + log_aspect, log_size - log_aspect]))
-    costs += NO_OVERLAP * (1.0 - _overlap(dx, dy, found, sizes))
-    return costs - allowed
+    found, known = _measured(heads), _expected(tracks)
+    pairs = _best_pairs(found, known)
+    if _surprising(pairs, found, known):
+        seen = known.announced > 0.0
+        shift = common_shift_px(
+            found.center, found.log_size, known.center[seen], known.log_size[seen]
+        )
+        if shift is not None:
+            turned = _best_pairs(found, known._replace(center=known.center + shift))
+            if turned.cost + CAMERA_TURNED < pairs.cost:
+                pairs = turned
+                for track in tracks:
+                    track.motion.shift(float(shift[0]), float(shift[1]))
+    return dict(zip(pairs.heads.tolist(), pairs.tracks.tolist(), strict=True))
 
 
 def is_same_face(box: Box, other: Box) -> bool:
@@ -87,31 +111,77 @@ def is_same_face(box: Box, other: Box) -> bool:
     return width * height > SAME_FACE * min(box.width * box.height, other.width * other.height)
 
 
-def _measured(box: Box) -> tuple[float, ...]:
-    return (*box.center, *size_and_aspect(box), max(box.width, 1.0), max(box.height, 1.0))
+def _measured(heads: Sequence[Head]) -> _Measured:
+    boxes = [head.face.box for head in heads]
+    values = np.array([(*box.center, *size_and_aspect(box)) for box in boxes])
+    rotations = np.array([head.rotation_optical for head in heads]).reshape(-1, 9)
+    return _Measured(values[:, :2], values[:, 2], values[:, 3], rotations)
 
 
-def _expected(track: Track) -> tuple[float, ...]:
+def _expected(tracks: Sequence[Track]) -> _Expected:
+    values = np.array([_expected_of(track) for track in tracks])
+    rotations = np.array([track.rotation for track in tracks]).reshape(-1, 9)
+    return _Expected(values[:, :2], values[:, 2], values[:, 3], rotations, *values[:, 4:].T)
+
+
+def _expected_of(track: Track) -> tuple[float, ...]:
     motion = track.motion
     center, size = motion.center_variance, motion.log_size_variance
     turn = TURN**2 + (TURN_PER_S * track.unseen_s) ** 2
-    # The widths of the guesses: two axes, size, three of rotation.
-    allowed = GATE - 2.0 * math.log(center / CENTER_NOISE**2) - math.log(size / SIZE_NOISE**2)
-    allowed -= 3.0 * math.log(turn / TURN**2)
-    if not track.announced:
-        allowed -= UNANNOUNCED
+    # The widths of the guesses: two axes of place, one of size, three of rotation.
+    wide = (center / CENTER_NOISE**2) ** 2 * (size / SIZE_NOISE**2) * (turn / TURN**2) ** 3
+    allowed = GATE - math.log(wide) - (0.0 if track.announced else UNANNOUNCED)
     return (
         *(motion.x, motion.y, motion.log_size, motion.log_aspect),
-        *(center * motion.size**2, size, 1.0 / turn, allowed),
+        *(1.0 / (center * motion.size**2), 1.0 / size, 1.0 / turn, allowed, track.announced),
     )
 
 
-def _overlap(
-    dx: FloatArray, dy: FloatArray, found: FloatArray, expected: FloatArray
-) -> NDArray[np.float64]:
-    """Return intersection over union [heads, tracks]."""
-    width, height = found[..., 4], found[..., 5]
-    common_x = np.minimum(np.minimum(width, expected[0]), (width + expected[0]) / 2 - abs(dx))
-    common_y = np.minimum(np.minimum(height, expected[1]), (height + expected[1]) / 2 - abs(dy))
-    common = np.maximum(common_x, 0.0) * np.maximum(common_y, 0.0)
-    return common / (width * height + expected[0] * expected[1] - common)
+def _best_pairs(found: _Measured, known: _Expected) -> _Pairs:
+    costs = _pair_costs(found, known)
+    # What costs more than making no pair must not weigh; NaN does not either.
+    gains = np.where(costs < 0.0, costs, 0.0)
+    rows, columns = linear_sum_assignment(gains)
+    chosen = gains[rows, columns]
+    made = chosen < 0.0
+    return _Pairs(rows[made], columns[made], float(chosen.sum()))
+
+
+def _pair_costs(found: _Measured, known: _Expected) -> FloatArray:
+    """Return the cost of each pair, float64 [heads, tracks]."""
+    away = found.center[:, None] - known.center
+    grown = found.log_size[:, None] - known.log_size
+    costs = (away * away).sum(axis=-1) * known.center_weight + grown * grown * known.size_weight
+    # 3 - trace = 2 - 2 cos(angle): the squared angle while it is small.
+    costs += (3.0 - found.rotation @ known.rotation.T) * known.turn_weight
+    costs += NO_OVERLAP * (1.0 - _overlap(away, found, known))
+    return costs - known.allowed
+
+
+def _overlap(away: FloatArray, found: _Measured, known: _Expected) -> FloatArray:
+    """Return the intersection over union of all pairs of boxes, float64 [heads, tracks]."""
+    wide, high = _sides(found.log_size, found.log_aspect)
+    known_wide, known_high = _sides(known.log_size, known.log_aspect)
+    common = _common(away[..., 0], wide[:, None], known_wide)
+    common = common * _common(away[..., 1], high[:, None], known_high)
+    return common / ((wide * high)[:, None] + known_wide * known_high - common)
+
+
+def _sides(log_size: FloatArray, log_aspect: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return np.exp(log_size + log_aspect), np.exp(log_size - log_aspect)
+
+
+def _common(away: FloatArray, side: FloatArray, other: FloatArray) -> FloatArray:
+    """Return how much two lengths have in common whose middles are ``away`` from each other."""
+    partly = (side + other) / 2.0 - np.abs(away)
+    return np.maximum(np.minimum(np.minimum(side, other), partly), 0.0)
+
+
+def _surprising(pairs: _Pairs, found: _Measured, known: _Expected) -> bool:
+    """Return whether heads are left over, or most are not where they were expected."""
+    count = min(len(found.log_size), int(known.announced.sum()))
+    if count < 2 or len(pairs.heads) == 0:
+        return count >= 2
+    away = np.abs(found.center[pairs.heads] - known.center[pairs.tracks]).max(axis=1)
+    size = np.exp(known.log_size[pairs.tracks])
+    return len(pairs.heads) < count or float(np.median(away / size)) > LEAST

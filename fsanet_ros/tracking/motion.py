@@ -78,6 +78,11 @@ class BoxMotion:
         self.log_size += gain * grown
         self._growth += velocity_gain * grown
 
+    def shift(self, x: float, y: float) -> None:
+        """Move in the image, in pixels, because the camera has turned."""
+        self.x += x
+        self.y += y
+
     @property
     def size(self) -> float:
         """The root of the box's area, in pixels."""
