@@ -17,7 +17,7 @@ CENTER_NOISE = 0.05
 SIZE_NOISE = 0.1
 # How fast faces move: standard deviation in sizes per second (a walker across the view: 8) and of
 # the logarithm of the size per second; and for how long they keep doing so.
-SPEED = 3.0
+SPEED = 2.5
 KEEPS_SPEED_S = 1.0
 GROWTH = 0.2
 KEEPS_GROWTH_S = 0.25

@@ -71,7 +71,7 @@ class Strength:
 
 STRENGTHS = {
     'light': Strength(
-        rotation=Calm(0.035, 0.35, 1.0),
+        rotation=Calm(0.035, 0.26, 1.0),
         across=Calm(0.002, 0.02, 1.0),
         log_range=Calm(0.02, 0.1, 1.0),
     ),

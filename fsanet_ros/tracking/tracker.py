@@ -105,6 +105,7 @@ class HeadTracker:
         self._count = 0
         self._tracks: list[_Track] = []
         self._now_s = -math.inf
+        self._smoothing = 'off'
         self.smoothing = smoothing
 
     @property
@@ -118,6 +119,8 @@ class HeadTracker:
             raise ValueError(
                 f'the smoothing is {smoothing!r}, expected one of {", ".join(SMOOTHINGS)}'
             )
+        if smoothing == self._smoothing:
+            return
         self._smoothing = smoothing
         for track in self._tracks:
             track.smoother = make_smoother(smoothing)
