@@ -36,9 +36,7 @@ def scores(scene, tracker=HeadTracker, seeds=SEEDS):
             numbers = [int(t.id[1:]) for t in tracked]
             accumulator.update(list(image.truth), numbers, distances)
         accumulators.append(accumulator)
-    summary = mm.metrics.create().compute_many(
-        accumulators, metrics=METRICS, generate_overall=True
-    )
+    summary = mm.metrics.create().compute_many(accumulators, metrics=METRICS, generate_overall=True)
     return summary.loc['OVERALL']
 
 

@@ -73,12 +73,12 @@ STRENGTHS = {
     'light': Strength(
         rotation=Calm(0.035, 0.26, 1.0),
         across=Calm(0.002, 0.02, 1.0),
-        log_range=Calm(0.02, 0.1, 1.0),
+        log_range=Calm(0.02, 0.15, 1.0),
     ),
     'strong': Strength(
         rotation=Calm(0.035, 0.09, 0.5),
         across=Calm(0.002, 0.005, 0.5),
-        log_range=Calm(0.02, 0.025, 0.5),
+        log_range=Calm(0.02, 0.04, 0.5),
     ),
 }
 
@@ -126,65 +126,69 @@ class PoseSmoother:
         )
 
     def _smooth_rotation(self, rotation: FloatArray, step: Step) -> FloatArray:
-        if self._rotation is None:
-            self._rotation = RotationFilter(rotation, self._strength.rotation)
-            return rotation
-        return self._rotation.follow(rotation, step)
+        found = quaternions.from_matrix(rotation)
+        if self._rotation is not None and math.isfinite(found[0]):
+            return quaternions.to_matrix(self._rotation.follow(found, step))
+        usable = math.isfinite(found[0])
+        self._rotation = RotationFilter(found, self._strength.rotation) if usable else None
+        return rotation
 
     def _smooth_position(self, head: Head, step: Step) -> FloatArray | None:
-        position = head.position_m
-        if position is None or not position.any():
+        if head.position_m is None:
             self._position = None
-            return position
-        if self._position is None or self._from_depth != head.distance_from_depth:
-            self._position = PositionFilter(position, self._strength)
-            self._from_depth = head.distance_from_depth
-            return position
-        return self._position.follow(position, step)
+            return None
+        found: Vector = tuple(head.position_m.tolist())
+        usable = 0.0 < _length(found) < math.inf
+        same_source = head.distance_from_depth == self._from_depth
+        self._from_depth = head.distance_from_depth
+        if self._position is not None and usable and same_source:
+            return np.array(self._position.follow(found, step))
+        self._position = PositionFilter(found, self._strength) if usable else None
+        return head.position_m
 
 
 class RotationFilter:
     """A rotation and how it turns, as a Kalman filter."""
 
-    def __init__(self, rotation: FloatArray, calm: Calm) -> None:
+    def __init__(self, rotation: Quaternion, calm: Calm) -> None:
         self._calm = calm
-        self._rotation: Quaternion = quaternions.from_matrix(rotation)
+        self._rotation = rotation
         self._velocity: Vector = (0.0, 0.0, 0.0)  # radians per second, in the optical frame
         self._uncertainty = Uncertainty(calm.noise, calm.speed_at_rest)
 
-    def follow(self, rotation: FloatArray, step: Step) -> FloatArray:
-        """Take in a rotation, float64 [3, 3]; return the smoothed one."""
+    def follow(self, found: Quaternion, step: Step) -> Quaternion:
+        """Take in a rotation; return the smoothed one."""
         calm, velocity = self._calm, self._velocity
         self._uncertainty.grow(step, calm.speed(_length(velocity)))
         expected = quaternions.turned(self._rotation, velocity, step.travel_s)
-        missing = quaternions.turn_between(expected, quaternions.from_matrix(rotation))
+        missing = quaternions.turn_between(expected, found)
         gain, velocity_gain = self._uncertainty.shrink(calm.noise)
         self._rotation = quaternions.turned(expected, missing, gain)
         self._velocity = _combined(step.decay, velocity, velocity_gain, missing)
-        return quaternions.to_matrix(self._rotation)
+        return self._rotation
 
 
 class PositionFilter:
     """A direction and a range, as two Kalman filters; positions behind the camera are fine."""
 
-    def __init__(self, position_m: FloatArray, strength: Strength) -> None:
+    def __init__(self, position_m: Vector, strength: Strength) -> None:
         self._across, self._along = strength.across, strength.log_range
-        self._direction, self._log_range = _direction_and_log_range(position_m)
+        self._direction = _unit(position_m)
+        self._log_range = math.log(_length(position_m))
         self._velocity: Vector = (0.0, 0.0, 0.0)  # of the direction, per second
         self._log_velocity = 0.0
         # The noise across the ray is in metres: in the direction it is smaller from afar.
-        range_m = math.exp(self._log_range)
+        range_m = _length(position_m)
         self._uncertainty = Uncertainty(
             self._across.noise / range_m, self._across.speed_at_rest / range_m
         )
         self._log_uncertainty = Uncertainty(self._along.noise, self._along.speed_at_rest)
 
-    def follow(self, position_m: FloatArray, step: Step) -> FloatArray:
-        """Take in a position, float64 [3]; return the smoothed one."""
-        direction, log_range = _direction_and_log_range(position_m)
-        range_m = math.exp(self._follow_range(log_range, step))
-        x, y, z = self._follow_direction(direction, range_m, step)
-        return np.array((x * range_m, y * range_m, z * range_m))
+    def follow(self, position_m: Vector, step: Step) -> Vector:
+        """Take in a position; return the smoothed one."""
+        range_m = math.exp(self._follow_range(math.log(_length(position_m)), step))
+        x, y, z = self._follow_direction(_unit(position_m), range_m, step)
+        return x * range_m, y * range_m, z * range_m
 
     def _follow_range(self, log_range: float, step: Step) -> float:
         velocity = self._log_velocity
@@ -206,11 +210,6 @@ class PositionFilter:
         self._direction = _unit(_combined(1.0, expected, gain, missing))
         self._velocity = _combined(step.decay, velocity, velocity_gain, missing)
         return self._direction
-
-
-def _direction_and_log_range(position_m: FloatArray) -> tuple[Vector, float]:
-    position: Vector = tuple(position_m.tolist())
-    return _unit(position), math.log(_length(position))
 
 
 def _length(v: Vector) -> float:
