@@ -16,6 +16,8 @@ from fsanet_ros.tracking.motion import BoxMotion, Steps
 from fsanet_ros.tracking.smoothing import SMOOTHINGS, Smoother, make_smoother
 from fsanet_ros.types import FloatArray, Head
 
+__all__ = ['SMOOTHINGS', 'HeadTracker', 'TrackedHead']
+
 # Between two images a head is not hidden, however short it may be hidden: a slow camera.
 BETWEEN_IMAGES_S = 1.0
 # So many images in a row without it are the end of a face that is not announced; one, if it was
@@ -140,11 +142,12 @@ class HeadTracker:
         self._advance(time_s)
         track_of = self._see(heads, time_s)
         self._tracks = [track for track in self._tracks if self._goes_on(track)]
-        for index in sorted(track_of):
-            self._announce(track_of[index], time_s)
+        seen = [track_of[index] for index in sorted(track_of)]
+        for track in seen:
+            self._announce(track, time_s)
         return [
             TrackedHead(track.id, track.head, track.age_s(time_s))
-            for _, track in sorted(track_of.items(), key=_index)
+            for track in seen
             if track.announced
         ]
 
@@ -173,6 +176,7 @@ class HeadTracker:
             track.see(heads[index], time_s)
         for index, head in enumerate(heads):
             box = head.face.box
+            # A second box of a face that has a track is nobody new.
             if index in track_of or any(is_same_face(box, heads[o].face.box) for o in track_of):
                 continue
             track = _Track(head, time_s, make_smoother(self._smoothing))
@@ -194,7 +198,3 @@ class HeadTracker:
         if self.announce_s <= 0 or (long_enough and track.seen >= 2):
             self._count += 1
             track.id = f'{self._prefix}{self._count}'
-
-
-def _index(item: tuple[int, _Track]) -> int:
-    return item[0]
