@@ -84,7 +84,7 @@ from fsanet_ros.tracking.tracker import HeadTracker
 
 image = cv2.imread({str(tmp_path / 'astronaut.png')!r})
 heads = HeadPoseEstimator().estimate(image, CameraModel.pinhole(512, 512, 500.0))
-(tracked,) = HeadTracker().update(heads, 0.0)
+(tracked,) = HeadTracker(announce_s=0.0).update(heads, 0.0)
 draw_heads(image, [(tracked.id, tracked.head)])
 assert 'torch' not in sys.modules
 print(tracked.id, *tracked.head.yaw_pitch_roll_deg)

@@ -1,8 +1,8 @@
 """
 Identities: which head of this image is which of the last ones.
 
-Heads are assigned to tracks by the Hungarian method over the distance of their boxes from where
-the tracks are expected, on the images' clock.
+Each head that is seen has a track, which predicts where it will be (motion.py); the heads of an
+image are assigned to the tracks as a whole (assignment.py). All times are the images' stamps.
 """
 
 from __future__ import annotations
@@ -11,128 +11,190 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
+from fsanet_ros.tracking.assignment import assign, is_same_face
+from fsanet_ros.tracking.motion import BoxMotion, Steps
+from fsanet_ros.tracking.smoothing import SMOOTHINGS, Smoother, make_smoother
+from fsanet_ros.types import FloatArray, Head
 
-from fsanet_ros.types import Box, Head
+__all__ = ['SMOOTHINGS', 'HeadTracker', 'TrackedHead']
 
-# A head is never taken for one whose box is further than this from where it is expected, in units
-# of the boxes' mean size; size counts as well, as a factor of e.
-MAX_DISTANCE = 1.0
-# How fast the estimate of a box's velocity follows, and how fast it is forgotten unseen.
-VELOCITY_TIME_S = 0.15
-_FORBIDDEN = 1e6
+# Between two images a head is not hidden, however short it may be hidden: a slow camera.
+BETWEEN_IMAGES_S = 1.0
+# So many images in a row without it are the end of a face that is not announced; one, if it was
+# seen only once.
+UNANNOUNCED_MISSES = 2
+_ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class TrackedHead:
-    """A head with its identity; ``age_s`` is the time since it was first seen."""
+    """
+    A head with its identity.
+
+    ``head``: smoothed; its ``face`` is the detection as it is. ``age_s``: the time since the head
+    was first seen, which is before it was announced.
+    """
 
     id: str
     head: Head
     age_s: float
 
 
-@dataclass
 class _Track:
-    id: str
-    first_seen_s: float
-    last_seen_s: float
-    box: Box
-    velocity: tuple[float, float] = (0.0, 0.0)  # pixels per second
+    """One head from image to image; ``id`` is empty until it is announced."""
 
-    def expected_center(self, time_s: float) -> tuple[float, float]:
-        # The velocity dies away, so that a head that is hidden is not sent out of the image.
-        elapsed = time_s - self.last_seen_s
-        travelled = VELOCITY_TIME_S * (1.0 - math.exp(-elapsed / VELOCITY_TIME_S))
-        x, y = self.box.center
-        return x + self.velocity[0] * travelled, y + self.velocity[1] * travelled
+    def __init__(self, head: Head, time_s: float, smoother: Smoother) -> None:
+        self.id = ''
+        self.first_seen_s = self.last_seen_s = time_s
+        self.unseen_s = 0.0
+        self.seen, self.missed = 1, 0
+        self.motion = BoxMotion(head.face.box)
+        self.rotation: FloatArray = head.rotation_optical
+        self.smoother = smoother
+        self.head = smoother.smooth(head, time_s)
 
-    def update(self, box: Box, time_s: float) -> None:
-        elapsed = time_s - self.last_seen_s
-        if elapsed > 0:
-            follow = 1.0 - math.exp(-elapsed / VELOCITY_TIME_S)
-            steps = zip(self.velocity, box.center, self.box.center, strict=True)
-            vx, vy = (v + follow * ((new - old) / elapsed - v) for v, new, old in steps)
-            self.velocity = (vx, vy)
-        self.box, self.last_seen_s = box, time_s
+    @property
+    def announced(self) -> bool:
+        return self.id != ''
+
+    def advance(self, steps: Steps, time_s: float) -> None:
+        self.motion.advance(steps)
+        self.unseen_s = time_s - self.last_seen_s
+
+    def see(self, head: Head, time_s: float) -> None:
+        self.motion.correct(head.face.box)
+        self.rotation = head.rotation_optical
+        self.head = self.smoother.smooth(head, time_s)
+        self.last_seen_s, self.unseen_s = time_s, 0.0
+        self.seen, self.missed = self.seen + 1, 0
+
+    def age_s(self, time_s: float) -> float:
+        return time_s - self.first_seen_s
 
 
 class HeadTracker:
-    """Gives the heads of one camera their identities, image by image."""
+    """
+    Gives the heads of one camera their identities, image by image.
 
-    def __init__(self, keep_s: float = 1.0, id_prefix: str = 'h') -> None:
+    ``announce_s``: how long a new head must have been seen before it is given an id, in seconds,
+    and then in two images at least; 0: at once. ``keep_s``: how long a head may be unseen and
+    keep its id. Both may be set at any time.
+    """
+
+    def __init__(
+        self,
+        id_prefix: str = 'h',
+        *,
+        announce_s: float = 0.1,
+        keep_s: float = 1.0,
+        smoothing: str = 'light',
+    ) -> None:
         """
         Start with nobody.
 
-        :param keep_s: how long a head may be unseen and keep its id, in seconds
         :param id_prefix: what ids start with, a letter first; a number follows
-        :raises ValueError: if the prefix cannot be part of a frame's and a topic's name
+        :param smoothing: of the poses; one of SMOOTHINGS
+        :raises ValueError: if the prefix cannot be part of a frame's and a topic's name, or if
+            there is no such smoothing
         """
         if not (id_prefix.isascii() and id_prefix.isalnum() and id_prefix[0].isalpha()):
             raise ValueError(
                 f'the id prefix is {id_prefix!r}, expected a letter and then letters or digits'
             )
+        self.announce_s = announce_s
         self.keep_s = keep_s
         self._prefix = id_prefix
         self._count = 0
         self._tracks: list[_Track] = []
         self._now_s = -math.inf
+        self._smoothing = 'off'
+        self.smoothing = smoothing
+
+    @property
+    def smoothing(self) -> str:
+        """How poses are smoothed, one of SMOOTHINGS; a change holds from the next image on."""
+        return self._smoothing
+
+    @smoothing.setter
+    def smoothing(self, smoothing: str) -> None:
+        if smoothing not in SMOOTHINGS:
+            raise ValueError(
+                f'the smoothing is {smoothing!r}, expected one of {", ".join(SMOOTHINGS)}'
+            )
+        if smoothing == self._smoothing:
+            return
+        self._smoothing = smoothing
+        for track in self._tracks:
+            track.smoother = make_smoother(smoothing)
+
+    @property
+    def ids(self) -> list[str]:
+        """The heads that are announced and not ended, also the hidden, as of the last image."""
+        return [track.id for track in self._tracks if track.announced]
 
     def update(self, heads: Sequence[Head], time_s: float) -> list[TrackedHead]:
         """
-        Give the heads of one image their ids, in the order of the heads.
+        Take in the heads of one image; return those that are announced, in the same order.
 
         :param time_s: the image's stamp; where it is earlier than the last one (a bag that starts
             again), everybody is forgotten, and ids go on counting
         """
-        if time_s < self._now_s:
-            self._tracks.clear()
-        self._now_s = time_s
-        self._tracks = [t for t in self._tracks if time_s - t.last_seen_s <= self.keep_s]
-        track_of = self._assign(heads, time_s)
-        tracked = []
-        for index, head in enumerate(heads):
-            track = track_of.get(index)
-            if track is None:
-                track = self._begin(head, time_s)
-            else:
-                track.update(head.face.box, time_s)
-            tracked.append(TrackedHead(track.id, head, time_s - track.first_seen_s))
-        return tracked
+        self._advance(time_s)
+        track_of = self._see(heads, time_s)
+        self._tracks = [track for track in self._tracks if self._goes_on(track)]
+        seen = [track_of[index] for index in sorted(track_of)]
+        for track in seen:
+            self._announce(track, time_s)
+        return [
+            TrackedHead(track.id, track.head, track.age_s(time_s))
+            for track in seen
+            if track.announced
+        ]
 
     def reset(self) -> None:
         """Forget everybody; ids go on counting."""
         self._tracks.clear()
         self._now_s = -math.inf
 
-    def _begin(self, head: Head, time_s: float) -> _Track:
-        self._count += 1
-        track = _Track(f'{self._prefix}{self._count}', time_s, time_s, head.face.box)
-        self._tracks.append(track)
-        return track
+    def _advance(self, time_s: float) -> None:
+        if time_s < self._now_s:
+            self._tracks.clear()
+        if self._tracks:
+            steps = Steps.over(time_s - self._now_s)
+            for track in self._tracks:
+                track.advance(steps, time_s)
+            self._tracks = [track for track in self._tracks if self._goes_on(track)]
+        self._now_s = time_s
 
-    def _assign(self, heads: Sequence[Head], time_s: float) -> dict[int, _Track]:
-        """Return the track of each head that has one, by the head's index."""
-        if not heads or not self._tracks:
-            return {}
-        costs = np.array(
-            [[_distance(track, head.face.box, time_s) for track in self._tracks] for head in heads]
-        )
-        rows, columns = linear_sum_assignment(np.where(costs <= MAX_DISTANCE, costs, _FORBIDDEN))
-        return {
-            int(row): self._tracks[column]
-            for row, column in zip(rows, columns, strict=True)
-            if costs[row, column] <= MAX_DISTANCE
-        }
+    def _see(self, heads: Sequence[Head], time_s: float) -> dict[int, _Track]:
+        """Assign the heads to tracks, old and new; return each head's track by its index."""
+        tracks = self._tracks
+        track_of = {row: tracks[column] for row, column in assign(heads, tracks).items()}
+        for track in tracks:
+            track.missed += 1
+        for index, track in track_of.items():
+            track.see(heads[index], time_s)
+        for index, head in enumerate(heads):
+            box = head.face.box
+            # A second box of a face that has a track is nobody new.
+            if index in track_of or any(is_same_face(box, heads[o].face.box) for o in track_of):
+                continue
+            track = _Track(head, time_s, make_smoother(self._smoothing))
+            tracks.append(track)
+            track_of[index] = track
+        return track_of
 
+    def _goes_on(self, track: _Track) -> bool:
+        if not track.missed:
+            return track.unseen_s <= max(self.keep_s, BETWEEN_IMAGES_S)
+        if not track.announced and track.missed >= min(track.seen, UNANNOUNCED_MISSES):
+            return False
+        return track.unseen_s <= self.keep_s
 
-def _distance(track: _Track, box: Box, time_s: float) -> float:
-    x, y = track.expected_center(time_s)
-    size, known_size = _size(box), _size(track.box)
-    apart = math.hypot(box.center[0] - x, box.center[1] - y) / ((size + known_size) / 2.0)
-    return apart + abs(math.log(size / known_size))
-
-
-def _size(box: Box) -> float:
-    return math.sqrt(max(box.width * box.height, 1.0))
+    def _announce(self, track: _Track, time_s: float) -> None:
+        if track.announced:
+            return
+        long_enough = track.age_s(time_s) >= self.announce_s - _ROUNDING_S
+        if self.announce_s <= 0 or (long_enough and track.seen >= 2):
+            self._count += 1
+            track.id = f'{self._prefix}{self._count}'

@@ -1,0 +1,187 @@
+"""
+Which head belongs to which track: the Hungarian method over how unlikely each pair is.
+
+The cost of a pair is minus twice its log-likelihood ratio, "this head is that track" against
+"the track is not seen and the head is somebody new": squared Mahalanobis distances of the centre
+and the size from where the track is expected, overlap of the boxes, turn of the head since it was
+last seen, and how wide the guess is (a track that has been hidden explains everything around it a
+little and nothing well). Pairs with a cost above 0 are not made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from fsanet_ros.tracking.camera_motion import LEAST, common_shift_px
+from fsanet_ros.tracking.motion import CENTER_NOISE, SIZE_NOISE, BoxMotion, size_and_aspect
+from fsanet_ros.types import Box, FloatArray, Head
+
+# What a pair may cost at most; less for a track that is not announced.
+GATE = 40.0
+UNANNOUNCED = 6.0
+# Boxes that do not overlap at all.
+NO_OVERLAP = 4.0
+# Standard deviation of the turn between two images, in radians, and what each second adds.
+TURN = 0.2
+TURN_PER_S = 0.5
+# That the camera has turned must explain the image so much better.
+CAMERA_TURNED = 20.0
+# Boxes of one image show the same face if they share this part of the smaller one.
+SAME_FACE = 0.6
+
+
+class Track(Protocol):
+    """What is known of a head that was seen before."""
+
+    motion: BoxMotion
+    rotation: FloatArray
+    unseen_s: float
+
+    @property
+    def announced(self) -> bool:
+        """Whether it has an id."""
+
+
+class _Measured(NamedTuple):
+    """Boxes of the heads: float64 [heads, 2], [heads], [heads], and rotations [heads, 9]."""
+
+    center: FloatArray
+    log_size: FloatArray
+    log_aspect: FloatArray
+    rotation: FloatArray
+
+
+class _Expected(NamedTuple):
+    """The same of the tracks, the weights of deviations and the most that a pair may cost."""
+
+    center: FloatArray
+    log_size: FloatArray
+    log_aspect: FloatArray
+    rotation: FloatArray
+    center_weight: FloatArray
+    size_weight: FloatArray
+    turn_weight: FloatArray
+    allowed: FloatArray
+    announced: FloatArray
+
+
+class _Pairs(NamedTuple):
+    """Heads [n] and tracks [n] that belong together, and their cost."""
+
+    heads: FloatArray
+    tracks: FloatArray
+    cost: float
+
+
+def assign(heads: Sequence[Head], tracks: Sequence[Track]) -> dict[int, int]:
+    """
+    Return the index of the track of each head that has one, by the head's index.
+
+    Where the heads' places say that the camera has turned, all tracks are moved along.
+    """
+    if not heads or not tracks:
+        return {}
+    found, known = _measured(heads), _expected(tracks)
+    pairs = _best_pairs(found, known)
+    if _surprising(pairs, found, known):
+        seen = known.announced > 0.0
+        shift = common_shift_px(
+            found.center, found.log_size, known.center[seen], known.log_size[seen]
+        )
+        if shift is not None:
+            turned = _best_pairs(found, known._replace(center=known.center + shift))
+            if turned.cost + CAMERA_TURNED < pairs.cost:
+                pairs = turned
+                for track in tracks:
+                    track.motion.shift(float(shift[0]), float(shift[1]))
+    return dict(zip(pairs.heads.tolist(), pairs.tracks.tolist(), strict=True))
+
+
+def is_same_face(box: Box, other: Box) -> bool:
+    """Return whether two boxes of one image show the same face."""
+    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
+    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
+    if width <= 0 or height <= 0:
+        return False
+    return width * height > SAME_FACE * min(box.width * box.height, other.width * other.height)
+
+
+def _measured(heads: Sequence[Head]) -> _Measured:
+    boxes = [head.face.box for head in heads]
+    values = np.array([(*box.center, *size_and_aspect(box)) for box in boxes])
+    rotations = np.array([head.rotation_optical for head in heads]).reshape(-1, 9)
+    return _Measured(values[:, :2], values[:, 2], values[:, 3], rotations)
+
+
+def _expected(tracks: Sequence[Track]) -> _Expected:
+    values = np.array([_expected_of(track) for track in tracks])
+    rotations = np.array([track.rotation for track in tracks]).reshape(-1, 9)
+    return _Expected(values[:, :2], values[:, 2], values[:, 3], rotations, *values[:, 4:].T)
+
+
+def _expected_of(track: Track) -> tuple[float, ...]:
+    motion = track.motion
+    center, size = motion.center_variance, motion.log_size_variance
+    turn = TURN**2 + (TURN_PER_S * track.unseen_s) ** 2
+    # The widths of the guesses: two axes of place, one of size, three of rotation.
+    wide = (center / CENTER_NOISE**2) ** 2 * (size / SIZE_NOISE**2) * (turn / TURN**2) ** 3
+    allowed = GATE - math.log(wide) - (0.0 if track.announced else UNANNOUNCED)
+    return (
+        *(motion.x, motion.y, motion.log_size, motion.log_aspect),
+        *(1.0 / (center * motion.size**2), 1.0 / size, 1.0 / turn, allowed, track.announced),
+    )
+
+
+def _best_pairs(found: _Measured, known: _Expected) -> _Pairs:
+    costs = _pair_costs(found, known)
+    # What costs more than making no pair must not weigh; NaN does not either.
+    gains = np.where(costs < 0.0, costs, 0.0)
+    rows, columns = linear_sum_assignment(gains)
+    chosen = gains[rows, columns]
+    made = chosen < 0.0
+    return _Pairs(rows[made], columns[made], float(chosen.sum()))
+
+
+def _pair_costs(found: _Measured, known: _Expected) -> FloatArray:
+    """Return the cost of each pair, float64 [heads, tracks]."""
+    away = found.center[:, None] - known.center
+    grown = found.log_size[:, None] - known.log_size
+    costs = (away * away).sum(axis=-1) * known.center_weight + grown * grown * known.size_weight
+    # 3 - trace = 2 - 2 cos(angle): the squared angle while it is small.
+    costs += (3.0 - found.rotation @ known.rotation.T) * known.turn_weight
+    costs += NO_OVERLAP * (1.0 - _overlap(away, found, known))
+    return costs - known.allowed
+
+
+def _overlap(away: FloatArray, found: _Measured, known: _Expected) -> FloatArray:
+    """Return the intersection over union of all pairs of boxes, float64 [heads, tracks]."""
+    wide, high = _sides(found.log_size, found.log_aspect)
+    known_wide, known_high = _sides(known.log_size, known.log_aspect)
+    common = _common(away[..., 0], wide[:, None], known_wide)
+    common = common * _common(away[..., 1], high[:, None], known_high)
+    return common / ((wide * high)[:, None] + known_wide * known_high - common)
+
+
+def _sides(log_size: FloatArray, log_aspect: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return np.exp(log_size + log_aspect), np.exp(log_size - log_aspect)
+
+
+def _common(away: FloatArray, side: FloatArray, other: FloatArray) -> FloatArray:
+    """Return how much two lengths have in common whose middles are ``away`` from each other."""
+    partly = (side + other) / 2.0 - np.abs(away)
+    return np.maximum(np.minimum(np.minimum(side, other), partly), 0.0)
+
+
+def _surprising(pairs: _Pairs, found: _Measured, known: _Expected) -> bool:
+    """Return whether heads are left over, or most are not where they were expected."""
+    count = min(len(found.log_size), int(known.announced.sum()))
+    if count < 2 or len(pairs.heads) == 0:
+        return count >= 2
+    away = np.abs(found.center[pairs.heads] - known.center[pairs.tracks]).max(axis=1)
+    size = np.exp(known.log_size[pairs.tracks])
+    return len(pairs.heads) < count or float(np.median(away / size)) > LEAST
