@@ -14,6 +14,7 @@ All heads of a picture are worked out together: with so few numbers, NumPy's tim
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,6 @@ FloatArray = NDArray[np.float64]
 DISTANCE_SIGMA_SHARE = 0.13
 LATERAL_SIGMA_M = 0.01
 
-# Without landmarks the first guess is from far away, where the head's depth does not show (5 % off
-# at 0.4 m); the second pass leaves 0.3 % of the distance.
-_FAR_M = 10.0
 _NEAR_M = 0.05  # nearer, nothing is in front of the camera
 
 # The lines of the picture at the square's edges are given by two points each, so far to both
@@ -42,12 +40,12 @@ _ALONG_EDGES = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]) * _ALO
 # What no equation fixes goes to the camera, and is refused there, instead of spoiling the others.
 _REGULAR = 1e-12 * np.eye(3)
 
+_SQRT2 = float(np.sqrt(2.0))
+# Where the box of the landmarks ends, if it is a square: left, upper, right, lower; and its middle.
+_CENTER_AND_EDGES = np.array([(0, 0), (-0.5, 0), (0, -0.5), (0.5, 0), (0, 0.5)]) / _SQRT2
+_TINY = 1e-300
+
 Equations = tuple[FloatArray, FloatArray]  # a [n, 3, 3], b [n, 3]: a t = b
-
-
-def rays_to_faces(faces: Sequence[Face], camera: CameraModel) -> FloatArray:
-    """Return the unit directions to the middles of face squares, float64 [n, 3], NaN: none."""
-    return camera.rays([(face.square.center_x, face.square.center_y) for face in faces])
 
 
 def rotations_in_camera(
@@ -62,7 +60,8 @@ def rotations_in_camera(
     :returns: float64 [n, 3, 3]; NaN where no ray leads to the face: the lens is not calibrated
         there, and how the face is turned against the camera's axis is not known
     """
-    return rotation_to_ray(rays_to_faces(faces, camera)) @ rotations_crop
+    centers = [(face.square.center_x, face.square.center_y) for face in faces]
+    return rotation_to_ray(camera.rays(centers)) @ rotations_crop
 
 
 def rotation_in_camera(rotation_crop: FloatArray, face: Face, camera: CameraModel) -> FloatArray:
@@ -83,27 +82,7 @@ def sellion_positions_m(
     :returns: float64 [n, 3], metres, z <= 0 for heads beside and behind a wide fisheye; NaN where
         no ray leads to the face or no point in its direction fits
     """
-    if not faces:
-        return np.zeros((0, 3))
-    squares = np.array([(f.square.center_x, f.square.center_y, f.square.side) for f in faces])
-    toward = camera.rays(squares[:, :2])
-    position, passes = _FAR_M * toward, 2
-    points = _point_equations(faces, rotations_optical, camera)
-    if points is not None:
-        # Where there are landmarks, they tell where about the head is.
-        guess = _solved(points)
-        usable = (guess * toward).sum(axis=1) > _NEAR_M
-        position = np.where(usable[:, None], guess, position)
-        passes = 1 if usable.all() else 2
-    turned = LANDMARKS_68_M @ rotations_optical.transpose(0, 2, 1)
-    for _ in range(passes):
-        a, b = _square_equations(squares, turned, position, camera)
-        if points is not None:
-            a, b = a + points[0], b + points[1]
-        position = _solved((a, b))
-        ahead = (position * toward).sum(axis=1) > _NEAR_M
-        position = np.where(ahead[:, None], position, np.nan)
-    return position
+    return _positions(_sight(faces, camera), rotations_optical, camera)
 
 
 def sellion_position_m(
@@ -112,6 +91,20 @@ def sellion_position_m(
     """Return sellion_positions_m of one face: float64 [3] or, where that is NaN, None."""
     position: FloatArray = sellion_positions_m([face], rotation_optical[None], camera)[0]
     return position if np.isfinite(position).all() else None
+
+
+def poses_in_camera(
+    rotations_crop: FloatArray, faces: Sequence[Face], camera: CameraModel
+) -> tuple[FloatArray, FloatArray]:
+    """
+    Return rotations_in_camera and, with these, sellion_positions_m: faster than one by one.
+
+    :param rotations_crop: float64 [n, 3, 3]
+    :returns: float64 [n, 3, 3] and float64 [n, 3], NaN as there
+    """
+    sight = _sight(faces, camera)
+    rotations: FloatArray = sight.to_ray @ rotations_crop
+    return rotations, _positions(sight, rotations, camera)
 
 
 def position_covariance_m2(position_m: FloatArray) -> FloatArray:
@@ -130,29 +123,79 @@ def position_covariance_m2(position_m: FloatArray) -> FloatArray:
     return to_ray @ np.diag([LATERAL_SIGMA_M**2, LATERAL_SIGMA_M**2, along**2]) @ to_ray.T
 
 
-def _solved(equations: Equations) -> FloatArray:
-    a, b = equations
-    solution: FloatArray = np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0]
-    return solution
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """
+    What is seen of n faces, m of them with landmarks.
+
+    ``squares``: float64 [n, 3], centre and side in pixels. ``to_ray``: float64 [n, 3, 3], takes
+    the optical axis to the centre. ``chords``: float64 [n, 2], what the box of the landmarks
+    would measure in x and y on the unit sphere, were it a square. ``marked``: which of the n have
+    landmarks, ``points``: float64 [m, 5, 3], the unit directions to them.
+    """
+
+    squares: FloatArray
+    to_ray: FloatArray
+    chords: FloatArray
+    marked: list[int]
+    points: FloatArray
 
 
-def _point_equations(
-    faces: Sequence[Face], rotations: FloatArray, camera: CameraModel
-) -> Equations | None:
-    """Return the equations of the landmarks, 0 for faces without; None if no face has any."""
-    known = [i for i, face in enumerate(faces) if face.landmarks is not None]
-    if not known:
-        return None
-    pixels = np.concatenate([face.landmarks for face in faces if face.landmarks is not None])
-    rays = camera.rays(pixels).reshape(len(known), -1, 3)
-    turned = FIVE_POINTS_M @ rotations[known].transpose(0, 2, 1)
-    across = rays.shape[1] * np.eye(3) - rays.transpose(0, 2, 1) @ rays
+def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
+    squares = [(f.square.center_x, f.square.center_y, f.square.side) for f in faces]
+    squares_px = np.array(squares, np.float64).reshape(-1, 3)
+    around = squares_px[:, None, :2] + _CENTER_AND_EDGES * squares_px[:, None, 2:]
+    marked = [i for i, face in enumerate(faces) if face.landmarks is not None]
+    landmarks = [face.landmarks for face in faces if face.landmarks is not None]
+    rays = camera.rays(np.concatenate([around.reshape(-1, 2), *landmarks]))
+    around_rays = rays[: 5 * len(faces)].reshape(-1, 5, 3)
+    across = around_rays[:, 3:] - around_rays[:, 1:3]
+    return _Sight(
+        squares=squares_px,
+        to_ray=rotation_to_ray(around_rays[:, 0]),
+        chords=np.sqrt(np.einsum('nij,nij->ni', across, across)),
+        marked=marked,
+        points=rays[5 * len(faces) :].reshape(-1, len(FIVE_POINTS_M), 3),
+    )
+
+
+def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> FloatArray:
+    if not len(rotations):
+        return np.zeros((0, 3))
+    turned = LANDMARKS_68_M @ rotations.transpose(0, 2, 1)
+    guess = _guess(sight, turned)
+    a, b = _square_equations(sight.squares, turned, guess, camera)
+    if sight.marked:
+        a_points, b_points = _point_equations(sight.points, rotations[sight.marked])
+        a[sight.marked] += a_points
+        b[sight.marked] += b_points
+    position: FloatArray = np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0]
+    distance = np.einsum('ij,ij->i', position, sight.to_ray[:, :, 2])
+    position[~(distance > _NEAR_M)] = np.nan
+    return position
+
+
+def _guess(sight: _Sight, turned: FloatArray) -> FloatArray:
+    """
+    Return about where the sellions are, float64 [n, 3]: off by some percent.
+
+    Weak perspective in a camera that points at the face.
+    """
+    in_crop = turned @ sight.to_ray
+    low, high = in_crop.min(axis=1), in_crop.max(axis=1)
+    guess = (low + high) / -2.0
+    sizes = (high[:, :2] - low[:, :2]) / np.maximum(sight.chords, _TINY)
+    guess[:, 2] += sizes.max(axis=1)
+    moved: FloatArray = (sight.to_ray @ guess[:, :, None])[:, :, 0]
+    return moved
+
+
+def _point_equations(rays: FloatArray, rotations: FloatArray) -> Equations:
+    """Return the equations of landmarks seen on rays, unit vectors, float64 [m, 5, 3]."""
+    turned = FIVE_POINTS_M @ rotations.transpose(0, 2, 1)
     along = np.einsum('nij,nij->ni', rays, turned)
-    offset = np.einsum('ni,nij->nj', along, rays) - turned.sum(axis=1)
-    if len(known) == len(faces):
-        return across, offset
-    a, b = np.zeros((len(faces), 3, 3)), np.zeros((len(faces), 3))
-    a[known], b[known] = across, offset
+    a = rays.shape[1] * np.eye(3) - rays.transpose(0, 2, 1) @ rays
+    b = np.einsum('ni,nij->nj', along, rays) - turned.sum(axis=1)
     return a, b
 
 
@@ -176,14 +219,13 @@ def _square_equations(
     # x of the left and y of the upper edge, of the right and the lower.
     low, high = edges[:, (0, 1), (0, 1)], edges[:, (2, 3), (0, 1)]
     side = squares[:, 2, None]
-    with np.errstate(divide='ignore', invalid='ignore'):
-        scale = side / (np.sqrt(2.0) * (high - low).max(axis=1, keepdims=True))
+    scale = side / np.maximum(_SQRT2 * (high - low).max(axis=1, keepdims=True), _TINY)
     edges = (edges - ((low + high) / 2.0)[:, None]) * scale[:, None] + squares[:, None, :2]
     along = _ALONG_EDGES * side[:, None]
     rays = camera.rays(np.stack([edges - along, edges + along])).reshape(2, count, 4, 3)
     normals = _crossed(rays[0], rays[1])
-    with np.errstate(invalid='ignore'):
-        normals /= np.sqrt(np.einsum('nij,nij->ni', normals, normals))[:, :, None]
+    lengths = np.sqrt(np.einsum('nij,nij->ni', normals, normals))
+    normals /= np.maximum(lengths, _TINY)[:, :, None]
     offsets = np.einsum('nij,nij->ni', normals, turned[which, at_edges])
     transposed = normals.transpose(0, 2, 1)
     return transposed @ normals, -(transposed @ offsets[:, :, None])[:, :, 0]
