@@ -31,6 +31,10 @@ _FISHEYE = ('equidistant', 'fisheye')
 # A calibration puts (0, 0) into the middle of the first pixel, boxes put it at its corner.
 _PIXEL_CENTER = 0.5
 
+# Of the picture. Round pictures of fisheyes fill a half and more; a distortion that ends before
+# that was fitted to another lens.
+_LEAST_COVERED = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class CameraModel:
@@ -38,8 +42,8 @@ class CameraModel:
     A calibrated camera as in sensor_msgs/CameraInfo: raw picture, intrinsics, distortion.
 
     ``k``: float64 [3, 3], pixels. ``d``: float64 [n], coefficients of ``distortion_model``:
-    plumb_bob, rational_polynomial, equidistant (also named fisheye). ``width``, ``height``: the
-    calibrated picture in pixels.
+    plumb_bob, rational_polynomial, equidistant (also named fisheye; for lenses of any angle of
+    view, 180 degrees and more included). ``width``, ``height``: the calibrated picture in pixels.
     """
 
     width: int
@@ -68,6 +72,13 @@ class CameraModel:
             raise ValueError(
                 f'distortion model {self.distortion_model!r} with {self.d.size} coefficients: '
                 f'expected one of {", ".join(f"{m} {c}" for m, c in _COEFFICIENTS.items())}'
+            )
+        covered = self._share_with_rays()
+        if covered < _LEAST_COVERED:
+            raise ValueError(
+                f'the distortion {self.d.tolist()} ({self.distortion_model}) leads rays to '
+                f'{covered:.0%} of the picture only: not the one of this lens, or too far from '
+                'what was calibrated'
             )
 
     @classmethod
@@ -116,6 +127,15 @@ class CameraModel:
         xy = pinhole_points(points) if self._lens is None else self._lens.project(points)
         pixels: FloatArray = xy @ self._px_per_focal_length + self._center_px
         return pixels
+
+    def _share_with_rays(self) -> float:
+        """Return for which share of the picture there are rays, 1 if its size is not known."""
+        if self._lens is None or not (self.width and self.height):
+            return 1.0
+        at = (np.arange(9) + 0.5) / 9.0
+        x, y = np.meshgrid(at * self.width, at * self.height)
+        rays = self.rays(np.column_stack([x.ravel(), y.ravel()]))
+        return float(np.isfinite(rays[:, 0]).mean())
 
     @cached_property
     def _lens(self) -> Lens | None:

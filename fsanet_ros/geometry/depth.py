@@ -36,11 +36,12 @@ _LOOK_AGAIN = 0.1  # when the distance from the size was off by so much
 # Heads differ from the mean head by some millimetres, rotations by some degrees.
 _RELIEF_M = 0.025
 
-# Standard deviations of the distance. Heads that are not the mean one, and rotations that are off:
-# on rendered heads 6 mm frontal, 11 in profile. The camera: stereo's errors are those of its disparity and grow with
-# z^2; 0.08 pixels at a baseline of 50 mm and a focal length of 430 pixels (a D435 at 848 x 480)
-# are 0.004 z^2. A Kinect's are a third of it (0.0014 z^2, Khoshelham and Elberink 2012), those of
-# time of flight grow less. Neighbouring pixels err together, so averaging is not counted.
+# Standard deviations of the distance. Heads that are not the mean one, with rotations 4 degrees
+# off: 6 mm on rendered heads that are frontal, 11 mm in profile. The camera: stereo's errors are
+# those of its disparity and grow with z^2; 0.08 pixels at a baseline of 50 mm and a focal length of
+# 430 pixels (a D435 at 848 x 480) are 0.004 z^2. A Kinect's are a third of it (0.0014 z^2,
+# Khoshelham and Elberink 2012), those of time of flight grow less. Neighbouring pixels err
+# together, so averaging is not counted.
 _RELIEF_SIGMA_M = 0.009
 _SIGMA_PER_M = 0.004
 

@@ -130,8 +130,10 @@ class PolynomialLens:
 
     def rays(self, xy: FloatArray) -> FloatArray:
         """See Lens."""
+        if not len(xy):
+            return np.zeros((0, 3))
         if self._tilt is not None:
-            xy = _through(np.linalg.inv(self._tilt), xy)
+            xy = _through(np.asarray(np.linalg.inv(self._tilt), np.float64), xy)
         radii, straight = self._table
         goal = np.sqrt(np.einsum('ij,ij->i', xy, xy))
         start = np.interp(goal, radii, straight) / np.maximum(goal, _TINY)
@@ -143,7 +145,7 @@ class PolynomialLens:
                 # In the image plane at distance 1, moving the ray is a translation. OpenCV takes
                 # a third of NumPy's time for so few points.
                 bent, slopes = cv2.projectPoints(rays, _ZERO, _ZERO, _IDENTITY, self._untilted)
-                miss = xy - bent[:, 0]
+                miss = xy - bent.reshape(-1, 2)
                 a, b = slopes[::2, 3:5].T
                 c, d = slopes[1::2, 3:5].T
                 determinant = a * d - b * c

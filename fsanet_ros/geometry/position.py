@@ -43,7 +43,8 @@ _REGULAR = 1e-12 * np.eye(3)
 _SQRT2 = float(np.sqrt(2.0))
 # Where the box of the landmarks ends, if it is a square: left, upper, right, lower; and its middle.
 _CENTER_AND_EDGES = np.array([(0, 0), (-0.5, 0), (0, -0.5), (0.5, 0), (0, 0.5)]) / _SQRT2
-_TINY = 1e-300
+_TINY = 1e-30
+_NEAR_SHARE = 0.1
 
 Equations = tuple[FloatArray, FloatArray]  # a [n, 3, 3], b [n, 3]: a t = b
 
@@ -129,14 +130,14 @@ class _Sight:
     What is seen of n faces, m of them with landmarks.
 
     ``squares``: float64 [n, 3], centre and side in pixels. ``to_ray``: float64 [n, 3, 3], takes
-    the optical axis to the centre. ``chords``: float64 [n, 2], what the box of the landmarks
-    would measure in x and y on the unit sphere, were it a square. ``marked``: which of the n have
-    landmarks, ``points``: float64 [m, 5, 3], the unit directions to them.
+    the optical axis to the centre. ``sizes``: float64 [n, 2], what the box of the landmarks would
+    measure in x and y at distance 1, were it a square. ``marked``: which of the n have landmarks,
+    ``points``: float64 [m, 5, 3], the unit directions to them.
     """
 
     squares: FloatArray
     to_ray: FloatArray
-    chords: FloatArray
+    sizes: FloatArray
     marked: list[int]
     points: FloatArray
 
@@ -150,10 +151,12 @@ def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
     rays = camera.rays(np.concatenate([around.reshape(-1, 2), *landmarks]))
     around_rays = rays[: 5 * len(faces)].reshape(-1, 5, 3)
     across = around_rays[:, 3:] - around_rays[:, 1:3]
+    chords = np.einsum('nij,nij->ni', across, across)
     return _Sight(
         squares=squares_px,
         to_ray=rotation_to_ray(around_rays[:, 0]),
-        chords=np.sqrt(np.einsum('nij,nij->ni', across, across)),
+        # 2 tan(a / 2) from (2 sin(a / 2))^2.
+        sizes=np.sqrt(np.maximum(chords, _TINY) / np.maximum(1.0 - chords / 4.0, _TINY)),
         marked=marked,
         points=rays[5 * len(faces) :].reshape(-1, len(FIVE_POINTS_M), 3),
     )
@@ -169,24 +172,25 @@ def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> Flo
         a_points, b_points = _point_equations(sight.points, rotations[sight.marked])
         a[sight.marked] += a_points
         b[sight.marked] += b_points
-    position: FloatArray = np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0]
+    position = np.asarray(np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0], np.float64)
     distance = np.einsum('ij,ij->i', position, sight.to_ray[:, :, 2])
     position[~(distance > _NEAR_M)] = np.nan
     return position
 
 
 def _guess(sight: _Sight, turned: FloatArray) -> FloatArray:
-    """
-    Return about where the sellions are, float64 [n, 3]: off by some percent.
-
-    Weak perspective in a camera that points at the face.
-    """
-    in_crop = turned @ sight.to_ray
+    """Return about where the sellions are, float64 [n, 3], for a camera that points at each."""
+    x_y_z = turned @ sight.to_ray
+    in_crop, depth = x_y_z[:, :, :2], x_y_z[:, :, 2:]
     low, high = in_crop.min(axis=1), in_crop.max(axis=1)
-    guess = (low + high) / -2.0
-    sizes = (high[:, :2] - low[:, :2]) / np.maximum(sight.chords, _TINY)
-    guess[:, 2] += sizes.max(axis=1)
-    moved: FloatArray = (sight.to_ray @ guess[:, :, None])[:, :, 0]
+    distance = ((high - low) / sight.sizes).max(axis=1)
+    # Nearer points look larger: as large as these in the plane of the sellion.
+    in_crop = in_crop / np.maximum(1.0 + depth / distance[:, None, None], _NEAR_SHARE)
+    low, high = in_crop.min(axis=1), in_crop.max(axis=1)
+    guess = np.empty((len(turned), 3, 1))
+    guess[:, :2, 0] = (low + high) / -2.0
+    guess[:, 2, 0] = ((high - low) / sight.sizes).max(axis=1)
+    moved: FloatArray = (sight.to_ray @ guess)[:, :, 0]
     return moved
 
 

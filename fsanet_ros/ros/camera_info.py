@@ -130,9 +130,7 @@ class Calibration:
     ``state`` is 'calibrated' or says why there is no camera. A CameraInfo may change at any time.
     """
 
-    def __init__(
-        self, read: Callable[[CameraInfo], CameraModel | None] = camera_from_info
-    ) -> None:
+    def __init__(self, read: Callable[[CameraInfo], CameraModel | None] = camera_from_info) -> None:
         """Start without any; ``read`` is rectified_camera_from_info for rectified images."""
         self.state = 'no camera_info'
         self._read = read
