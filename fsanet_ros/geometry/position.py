@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
@@ -31,6 +32,9 @@ DISTANCE_SIGMA_SHARE = 0.13
 LATERAL_SIGMA_M = 0.01
 
 _NEAR_M = 0.05  # nearer, nothing is in front of the camera
+
+# Only these landmarks can be at the edges of the box around all.
+_OUTER_M = LANDMARKS_68_M[ConvexHull(LANDMARKS_68_M).vertices]
 
 # The lines of the picture at the square's edges are given by two points each, so far to both
 # sides: left, upper, right, lower edge.
@@ -165,7 +169,7 @@ def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
 def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> FloatArray:
     if not len(rotations):
         return np.zeros((0, 3))
-    turned = LANDMARKS_68_M @ rotations.transpose(0, 2, 1)
+    turned = _OUTER_M @ rotations.transpose(0, 2, 1)
     guess = _guess(sight, turned)
     a, b = _square_equations(sight.squares, turned, guess, camera)
     if sight.marked:
@@ -213,7 +217,7 @@ def _square_equations(
     Which landmarks are at its edges, and where, is what the mean head shows at about this position.
 
     :param squares: float64 [n, 3], centre and side in pixels
-    :param turned: float64 [n, 68, 3], the mean head with its rotation, metres
+    :param turned: float64 [n, k, 3], the mean head's outer landmarks with its rotation, metres
     """
     count = len(squares)
     seen = camera.project((turned + position[:, None]).reshape(-1, 3)).reshape(count, -1, 2)
@@ -237,6 +241,9 @@ def _square_equations(
 
 def _crossed(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return a x b, float64 [..., 3]; numpy.cross takes four times as long for so few."""
-    x, y, z = np.moveaxis(a, -1, 0)
-    u, v, w = np.moveaxis(b, -1, 0)
-    return np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
+    x, y, z, u, v, w = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
+    crossed = np.empty(a.shape)
+    crossed[..., 0] = y * w - z * v
+    crossed[..., 1] = z * u - x * w
+    crossed[..., 2] = x * v - y * u
+    return crossed

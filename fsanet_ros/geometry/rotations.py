@@ -128,18 +128,23 @@ def rotation_to_ray(ray: ArrayLike) -> FloatArray:
     unit = np.asarray(ray, np.float64)
     unit = unit / np.sqrt((unit * unit).sum(axis=-1, keepdims=True))
     x, y, z = unit[..., 0], unit[..., 1], unit[..., 2]
-    # Rodrigues' formula for the axis (0, 0, 1) x ray. As x^2 + y^2 + z^2 = 1, its 1 / (1 + z) is
-    # also (1 - z) / (x^2 + y^2), which keeps its digits where z is near -1.
-    aside = x * x + y * y
-    behind = (z < 0.0) & (aside > 0.0)
-    h = np.where(behind, (1.0 - z) / np.where(behind, aside, 1.0), 1.0 / (1.0 + np.abs(z)))
+    # Rodrigues' formula for the axis (0, 0, 1) x ray, where h = 1 / (1 + z).
+    h = 1.0 / (1.0 + np.abs(z))
+    behind = z < 0.0
+    any_behind = behind.any()
+    if any_behind:
+        # The same, as x^2 + y^2 + z^2 = 1, but it keeps its digits where z is near -1.
+        aside = np.maximum(x * x + y * y, 1e-300)
+        h = np.where(behind, (1.0 - z) / aside, h)
+    hx = h * x
     rotation = np.empty((*unit.shape, 3))
-    rotation[..., 0, 0] = 1.0 - h * x * x
+    rotation[..., 0, 0] = 1.0 - hx * x
     rotation[..., 1, 1] = 1.0 - h * y * y
-    rotation[..., 0, 1] = rotation[..., 1, 0] = -h * x * y
+    rotation[..., 0, 1] = rotation[..., 1, 0] = -hx * y
     rotation[..., :, 2] = unit
     rotation[..., 2, :2] = -unit[..., :2]
-    rotation[..., 0, 0] = np.where((z < 0.0) & ~behind, -1.0, rotation[..., 0, 0])
+    if any_behind:
+        rotation[behind & (x == 0.0) & (y == 0.0)] = np.diag([-1.0, 1.0, -1.0])
     return rotation
 
 
