@@ -15,7 +15,7 @@ from fsanet_ros.types import FloatArray, Head, Image
 AXIS_COLORS = ((60, 60, 255), (60, 220, 60), (255, 120, 60))
 _BOX_COLOR = (255, 255, 255)
 _AXIS_PER_BOX = 0.6  # length of an axis without a metric position, in box sizes
-_MIN_DEPTH_M = 0.05
+_FAR_OUTSIDE_PX = 30000
 
 
 def draw_heads(
@@ -52,8 +52,10 @@ def _axis_points_px(head: Head, camera: CameraModel | None, length_m: float) -> 
     axes = (head.rotation_optical @ HEAD_FROM_FACE).T
     if camera is not None and head.position_m is not None:
         points = head.position_m + length_m * np.vstack([np.zeros(3), axes])
-        if points[:, 2].min() > _MIN_DEPTH_M:
-            return camera.project(points)
+        tips = camera.project(points)
+        # NaN where the lens sees nothing, huge close to the image plane.
+        if np.abs(tips).max() < _FAR_OUTSIDE_PX:
+            return tips
     box = head.face.box
     length = _AXIS_PER_BOX * max(box.width, box.height)
     return np.asarray(box.center) + length * np.vstack([np.zeros(2), axes[:, :2]])

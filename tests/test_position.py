@@ -10,9 +10,12 @@ from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
 from fsanet_ros.geometry.position import (
+    poses_in_camera,
     position_covariance_m2,
     rotation_in_camera,
+    rotations_in_camera,
     sellion_position_m,
+    sellion_positions_m,
 )
 from fsanet_ros.geometry.rotations import (
     geodesic_deg,
@@ -69,6 +72,78 @@ def test_head_is_found_from_its_square_alone(name, position, pose):
     off = found - position
     assert abs(off @ axis) < 0.01 * np.linalg.norm(position)
     assert np.linalg.norm(off - (off @ axis) * axis) < 0.005
+
+
+# A lens of 220 degrees: 1.92 rad * 300 pixels fill half of the picture.
+FISHEYE_220 = CameraModel(
+    1200,
+    1200,
+    np.array([[300.0, 0, 599.5], [0, 300.0, 599.5], [0, 0, 1]]),
+    np.array([0.01, -0.006, 0.001, -0.0001]),
+    'equidistant',
+)
+
+
+def on_all_sides(angle_deg, side_deg, distance_m):
+    angle, side = np.radians(angle_deg), np.radians(side_deg)
+    aside = np.sin(angle)
+    return distance_m * np.array([aside * np.cos(side), aside * np.sin(side), np.cos(angle)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0, 105), st.floats(0, 360), st.floats(0.5, 4.0), poses, st.booleans())
+def test_heads_beside_and_behind_a_wide_fisheye_are_found(angle, side, distance, pose, landmarks):
+    position = on_all_sides(angle, side, distance)
+    in_crop = matrix_from_yaw_pitch_roll_deg(pose)
+    rotation = rotation_to_ray(position) @ in_crop
+    face = seen(FISHEYE_220, rotation, position, landmarks=landmarks)
+    turned = rotation_in_camera(in_crop, face, FISHEYE_220)
+    # The middle of the face square is not the sellion: some degrees when near.
+    assert geodesic_deg(turned, rotation) < 30.0 * 0.2 / distance
+    found = sellion_position_m(face, rotation, FISHEYE_220)
+    assert np.linalg.norm(found - position) < 0.015 * distance
+
+
+def test_frontal_heads_beside_the_camera_face_it():
+    # At 100 degrees to the right the person looks into the lens: to the left and forward.
+    position = on_all_sides(100, 0, 1.5)
+    x, y = FISHEYE_220.project(position[None])[0]
+    face = Face(Box(0, 0, 1, 1), 1.0, Square(x, y, 40.0))
+    nose = -rotation_in_camera(np.eye(3), face, FISHEYE_220)[:, 2]
+    assert nose == pytest.approx(-position / 1.5, abs=1e-6)
+
+
+def test_heads_of_one_picture_are_what_they_are_one_by_one():
+    camera = CAMERAS['barrel']
+    random = np.random.default_rng(4)
+    faces, in_crops = [], []
+    for number in range(7):
+        position = random.uniform([-0.6, -0.3, 1.0], [0.6, 0.3, 2.0])
+        in_crop = matrix_from_yaw_pitch_roll_deg(random.uniform(-40, 40, 3))
+        in_crops.append(in_crop)
+        faces.append(seen(camera, in_crop, position, landmarks=number % 2 == 0))
+    # One of them where there is no ray, one of no size.
+    faces[3] = Face(faces[3].box, 1.0, Square(9000.0, 300.0, 200.0))
+    faces[5] = Face(faces[5].box, 1.0, Square(300.0, 300.0, 0.0))
+    rotations, found = poses_in_camera(np.array(in_crops), faces, camera)
+    assert np.array_equal(
+        rotations, rotations_in_camera(np.array(in_crops), faces, camera), equal_nan=True
+    )
+    assert np.array_equal(found, sellion_positions_m(faces, rotations, camera), equal_nan=True)
+    assert np.isnan(found[[3, 5]]).all() and np.isnan(rotations[3]).all()
+    for face, in_crop, rotation, position in zip(faces, in_crops, rotations, found, strict=True):
+        alone = rotation_in_camera(in_crop, face, camera)
+        assert np.allclose(alone, rotation, atol=1e-12, equal_nan=True)
+        one = sellion_position_m(face, rotation, camera)
+        assert (one is None) == bool(np.isnan(position).any())
+        assert one is None or np.allclose(one, position, atol=1e-9)
+
+
+@pytest.mark.parametrize('name', CAMERAS)
+def test_no_heads_are_no_trouble(name):
+    rotations, positions = poses_in_camera(np.zeros((0, 3, 3)), [], CAMERAS[name])
+    assert rotations.shape == (0, 3, 3)
+    assert positions.shape == (0, 3)
 
 
 def test_nearer_heads_are_larger():

@@ -1,14 +1,21 @@
-"""Calibrated cameras: from pixels to rays and back, with OpenCV's distortion models."""
+"""Calibrated cameras: from pixels to directions and back, with the lenses of CameraInfo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fsanet_ros.geometry.calibration_file import Calibration
+from fsanet_ros.geometry.lenses import (
+    FisheyeLens,
+    Lens,
+    PolynomialLens,
+    pinhole_points,
+    pinhole_rays,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -24,11 +31,9 @@ _FISHEYE = ('equidistant', 'fisheye')
 # A calibration puts (0, 0) into the middle of the first pixel, boxes put it at its corner.
 _PIXEL_CENTER = 0.5
 
-# A ray is right when it leads back to its pixel. Newton's last step starts from there: the number
-# of right digits doubles.
-_MAX_MISS_PX = 0.01
-_USABLE_START_PX = 2.0
-_NEWTON_STEPS = 20
+# Of the picture. Round pictures of fisheyes fill a half and more; a distortion that ends before
+# that was fitted to another lens.
+_LEAST_COVERED = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +42,8 @@ class CameraModel:
     A calibrated camera as in sensor_msgs/CameraInfo: raw picture, intrinsics, distortion.
 
     ``k``: float64 [3, 3], pixels. ``d``: float64 [n], coefficients of ``distortion_model``:
-    plumb_bob, rational_polynomial, equidistant (also named fisheye). ``width``, ``height``: the
-    calibrated picture in pixels.
+    plumb_bob, rational_polynomial, equidistant (also named fisheye; for lenses of any angle of
+    view, 180 degrees and more included). ``width``, ``height``: the calibrated picture in pixels.
     """
 
     width: int
@@ -55,6 +60,10 @@ class CameraModel:
             raise ValueError(
                 f'the focal lengths in K are {self.k[0, 0]:g} and {self.k[1, 1]:g}: not calibrated'
             )
+        if self.k[1, 0] or self.k[2].tolist() != [0.0, 0.0, 1.0]:
+            raise ValueError(
+                f'expected K as fx, 0, cx, 0, fy, cy, 0, 0, 1, row by row, got {self.k.tolist()}'
+            )
         if not np.isfinite(self.d).all():
             raise ValueError(f'expected finite distortion coefficients D, got {self.d.tolist()}')
         # An empty name goes with no distortion.
@@ -63,6 +72,13 @@ class CameraModel:
             raise ValueError(
                 f'distortion model {self.distortion_model!r} with {self.d.size} coefficients: '
                 f'expected one of {", ".join(f"{m} {c}" for m, c in _COEFFICIENTS.items())}'
+            )
+        covered = self._share_with_rays()
+        if covered < _LEAST_COVERED:
+            raise ValueError(
+                f'the distortion {self.d.tolist()} ({self.distortion_model}) leads rays to '
+                f'{covered:.0%} of the picture only: not the one of this lens, or too far from '
+                'what was calibrated'
             )
 
     @classmethod
@@ -87,78 +103,57 @@ class CameraModel:
 
     def rays(self, points_px: ArrayLike) -> FloatArray:
         """
-        Return the rays through points of the picture, in the optical frame, with z = 1.
+        Return the directions of points of the picture, in the optical frame.
 
         :param points_px: [n, 2], pixels, (0, 0) the outer corner of the first pixel
-        :returns: float64 [n, 3]; NaN where no ray in front of the camera leads to the point
+        :returns: float64 [n, 3], unit vectors, with z <= 0 for what a fisheye lens sees at 90
+            degrees and beyond; NaN where no ray leads to the point: beyond the end of the
+            distortion model
         """
         points = np.asarray(points_px, np.float64).reshape(-1, 2)
-        if not self.d.size:
-            xy = self._undistorted_pinhole(points)
-        elif self.distortion_model in _FISHEYE:
-            xy = self._leading_back(self._undistorted_opencv(points), points)
-        else:
-            xy = self._undistorted_polynomial(points)
-        return np.column_stack([xy, np.where(np.isfinite(xy[:, 0]), 1.0, np.nan)])
+        xy = (points - self._center_px) @ self._focal_lengths_per_px
+        return pinhole_rays(xy) if self._lens is None else self._lens.rays(xy)
 
     def project(self, points_m: ArrayLike) -> FloatArray:
         """
-        Return where points in front of the camera appear.
+        Return where points appear; any unit of length will do.
 
-        :param points_m: [n, 3] in the optical frame, z > 0
-        :returns: float64 [n, 2], pixels, (0, 0) the outer corner of the first pixel
+        :param points_m: [n, 3] in the optical frame
+        :returns: float64 [n, 2], pixels, (0, 0) the outer corner of the first pixel, not limited
+            to the picture; NaN for what the lens can't see: points with z <= 0 unless it is a
+            fisheye, and directions beyond the end of the distortion model
         """
-        points = np.asarray(points_m, np.float64).reshape(-1, 1, 3)
-        zero = np.zeros(3)
-        if self.distortion_model in _FISHEYE and self.d.size:
-            pixels, _ = cv2.fisheye.projectPoints(points, zero, zero, self.k, self.d)
-        else:
-            pixels, _ = cv2.projectPoints(
-                points, zero, zero, self.k, self.d if self.d.size else None
-            )
-        return np.asarray(pixels, np.float64).reshape(-1, 2) + _PIXEL_CENTER
+        points = np.asarray(points_m, np.float64).reshape(-1, 3)
+        xy = pinhole_points(points) if self._lens is None else self._lens.project(points)
+        pixels: FloatArray = xy @ self._px_per_focal_length + self._center_px
+        return pixels
 
-    def _undistorted_pinhole(self, points_px: FloatArray) -> FloatArray:
-        centered = points_px - _PIXEL_CENTER - self.k[:2, 2]
-        xy: FloatArray = np.linalg.solve(self.k[:2, :2], centered.T).T
-        return xy
+    def _share_with_rays(self) -> float:
+        """Return for which share of the picture there are rays, 1 if its size is not known."""
+        if self._lens is None or not (self.width and self.height):
+            return 1.0
+        at = (np.arange(9) + 0.5) / 9.0
+        x, y = np.meshgrid(at * self.width, at * self.height)
+        rays = self.rays(np.column_stack([x.ravel(), y.ravel()]))
+        return float(np.isfinite(rays[:, 0]).mean())
 
-    def _undistorted_opencv(self, points_px: FloatArray) -> FloatArray:
-        pixels = (points_px - _PIXEL_CENTER).reshape(-1, 1, 2)
-        undistort = (
-            cv2.fisheye.undistortPoints
-            if self.distortion_model in _FISHEYE
-            else cv2.undistortPoints
-        )
-        return np.array(undistort(pixels, self.k, self.d), np.float64).reshape(-1, 2)
+    @cached_property
+    def _lens(self) -> Lens | None:
+        """The lens, None for a pinhole."""
+        if self.distortion_model in _FISHEYE:
+            # The name alone says how angles become pixels, with or without coefficients.
+            k1, k2, k3, k4 = self.d.tolist() or [0.0] * 4
+            return FisheyeLens((k1, k2, k3, k4))
+        return PolynomialLens(self.d) if self.d.any() else None
 
-    def _undistorted_polynomial(self, points_px: FloatArray) -> FloatArray:
-        # OpenCV's few fixed-point steps miss by whole pixels in the corners of wide lenses, and
-        # which of its versions can be asked for more differs: Newton's method from there, or
-        # where they ran away, from the pinhole's ray, on the safe side of the answer.
-        xy = self._undistorted_opencv(points_px)
-        zero = np.zeros(3)
-        with np.errstate(all='ignore'):
-            for number in range(_NEWTON_STEPS):
-                rays = np.column_stack([xy, np.ones(len(xy))])
-                pixels, slopes = cv2.projectPoints(rays, zero, zero, self.k, self.d)
-                miss = points_px - _PIXEL_CENTER - np.reshape(pixels, (-1, 2))
-                if number == 0 and not (np.abs(miss) < _USABLE_START_PX).all():
-                    xy = self._undistorted_pinhole(points_px)
-                    continue
-                # The columns of the translation: at z = 1 a shift of the ray.
-                (a, b), (c, d) = np.reshape(slopes[:, 3:5], (-1, 2, 2)).transpose(1, 2, 0)
-                determinant = a * d - b * c
-                # Beyond the fold of the polynomial, pixels come back towards the centre.
-                xy[(determinant <= 0) | (a + d <= 0)] = np.nan
-                step = np.stack([d * miss[:, 0] - b * miss[:, 1], a * miss[:, 1] - c * miss[:, 0]])
-                xy = xy + (step / determinant).T
-                if not (np.abs(miss) > _MAX_MISS_PX).any():
-                    break
-        good = np.abs(miss).max(axis=1) <= _MAX_MISS_PX
-        return np.where(good[:, None], xy, np.nan)
+    @cached_property
+    def _center_px(self) -> FloatArray:
+        return self.k[:2, 2] + _PIXEL_CENTER
 
-    def _leading_back(self, xy: FloatArray, points_px: FloatArray) -> FloatArray:
-        seen = self.project(np.column_stack([xy, np.ones(len(xy))]))
-        good = np.abs(seen - points_px).max(axis=1) <= _MAX_MISS_PX
-        return np.where(good[:, None], xy, np.nan)
+    @cached_property
+    def _px_per_focal_length(self) -> FloatArray:
+        return np.ascontiguousarray(self.k[:2, :2].T)
+
+    @cached_property
+    def _focal_lengths_per_px(self) -> FloatArray:
+        return np.ascontiguousarray(np.linalg.inv(self.k[:2, :2]).T)

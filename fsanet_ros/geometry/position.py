@@ -1,21 +1,29 @@
 """
-Where a head is, from its rotation and what is seen of it.
+Where heads are, from their rotations and what is seen of them.
 
 With the rotation R known, a point p of the mean head (face_model.py) lies at R p + t. That it is
-seen on the ray (u, v, 1) says (R p + t) . (1, 0, -u) = 0 and (R p + t) . (0, 1, -v) = 0: linear in
-t, so t is a least squares of all that is seen (the rotation-known case of PnP). The residuals are
-metres at the head. Heads differ in size by some percent, and distances with them.
+seen in the direction d says that R p + t has nothing across d: (I - d d^T) (R p + t) = 0. That it
+is seen on a line of the picture says n . (R p + t) = 0, n the normal of the plane through that line
+and the camera. Both are linear in t, so t is a least squares of all that is seen (the
+rotation-known case of PnP), for directions all around the camera. The residuals are metres at the
+head. Heads differ in size by some percent, and distances with them.
+
+All heads of a picture are worked out together: with so few numbers, NumPy's time is in the calls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
 from fsanet_ros.geometry.rotations import rotation_to_ray
-from fsanet_ros.types import Face, Square
+from fsanet_ros.types import Face
 
 FloatArray = NDArray[np.float64]
 # Standard deviations. Detectors' boxes vary by 12 % in size and by 0.04 of the face square (about
@@ -23,58 +31,85 @@ FloatArray = NDArray[np.float64]
 DISTANCE_SIGMA_SHARE = 0.13
 LATERAL_SIGMA_M = 0.01
 
-# The first guess is from far away, where the head's depth does not show (5 % off at 0.4 m); the
-# second pass leaves 0.3 % of the distance.
-_FAR_M = 10.0
-_PASSES = 2
 _NEAR_M = 0.05  # nearer, nothing is in front of the camera
 
-Equations = tuple[FloatArray, FloatArray]  # a [n, 3], b [n]: a t = b
+# Only these landmarks can be at the edges of the box around all.
+_OUTER_M = LANDMARKS_68_M[ConvexHull(LANDMARKS_68_M).vertices]
+
+# The lines of the picture at the square's edges are given by two points each, so far to both
+# sides: left, upper, right, lower edge.
+_ALONG_EDGE_SHARE = 0.05
+_ALONG_EDGES = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]) * _ALONG_EDGE_SHARE
+
+# What no equation fixes goes to the camera, and is refused there, instead of spoiling the others.
+_REGULAR = 1e-12 * np.eye(3)
+
+_SQRT2 = float(np.sqrt(2.0))
+# Where the box of the landmarks ends, if it is a square: left, upper, right, lower; and its middle.
+_CENTER_AND_EDGES = np.array([(0, 0), (-0.5, 0), (0, -0.5), (0.5, 0), (0, 0.5)]) / _SQRT2
+_TINY = 1e-30
+_NEAR_SHARE = 0.1
+
+Equations = tuple[FloatArray, FloatArray]  # a [n, 3, 3], b [n, 3]: a t = b
 
 
-def ray_to_face(face: Face, camera: CameraModel) -> FloatArray:
-    """Return the direction to the middle of a face square, float64 [3], with z = 1."""
-    ray: FloatArray = camera.rays([[face.square.center_x, face.square.center_y]])[0]
-    return ray
-
-
-def rotation_in_camera(rotation_crop: FloatArray, face: Face, camera: CameraModel) -> FloatArray:
+def rotations_in_camera(
+    rotations_crop: FloatArray, faces: Sequence[Face], camera: CameraModel
+) -> FloatArray:
     """
-    Return R_optical against the camera's axis, from the rotation that a crop shows.
+    Return R_optical against the camera's axis, from the rotations that crops show.
 
     A crop looks as if the camera pointed at the face: the rotation in it is against the ray.
 
-    :param rotation_crop: float64 [3, 3]
-    :returns: float64 [3, 3]
+    :param rotations_crop: float64 [n, 3, 3]
+    :returns: float64 [n, 3, 3]; NaN where no ray leads to the face: the lens is not calibrated
+        there, and how the face is turned against the camera's axis is not known
     """
-    return rotation_to_ray(ray_to_face(face, camera)) @ rotation_crop
+    centers = [(face.square.center_x, face.square.center_y) for face in faces]
+    return rotation_to_ray(camera.rays(centers)) @ rotations_crop
+
+
+def rotation_in_camera(rotation_crop: FloatArray, face: Face, camera: CameraModel) -> FloatArray:
+    """Return rotations_in_camera of one face, float64 [3, 3] to float64 [3, 3]."""
+    rotation: FloatArray = rotations_in_camera(rotation_crop[None], [face], camera)[0]
+    return rotation
+
+
+def sellion_positions_m(
+    faces: Sequence[Face], rotations_optical: FloatArray, camera: CameraModel
+) -> FloatArray:
+    """
+    Return the sellions' positions in the optical frame.
+
+    From the face squares, and from the landmarks where the detector gives them.
+
+    :param rotations_optical: float64 [n, 3, 3], against the camera's axis
+    :returns: float64 [n, 3], metres, z <= 0 for heads beside and behind a wide fisheye; NaN where
+        no ray leads to the face or no point in its direction fits
+    """
+    return _positions(_sight(faces, camera), rotations_optical, camera)
 
 
 def sellion_position_m(
     face: Face, rotation_optical: FloatArray, camera: CameraModel
 ) -> FloatArray | None:
-    """
-    Return the sellion's position in the optical frame.
+    """Return sellion_positions_m of one face: float64 [3] or, where that is NaN, None."""
+    position: FloatArray = sellion_positions_m([face], rotation_optical[None], camera)[0]
+    return position if np.isfinite(position).all() else None
 
-    From the face square, and from the landmarks where the detector gives them.
 
-    :param rotation_optical: float64 [3, 3], against the camera's axis
-    :returns: float64 [3], metres, or None where no point in front of the camera fits
+def poses_in_camera(
+    rotations_crop: FloatArray, faces: Sequence[Face], camera: CameraModel
+) -> tuple[FloatArray, FloatArray]:
     """
-    position = _FAR_M * ray_to_face(face, camera)
-    points = None
-    if face.landmarks is not None:
-        points = _point_equations(face.landmarks, rotation_optical, camera)
-    for _ in range(_PASSES):
-        a, b = _square_equations(face.square, rotation_optical, camera, position)
-        if points is not None:
-            a, b = np.concatenate([a, points[0]]), np.concatenate([b, points[1]])
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            return None
-        position = np.asarray(np.linalg.lstsq(a, b, rcond=None)[0], np.float64)
-        if not position[2] > _NEAR_M:
-            return None
-    return position
+    Return rotations_in_camera and, with these, sellion_positions_m: faster than one by one.
+
+    :param rotations_crop: float64 [n, 3, 3]
+    :returns: float64 [n, 3, 3] and float64 [n, 3], NaN as there
+    """
+    sight = _sight(faces, camera)
+    rotations: FloatArray = sight.to_ray @ rotations_crop
+    return rotations, _positions(sight, rotations, camera)
 
 
 def position_covariance_m2(position_m: FloatArray) -> FloatArray:
@@ -93,39 +128,122 @@ def position_covariance_m2(position_m: FloatArray) -> FloatArray:
     return to_ray @ np.diag([LATERAL_SIGMA_M**2, LATERAL_SIGMA_M**2, along**2]) @ to_ray.T
 
 
-def _point_equations(points_px: FloatArray, rotation: FloatArray, camera: CameraModel) -> Equations:
-    rays = camera.rays(points_px)
-    turned = FIVE_POINTS_M @ rotation.T
-    normals = np.zeros((len(rays), 2, 3))
-    normals[:, 0, 0] = normals[:, 1, 1] = 1.0
-    normals[:, :, 2] = -rays[:, :2]
-    a = normals.reshape(-1, 3)
-    return a, -np.einsum('ij,ij->i', a, np.repeat(turned, 2, axis=0))
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """
+    What is seen of n faces, m of them with landmarks.
+
+    ``squares``: float64 [n, 3], centre and side in pixels. ``to_ray``: float64 [n, 3, 3], takes
+    the optical axis to the centre. ``sizes``: float64 [n, 2], what the box of the landmarks would
+    measure in x and y at distance 1, were it a square. ``marked``: which of the n have landmarks,
+    ``points``: float64 [m, 5, 3], the unit directions to them.
+    """
+
+    squares: FloatArray
+    to_ray: FloatArray
+    sizes: FloatArray
+    marked: list[int]
+    points: FloatArray
+
+
+def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
+    squares = [(f.square.center_x, f.square.center_y, f.square.side) for f in faces]
+    squares_px = np.array(squares, np.float64).reshape(-1, 3)
+    around = squares_px[:, None, :2] + _CENTER_AND_EDGES * squares_px[:, None, 2:]
+    marked = [i for i, face in enumerate(faces) if face.landmarks is not None]
+    landmarks = [face.landmarks for face in faces if face.landmarks is not None]
+    rays = camera.rays(np.concatenate([around.reshape(-1, 2), *landmarks]))
+    around_rays = rays[: 5 * len(faces)].reshape(-1, 5, 3)
+    across = around_rays[:, 3:] - around_rays[:, 1:3]
+    chords = np.einsum('nij,nij->ni', across, across)
+    return _Sight(
+        squares=squares_px,
+        to_ray=rotation_to_ray(around_rays[:, 0]),
+        # 2 tan(a / 2) from (2 sin(a / 2))^2.
+        sizes=np.sqrt(np.maximum(chords, _TINY) / np.maximum(1.0 - chords / 4.0, _TINY)),
+        marked=marked,
+        points=rays[5 * len(faces) :].reshape(-1, len(FIVE_POINTS_M), 3),
+    )
+
+
+def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> FloatArray:
+    if not len(rotations):
+        return np.zeros((0, 3))
+    turned = _OUTER_M @ rotations.transpose(0, 2, 1)
+    guess = _guess(sight, turned)
+    a, b = _square_equations(sight.squares, turned, guess, camera)
+    if sight.marked:
+        a_points, b_points = _point_equations(sight.points, rotations[sight.marked])
+        a[sight.marked] += a_points
+        b[sight.marked] += b_points
+    position = np.asarray(np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0], np.float64)
+    distance = np.einsum('ij,ij->i', position, sight.to_ray[:, :, 2])
+    position[~(distance > _NEAR_M)] = np.nan
+    return position
+
+
+def _guess(sight: _Sight, turned: FloatArray) -> FloatArray:
+    """Return about where the sellions are, float64 [n, 3], for a camera that points at each."""
+    x_y_z = turned @ sight.to_ray
+    in_crop, depth = x_y_z[:, :, :2], x_y_z[:, :, 2:]
+    low, high = in_crop.min(axis=1), in_crop.max(axis=1)
+    distance = ((high - low) / sight.sizes).max(axis=1)
+    # Nearer points look larger: as large as these in the plane of the sellion.
+    in_crop = in_crop / np.maximum(1.0 + depth / distance[:, None, None], _NEAR_SHARE)
+    low, high = in_crop.min(axis=1), in_crop.max(axis=1)
+    guess = np.empty((len(turned), 3, 1))
+    guess[:, :2, 0] = (low + high) / -2.0
+    guess[:, 2, 0] = ((high - low) / sight.sizes).max(axis=1)
+    moved: FloatArray = (sight.to_ray @ guess)[:, :, 0]
+    return moved
+
+
+def _point_equations(rays: FloatArray, rotations: FloatArray) -> Equations:
+    """Return the equations of landmarks seen on rays, unit vectors, float64 [m, 5, 3]."""
+    turned = FIVE_POINTS_M @ rotations.transpose(0, 2, 1)
+    along = np.einsum('nij,nij->ni', rays, turned)
+    a = rays.shape[1] * np.eye(3) - rays.transpose(0, 2, 1) @ rays
+    b = np.einsum('ni,nij->nj', along, rays) - turned.sum(axis=1)
+    return a, b
 
 
 def _square_equations(
-    square: Square, rotation: FloatArray, camera: CameraModel, position: FloatArray
+    squares: FloatArray, turned: FloatArray, position: FloatArray, camera: CameraModel
 ) -> Equations:
-    # The landmarks' box has the square's centre, and its larger side is the square's over sqrt(2).
-    # Which landmarks are at its edges, and where, is what the mean head shows at about this
-    # position.
-    turned = LANDMARKS_68_M @ rotation.T
-    depth = np.maximum(turned[:, 2:] + position[2], _NEAR_M)
-    seen = camera.project(np.column_stack([turned[:, :2] + position[:2], depth]))
-    low, high = seen.min(axis=0), seen.max(axis=0)
-    scale = square.side / np.sqrt(2.0) / (high - low).max()
-    at_edges = [*_extremes(seen[:, 0]), *_extremes(seen[:, 1])]
-    edges = (seen[at_edges] - (low + high) / 2) * scale + (square.center_x, square.center_y)
-    rays = camera.rays(edges)
-    zeros, ones = np.zeros(2), np.ones(2)
-    a = np.concatenate(
-        [
-            np.column_stack([ones, zeros, -rays[:2, 0]]),
-            np.column_stack([zeros, ones, -rays[2:, 1]]),
-        ]
-    )
-    return a, -np.einsum('ij,ij->i', a, turned[at_edges])
+    """
+    Return the equations of face squares.
+
+    The landmarks' box has the square's centre, and its larger side is the square's over sqrt(2).
+    Which landmarks are at its edges, and where, is what the mean head shows at about this position.
+
+    :param squares: float64 [n, 3], centre and side in pixels
+    :param turned: float64 [n, k, 3], the mean head's outer landmarks with its rotation, metres
+    """
+    count = len(squares)
+    seen = camera.project((turned + position[:, None]).reshape(-1, 3)).reshape(count, -1, 2)
+    at_edges = np.concatenate([seen.argmin(axis=1), seen.argmax(axis=1)], axis=1)
+    which = np.arange(count)[:, None]
+    edges = seen[which, at_edges]
+    # x of the left and y of the upper edge, of the right and the lower.
+    low, high = edges[:, (0, 1), (0, 1)], edges[:, (2, 3), (0, 1)]
+    side = squares[:, 2, None]
+    scale = side / np.maximum(_SQRT2 * (high - low).max(axis=1, keepdims=True), _TINY)
+    edges = (edges - ((low + high) / 2.0)[:, None]) * scale[:, None] + squares[:, None, :2]
+    along = _ALONG_EDGES * side[:, None]
+    rays = camera.rays(np.stack([edges - along, edges + along])).reshape(2, count, 4, 3)
+    normals = _crossed(rays[0], rays[1])
+    lengths = np.sqrt(np.einsum('nij,nij->ni', normals, normals))
+    normals /= np.maximum(lengths, _TINY)[:, :, None]
+    offsets = np.einsum('nij,nij->ni', normals, turned[which, at_edges])
+    transposed = normals.transpose(0, 2, 1)
+    return transposed @ normals, -(transposed @ offsets[:, :, None])[:, :, 0]
 
 
-def _extremes(values: FloatArray) -> tuple[int, int]:
-    return int(values.argmin()), int(values.argmax())
+def _crossed(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return a x b, float64 [..., 3]; numpy.cross takes four times as long for so few."""
+    x, y, z, u, v, w = a[..., 0], a[..., 1], a[..., 2], b[..., 0], b[..., 1], b[..., 2]
+    crossed = np.empty(a.shape)
+    crossed[..., 0] = y * w - z * v
+    crossed[..., 1] = z * u - x * w
+    crossed[..., 2] = x * v - y * u
+    return crossed

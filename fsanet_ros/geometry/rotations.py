@@ -119,20 +119,33 @@ def rotation_to_ray(ray: ArrayLike) -> FloatArray:
     """
     Return the smallest rotation that takes the optical axis (0, 0, 1) to a ray.
 
-    :param ray: [..., 3], the direction from the camera to the face, any length, z > 0
+    Straight behind, where every half turn is as small, the one about the y axis: upright heads
+    stay upright.
+
+    :param ray: [..., 3], the direction from the camera to the face, any length
     :returns: float64 [..., 3, 3]
     """
     unit = np.asarray(ray, np.float64)
-    unit = unit / np.linalg.norm(unit, axis=-1, keepdims=True)
+    unit = unit / np.sqrt((unit * unit).sum(axis=-1, keepdims=True))
     x, y, z = unit[..., 0], unit[..., 1], unit[..., 2]
-    # Rodrigues' formula for the axis (0, 0, 1) x ray; 1 + z stays away from 0 as z > 0.
-    h = 1.0 / (1.0 + z)
-    rows = [
-        np.stack([1.0 - h * x * x, -h * x * y, x], axis=-1),
-        np.stack([-h * x * y, 1.0 - h * y * y, y], axis=-1),
-        np.stack([-x, -y, z], axis=-1),
-    ]
-    return np.stack(rows, axis=-2)
+    # Rodrigues' formula for the axis (0, 0, 1) x ray, where h = 1 / (1 + z).
+    h = 1.0 / (1.0 + np.abs(z))
+    behind = z < 0.0
+    any_behind = behind.any()
+    if any_behind:
+        # The same, as x^2 + y^2 + z^2 = 1, but it keeps its digits where z is near -1.
+        aside = np.maximum(x * x + y * y, 1e-300)
+        h = np.where(behind, (1.0 - z) / aside, h)
+    hx = h * x
+    rotation = np.empty((*unit.shape, 3))
+    rotation[..., 0, 0] = 1.0 - hx * x
+    rotation[..., 1, 1] = 1.0 - h * y * y
+    rotation[..., 0, 1] = rotation[..., 1, 0] = -hx * y
+    rotation[..., :, 2] = unit
+    rotation[..., 2, :2] = -unit[..., :2]
+    if any_behind:
+        rotation[behind & (x == 0.0) & (y == 0.0)] = np.diag([-1.0, 1.0, -1.0])
+    return rotation
 
 
 def mirrored(rotation_optical: ArrayLike) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +12,7 @@ from sensor_msgs.msg import CameraInfo
 
 from fsanet_ros.geometry.calibration_file import Calibration as CalibrationData
 from fsanet_ros.geometry.calibration_file import CalibrationError
-from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.camera import CameraModel, FloatArray
 
 
 def path_from_url(url: str) -> Path:
@@ -56,18 +57,57 @@ def uncalibrated_camera_info(width: int, height: int) -> CameraInfo:
     return CameraInfo(width=width, height=height)
 
 
+def is_rectified_topic(topic: str) -> bool:
+    """
+    Return whether a topic's images are rectified, by its name.
+
+    image_proc and the drivers that rectify call them image_rect, image_rect_color,
+    image_rect/compressed and the like; everything else is raw.
+    """
+    return any(name.startswith('image_rect') for name in topic.split('/'))
+
+
 def camera_from_info(info: CameraInfo) -> CameraModel | None:
     """
-    Return the camera that a CameraInfo describes, for the picture as it is published.
+    Return the camera of the raw images that a CameraInfo describes (K and D), as published.
 
     None where it says that it is not calibrated (K is zero). Binning and region of interest are
-    taken into account.
+    taken into account. The camera's axes are those of the raw image: a stereo pair's R is not
+    applied.
 
     :raises ValueError: if it claims a calibration that is none
     """
     if not any(info.k):
         return None
     k = np.array(info.k, np.float64).reshape(3, 3)
+    return _published(info, k, np.array(info.d, np.float64), info.distortion_model)
+
+
+def rectified_camera_from_info(info: CameraInfo) -> CameraModel | None:
+    """
+    Return the camera of the rectified images that a CameraInfo describes: P, no distortion.
+
+    Where P is zero, as some drivers leave it, but D is too, raw and rectified images are the same
+    and K holds. None where K and P are zero: not calibrated. The region of interest is the same
+    window of the rectified picture, which is what image_proc cuts out. P's last column, which
+    says where the second camera of a stereo pair is, is left out: positions are seen from the
+    camera that took the image.
+
+    :raises ValueError: if it claims a calibration that is none
+    """
+    projection = np.array(info.p, np.float64).reshape(3, 4)
+    if projection.any():
+        return _published(info, projection[:, :3].copy(), np.zeros(0), '')
+    if any(info.d):
+        raise ValueError(
+            'P is zero, but rectified images are described by P; calibrate the camera, or take '
+            'the raw images'
+        )
+    return camera_from_info(info)
+
+
+def _published(info: CameraInfo, k: FloatArray, d: FloatArray, model: str) -> CameraModel:
+    """Return the camera of the published picture, from that of the whole sensor."""
     width, height = int(info.width), int(info.height)
     roi = info.roi
     # An empty region is the whole picture.
@@ -80,23 +120,22 @@ def camera_from_info(info: CameraInfo) -> CameraModel | None:
     k[1] /= binning_y
     k[0, 2] += 0.5 / binning_x - 0.5
     k[1, 2] += 0.5 / binning_y - 0.5
-    return CameraModel(
-        width // binning_x,
-        height // binning_y,
-        k,
-        np.array(info.d, np.float64),
-        info.distortion_model,
-    )
+    return CameraModel(width // binning_x, height // binning_y, k, d, model)
 
 
 class Calibration:
-    """The newest CameraInfo of a camera, and what is wrong with it."""
+    """
+    The newest CameraInfo of a camera, and what is wrong with it.
 
-    def __init__(self) -> None:
-        """Start without any."""
+    ``state`` is 'calibrated' or says why there is no camera. A CameraInfo may change at any time.
+    """
+
+    def __init__(self, read: Callable[[CameraInfo], CameraModel | None] = camera_from_info) -> None:
+        """Start without any; ``read`` is rectified_camera_from_info for rectified images."""
         self.state = 'no camera_info'
+        self._read = read
         self._camera: CameraModel | None = None
-        self._content: bytes = b''
+        self._content: tuple[object, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -106,18 +145,16 @@ class Calibration:
     def update(self, info: CameraInfo) -> None:
         """Take a CameraInfo; cheap while it says the same as the last one."""
         roi = info.roi
-        content = repr(
-            (
-                *(info.width, info.height, info.distortion_model, tuple(info.d), tuple(info.k)),
-                *(info.binning_x, info.binning_y),
-                *(roi.x_offset, roi.y_offset, roi.width, roi.height),
-            )
-        ).encode()
+        content = (
+            *(info.width, info.height, info.distortion_model, info.binning_x, info.binning_y),
+            *(roi.x_offset, roi.y_offset, roi.width, roi.height),
+            *(bytes(memoryview(values)) for values in (info.d, info.k, info.p)),
+        )
         if content == self._content:
             return
         self._content = content
         try:
-            self._camera = camera_from_info(info)
+            self._camera = self._read(info)
             self.state = 'calibrated' if self._camera else 'not calibrated (K is zero)'
         except ValueError as error:
             self._camera = None

@@ -169,7 +169,7 @@ def _pixels(msg: Image, encoding: _Encoding) -> _Pixels:
             f"the image's step is {msg.step} bytes; a row of {width} pixels in {msg.encoding} has "
             f'{row_bytes}. The publisher has to fill in step, width and encoding as they are.'
         )
-    data = _bytes_of(msg.data)
+    data = bytes_of(msg.data)
     needed = msg.step * (rows - 1) + row_bytes  # the last row may come without its padding
     if data.size < needed:
         raise ImageError(
@@ -188,7 +188,7 @@ def _pixels(msg: Image, encoding: _Encoding) -> _Pixels:
     return pixels[..., 0] if encoding.channels == 1 else pixels
 
 
-def _bytes_of(data: Any) -> NDArray[np.uint8]:
+def bytes_of(data: Any) -> NDArray[np.uint8]:
     """Return a read-only view of a message's uint8[] field, uint8 [n]."""
     try:
         array = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
@@ -212,7 +212,7 @@ def bgr_from_compressed(msg: CompressedImage) -> BgrImage:
     stored_as, _, compression = msg.format.partition(';')
     mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
     mode = cv2.IMREAD_GRAYSCALE if mosaic and 'bgr' not in compression else cv2.IMREAD_COLOR
-    data = _bytes_of(msg.data)
+    data = bytes_of(msg.data)
     picture = None
     if data.size and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
         picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
