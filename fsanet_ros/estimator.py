@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
 from fsanet_ros.fsanet.crops import cut_crops
-from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
+from fsanet_ros.fsanet.passes import Answers, mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
+from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.position import rotation_in_camera, sellion_position_m
+from fsanet_ros.geometry.position import (
+    position_covariance_m2,
+    ray_to_face,
+    sellion_position_m,
+)
+from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face, FloatArray, Head, Image
 
 
@@ -72,7 +79,7 @@ class HeadPoseEstimator:
         self.runtime = (
             make_runtime(weights, runtime, threads) if isinstance(runtime, str) else runtime
         )
-        self._rotations = mirrored_pass if mirror else single_pass
+        self._pass = mirrored_pass if mirror else single_pass
 
     def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
         """
@@ -109,21 +116,47 @@ class HeadPoseEstimator:
             cut_crops(view.image, [face.square.scaled(self._crop_scale) for face in faces])
             for view, faces in zip(views, usable, strict=True)
         ]
-        rotations = iter(self._rotations(self.runtime, np.concatenate(crops)))
+        answers = self._pass(self.runtime, np.concatenate(crops))
+        covariances = self._covariances_rad2(list(chain.from_iterable(usable)), answers)
+        found = zip(answers.rotations, covariances, strict=False)
         return [
-            [_head(face, next(rotations), view.camera) for face in faces]
+            [_head(face, *next(found), view.camera) for face in faces]
             for view, faces in zip(views, usable, strict=True)
         ]
+
+    def _covariances_rad2(
+        self, faces: list[Face], answers: Answers
+    ) -> Iterable[FloatArray] | Iterable[None]:
+        model = self.runtime.description.rotation_error
+        if model is None:
+            return repeat(None)
+        scores = np.array([face.score for face in faces])
+        crop_sides_px = np.array([face.square.side for face in faces]) * self._crop_scale
+        known = features(answers.rotations, answers.half_turns_deg, scores, crop_sides_px)
+        return covariances_rad2(model.sigma_deg(known))
 
     @property
     def _crop_scale(self) -> float:
         return self.runtime.description.crop_scale
 
 
-def _head(face: Face, rotation_crop: FloatArray, camera: CameraModel | None) -> Head:
+def _head(
+    face: Face,
+    rotation_crop: FloatArray,
+    covariance_crop_rad2: FloatArray | None,
+    camera: CameraModel | None,
+) -> Head:
+    """Return a head from what its crop shows: against the ray, whose frame is turned here."""
+    in_crop = Head(face, rotation_crop, rotation_covariance_rad2=covariance_crop_rad2)
     if camera is None:
-        return Head(face, rotation_crop)
-    rotation = rotation_in_camera(rotation_crop, face, camera)
-    if not np.isfinite(rotation).all():
-        return Head(face, rotation_crop)
-    return Head(face, rotation, sellion_position_m(face, rotation, camera))
+        return in_crop
+    to_ray = rotation_to_ray(ray_to_face(face, camera))
+    if not np.isfinite(to_ray).all():
+        return in_crop
+    rotation = to_ray @ rotation_crop
+    covariance = covariance_crop_rad2
+    if covariance is not None:
+        covariance = to_ray @ covariance @ to_ray.T
+    position = sellion_position_m(face, rotation, camera)
+    position_covariance = None if position is None else position_covariance_m2(position)
+    return Head(face, rotation, position, covariance, position_covariance)

@@ -8,13 +8,13 @@ set: how many pixels a face has, how the detector's box lies, blur, noise and co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from fsanet_ros.learning.faces import LabelledFaces
-from fsanet_ros.types import FloatArray, Image, Square
+from fsanet_ros.learning.known_faces import KnownFace
+from fsanet_ros.types import Image, Square
 
 MIN_SIDE_PX, MAX_SIDE_PX = 16, 200
 _SIZES = ((320, 240), (480, 360), (640, 480))  # width, height; detectors shrink the last
@@ -24,28 +24,19 @@ _JPEG_SHARE, _JPEG_QUALITY = 0.7, (40, 96)
 _GREY_SHARE = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class PlacedFace:
+def place_faces(
+    faces: LabelledFaces, rounds: int, seed: int
+) -> Iterator[tuple[Image, KnownFace]]:
     """
-    An image with one face in it.
+    Yield every face ``rounds`` times, each time in another image; the same for a seed.
 
-    ``index``: which of the labelled faces. ``square``: where its face square lies, in pixels.
-    ``rotation``: float64 [3, 3], R_optical against the ray to the face.
+    The number of a face among ``faces`` counts as its person.
     """
-
-    index: int
-    image: Image
-    square: Square
-    rotation: FloatArray
-
-
-def place_faces(faces: LabelledFaces, rounds: int, seed: int) -> Iterator[PlacedFace]:
-    """Yield every face ``rounds`` times, each time in another image; the same for a seed."""
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
         for index in range(len(faces)):
             image, square = place(faces.pictures[index], rng)
-            yield PlacedFace(index, image, square, faces.rotations[index])
+            yield image, KnownFace(index, square, faces.rotations[index])
 
 
 def place(picture: Image, rng: np.random.Generator) -> tuple[Image, Square]:

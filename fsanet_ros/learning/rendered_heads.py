@@ -8,13 +8,12 @@ label noise, and positions. It needs the head model (``rendering.head_model``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from fsanet_ros.demo import FaceTruth
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.learning.known_faces import KnownFace
 from fsanet_ros.rendering import (
     Appearance,
     Figure,
@@ -36,16 +35,9 @@ _LIMIT_DEG = np.array([80.0, 35.0, 35.0])
 _IDENTITY_SIGMAS = 10  # of the first coefficients; the others hardly show
 
 
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A picture of one head: uint8 [480, 640, 3] BGR, its camera, and the truth."""
-
-    image: Image
-    camera: CameraModel
-    truth: FaceTruth
-
-
-def render_heads(count: int, seed: int, model: HeadModel | None = None) -> Iterator[Scene]:
+def render_heads(
+    count: int, seed: int, model: HeadModel | None = None
+) -> Iterator[tuple[Image, KnownFace]]:
     """Yield pictures of people drawn at random, the same for a seed; about one a second."""
     model = HeadModel.load() if model is None else model
     rng = np.random.default_rng(seed)
@@ -54,7 +46,7 @@ def render_heads(count: int, seed: int, model: HeadModel | None = None) -> Itera
     for number in range(count):
         if number // POSES_PER_PERSON > person:
             person, figure = person + 1, _person(model, rng)
-        yield _scene(figure, person, number, rng)
+        yield _scene(figure, person, rng)
 
 
 def _person(model: HeadModel, rng: np.random.Generator) -> Figure:
@@ -62,7 +54,9 @@ def _person(model: HeadModel, rng: np.random.Generator) -> Figure:
     return Figure(model, appearance, rng.standard_normal(_IDENTITY_SIGMAS))
 
 
-def _scene(figure: Figure, person: int, number: int, rng: np.random.Generator) -> Scene:
+def _scene(
+    figure: Figure, person: int, rng: np.random.Generator
+) -> tuple[Image, KnownFace]:
     while True:
         focal = float(rng.choice(FOCALS_PX))
         camera = CameraModel.pinhole(WIDTH, HEIGHT, focal)
@@ -87,10 +81,7 @@ def _scene(figure: Figure, person: int, number: int, rng: np.random.Generator) -
         noise=float(rng.uniform(0.0, 5.0)),
         seed=int(rng.integers(2**31)),
     )
-    truth = FaceTruth(
-        number, 0.0, person, f'person {person}', 1.0, rotation, position, rendered.square
-    )
-    return Scene(image, camera, truth)
+    return image, KnownFace(person, rendered.square, rotation, camera, position)
 
 
 def _pose(camera: CameraModel, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
