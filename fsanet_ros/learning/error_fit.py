@@ -10,11 +10,12 @@ One scale cannot meet both where tails are heavy; it is the geometric mean of th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import digamma, gammaln
 
 from fsanet_ros.fsanet.uncertainty import Coefficients
@@ -22,11 +23,12 @@ from fsanet_ros.fsanet.uncertainty import Coefficients
 FloatArray = NDArray[np.float64]
 
 WITHIN_1_SIGMA, WITHIN_2_SIGMA = 0.6827, 0.9545
-_MIN_FREEDOM, _MAX_FREEDOM = 2.1, 50.0  # at 2 and below, there is no standard deviation
+# Logarithms; with 2 degrees of freedom and below there is no standard deviation.
+_FREEDOM = (float(np.log(2.1)), float(np.log(50.0)))
 _DIGITS = 4  # of the coefficients: what differs between machines is not kept
 
 
-def fit(features: FloatArray, errors_deg: FloatArray) -> Coefficients:
+def fit_log_linear(features: FloatArray, errors_deg: FloatArray) -> Coefficients:
     """
     Return coefficients with exp(features @ row) the standard deviation about each axis.
 
@@ -35,12 +37,25 @@ def fit(features: FloatArray, errors_deg: FloatArray) -> Coefficients:
     :param errors_deg: float64 [n, 3]
     :raises ValueError: if there are too few cases
     """
-    if len(features) < 20 * features.shape[1]:
-        raise ValueError(
-            f'{len(features)} cases are too few for {features.shape[1]} coefficients: expected '
-            f'{20 * features.shape[1]}'
-        )
-    return tuple(_fit_axis(features, axis) for axis in errors_deg.T)
+    _check_count(features)
+    return tuple(_fit_log_linear(features, errors) for errors in errors_deg.T)
+
+
+def fit_added_variances(
+    features: FloatArray, errors_deg: FloatArray, known_deg: FloatArray
+) -> Coefficients:
+    """
+    Return coefficients with features @ row the variance of what is added to a known part.
+
+    :param features: float64 [n, k], not negative
+    :param errors_deg: float64 [n, 3], of both parts
+    :param known_deg: float64 [n, 3], the standard deviation of the known part
+    :returns: square degrees, not negative
+    :raises ValueError: if there are too few cases
+    """
+    _check_count(features)
+    axes = zip(errors_deg.T, known_deg.T, strict=True)
+    return tuple(_fit_added_variances(features, *axis) for axis in axes)
 
 
 def shares_within(errors: FloatArray, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -93,7 +108,7 @@ def bins_of(
     """Return the bins between ``edges``, each with its lower edge, for calibration_table."""
     return [
         (f'{name} {low:g} to {high:g}', (values >= low) & (values < high))
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     ]
 
 
@@ -102,42 +117,71 @@ def _rms(values: FloatArray) -> FloatArray:
     return mean_squares
 
 
-def _fit_axis(features: FloatArray, errors: FloatArray) -> tuple[float, ...]:
-    count = features.shape[1]
-    start = np.concatenate([[np.log(5.0), np.log(errors.std())], np.zeros(count - 1)])
-    bounds = [
-        (np.log(_MIN_FREEDOM), np.log(_MAX_FREEDOM)),
-        (None, None),
-        *[(0.0, None)] * (count - 1),
-    ]
-    found = minimize(
-        _mean_loss, start, (features, errors), method='L-BFGS-B', jac=True, bounds=bounds
-    )
-    weights = found.x[1:].copy()
+def _check_count(features: FloatArray) -> None:
+    wanted = 20 * features.shape[1]
+    if len(features) < wanted:
+        raise ValueError(
+            f'{len(features)} cases are too few for {features.shape[1]} coefficients: expected at '
+            f'least {wanted}'
+        )
+
+
+def _fit_log_linear(features: FloatArray, errors: FloatArray) -> tuple[float, ...]:
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        log_variances = 2.0 * features @ parameters[1:]
+        mean, by_freedom, slopes = _loss(parameters[0], log_variances, errors)
+        return mean, np.concatenate([[by_freedom], 2.0 * features.T @ slopes])
+
+    others = features.shape[1] - 1
+    start = np.concatenate([[np.log(5.0), np.log(errors.std())], np.zeros(others)])
+    bounds = [_FREEDOM, (None, None), *[(0.0, None)] * others]
+    weights = minimize(loss, start, method='L-BFGS-B', jac=True, bounds=bounds).x[1:]
     weights[0] += np.log(scale_of(errors * np.exp(-features @ weights)))
     return tuple(np.round(weights, _DIGITS).tolist())
 
 
-def _mean_loss(
-    parameters: FloatArray, features: FloatArray, errors: FloatArray
-) -> tuple[float, FloatArray]:
-    """Return the mean negative log likelihood of Student's t, and its gradient."""
-    freedom, log_scale = np.exp(parameters[0]), features @ parameters[1:]
-    squares = (errors * np.exp(-log_scale)) ** 2
-    loss = (
+def _fit_added_variances(
+    features: FloatArray, errors: FloatArray, known: FloatArray
+) -> tuple[float, ...]:
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        variances = features @ parameters[1:] + known**2
+        mean, by_freedom, slopes = _loss(parameters[0], np.log(variances), errors)
+        return mean, np.concatenate([[by_freedom], features.T @ (slopes / variances)])
+
+    start = np.concatenate([[np.log(5.0)], np.ones(features.shape[1])])
+    bounds = [_FREEDOM, *[(0.0, None)] * features.shape[1]]
+    weights = minimize(loss, start, method='L-BFGS-B', jac=True, bounds=bounds).x[1:]
+    # The known part keeps its scale.
+    added = np.maximum(features @ weights, 1e-9)
+
+    def log_scale(log_factor: float) -> float:
+        return np.log(scale_of(errors / np.sqrt(known**2 + np.exp(log_factor) * added)))
+
+    low, high = -10.0, 10.0
+    enough_without = log_scale(low) <= 0.0
+    factor = 0.0 if enough_without else np.exp(brentq(log_scale, low, high))
+    return tuple(np.round(factor * weights, _DIGITS).tolist())
+
+
+def _loss(
+    log_freedom: float, log_variances: FloatArray, errors: FloatArray
+) -> tuple[float, float, FloatArray]:
+    """
+    Return the mean negative log likelihood of Student's t with scales sqrt(variances).
+
+    And its derivatives by ``log_freedom`` and by each of ``log_variances``.
+    """
+    freedom = np.exp(log_freedom)
+    squares = errors**2 * np.exp(-log_variances)
+    log_tail = np.log1p(squares / freedom)
+    losses = (
         gammaln(freedom / 2.0)
         - gammaln((freedom + 1.0) / 2.0)
-        + 0.5 * np.log(freedom * np.pi)
-        + log_scale
-        + (freedom + 1.0) / 2.0 * np.log1p(squares / freedom)
+        + 0.5 * (np.log(freedom * np.pi) + log_variances + (freedom + 1.0) * log_tail)
     )
-    slope = 1.0 - (freedom + 1.0) * squares / (freedom + squares)
+    share = (freedom + 1.0) * squares / (freedom + squares)
     by_freedom = 0.5 * (
-        digamma(freedom / 2.0)
-        - digamma((freedom + 1.0) / 2.0)
-        + 1.0 / freedom
-        + np.log1p(squares / freedom)
-        - (freedom + 1.0) * squares / (freedom * (freedom + squares))
+        digamma(freedom / 2.0) - digamma((freedom + 1.0) / 2.0) + log_tail + (1.0 - share) / freedom
     )
-    gradient = np.concatenate([[freedom * by_freedom.mean()], features.T @ slope / len(errors)])
-    return float(loss.mean()), gradient
+    slopes = 0.5 * (1.0 - share) / len(errors)
+    return float(losses.mean()), float(freedom * by_freedom.mean()), slopes

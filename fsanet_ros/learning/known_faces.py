@@ -1,8 +1,8 @@
-"""Faces of known pose, found by a face detector in images: the cases that errors are measured on."""
+"""Faces of known pose, found by a face detector in images: what errors are measured on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,11 @@ from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.fsanet.uncertainty import features
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.position import ray_to_face
+from fsanet_ros.geometry.position import (
+    position_covariance_m2,
+    ray_to_face,
+    sellion_position_m,
+)
 from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face, FloatArray, Image, Square
 from fsanet_ros.video import open_frames
@@ -49,9 +53,10 @@ class FoundFaces:
     Known faces that a detector has found.
 
     ``faces`` and ``known``: n of each. ``crops``: uint8 [n, 64, 64, 3]. ``looked_for``: how many
-    there were to find.
+    there were to find. ``detector``: its name.
     """
 
+    detector: str
     faces: list[Face]
     known: list[KnownFace]
     crops: NDArray[np.uint8]
@@ -93,20 +98,33 @@ class Cases:
 
 
 def find_faces(
-    pictures: Iterable[tuple[Image, KnownFace]], detector: FaceDetector, crop_scale: float
-) -> FoundFaces:
-    """Look for the known faces; the surest detection in the middle of a face's square counts."""
-    faces, known, crops, looked_for = [], [], [], 0
+    pictures: Iterable[tuple[Image, KnownFace]],
+    detectors: Sequence[FaceDetector],
+    crop_scale: float,
+) -> list[FoundFaces]:
+    """
+    Look for known faces; the surest detection in the middle of a face's square counts.
+
+    :returns: what each of the detectors found
+    :raises ValueError: if one of them found nothing
+    """
+    found: list[list[tuple[Face, KnownFace, Image]]] = [[] for _ in detectors]
+    looked_for = 0
     for image, truth in pictures:
         looked_for += 1
-        face = _in_the_middle(detector.detect(image), truth.square)
-        if face is not None:
-            faces.append(face)
-            known.append(truth)
-            crops.append(cut_crop(image, face.square.scaled(crop_scale)))
-    if not crops:
-        raise ValueError(f'{detector.name} found none of {looked_for} faces: nothing to measure')
-    return FoundFaces(faces, known, np.stack(crops), looked_for)
+        for detector, rows in zip(detectors, found, strict=True):
+            face = _in_the_middle(detector.detect(image), truth.square)
+            if face is not None:
+                rows.append((face, truth, cut_crop(image, face.square.scaled(crop_scale))))
+    results = []
+    for detector, rows in zip(detectors, found, strict=True):
+        if not rows:
+            raise ValueError(f'{detector.name} found none of {looked_for} faces: expected some')
+        faces, known, crops = zip(*rows, strict=True)
+        results.append(
+            FoundFaces(detector.name, list(faces), list(known), np.stack(crops), looked_for)
+        )
+    return results
 
 
 def answer(found: FoundFaces, runtime: Runtime, one_pass: Pass) -> Answers:
@@ -137,6 +155,30 @@ def cases(found: FoundFaces, answers: Answers, crop_scale: float) -> Cases:
         if halves is None
         else np.linalg.norm(halves, axis=1),
     )
+
+
+def position_cases(
+    found: FoundFaces, answers: Answers
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """
+    Compare positions with the truth, in the frame of the ray to the estimated position.
+
+    :returns: errors and their standard deviations, float64 [n, 3] each, and distances,
+        float64 [n], metres
+    """
+    rows = []
+    for face, known, in_crop in zip(found.faces, found.known, answers.rotations, strict=True):
+        if known.camera is None or known.position_m is None:
+            continue
+        rotation = rotation_to_ray(ray_to_face(face, known.camera)) @ in_crop
+        position = sellion_position_m(face, rotation, known.camera)
+        if position is not None:
+            to_ray = rotation_to_ray(position)
+            covariance = to_ray.T @ position_covariance_m2(position) @ to_ray
+            error = to_ray.T @ (known.position_m - position)
+            rows.append([*error, *np.sqrt(np.diag(covariance)), np.linalg.norm(position)])
+    table = np.array(rows)
+    return table[:, :3], table[:, 3:6], table[:, 6]
 
 
 def clip_faces() -> Iterator[tuple[Image, KnownFace]]:

@@ -24,9 +24,7 @@ _JPEG_SHARE, _JPEG_QUALITY = 0.7, (40, 96)
 _GREY_SHARE = 0.1
 
 
-def place_faces(
-    faces: LabelledFaces, rounds: int, seed: int
-) -> Iterator[tuple[Image, KnownFace]]:
+def place_faces(faces: LabelledFaces, rounds: int, seed: int) -> Iterator[tuple[Image, KnownFace]]:
     """
     Yield every face ``rounds`` times, each time in another image; the same for a seed.
 
@@ -77,5 +75,5 @@ def _photographed(image: Image, rng: np.random.Generator) -> Image:
     if rng.random() < _JPEG_SHARE:
         quality = int(rng.integers(*_JPEG_QUALITY))
         _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(image, np.uint8)
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return image

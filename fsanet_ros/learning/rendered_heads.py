@@ -54,9 +54,7 @@ def _person(model: HeadModel, rng: np.random.Generator) -> Figure:
     return Figure(model, appearance, rng.standard_normal(_IDENTITY_SIGMAS))
 
 
-def _scene(
-    figure: Figure, person: int, rng: np.random.Generator
-) -> tuple[Image, KnownFace]:
+def _scene(figure: Figure, person: int, rng: np.random.Generator) -> tuple[Image, KnownFace]:
     while True:
         focal = float(rng.choice(FOCALS_PX))
         camera = CameraModel.pinhole(WIDTH, HEIGHT, focal)
