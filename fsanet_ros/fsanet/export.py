@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
@@ -63,7 +63,8 @@ def write_description(description: Description, folder: Path) -> None:
     model = onnx.load(onnx_path)
     _describe(model, description)
     onnx.save(model, onnx_path)
-    save_file(load_file(state_path), state_path, metadata=description.to_metadata())
+    # Not save_file: its files are for their owner alone.
+    state_path.write_bytes(save(load_file(state_path), description.to_metadata()))
     _write_hashes(description.name, folder)
 
 

@@ -17,11 +17,7 @@ from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.fsanet.uncertainty import features
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.position import (
-    position_covariance_m2,
-    ray_to_face,
-    sellion_position_m,
-)
+from fsanet_ros.geometry.position import position_covariance_m2, sellion_position_m
 from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face, FloatArray, Image, Square
 from fsanet_ros.video import open_frames
@@ -170,7 +166,7 @@ def position_cases(
     for face, known, in_crop in zip(found.faces, found.known, answers.rotations, strict=True):
         if known.camera is None or known.position_m is None:
             continue
-        rotation = rotation_to_ray(ray_to_face(face, known.camera)) @ in_crop
+        rotation = _to_ray(face, known.camera) @ in_crop
         position = sellion_position_m(face, rotation, known.camera)
         if position is not None:
             to_ray = rotation_to_ray(position)
@@ -207,7 +203,10 @@ def _in_the_middle(faces: list[Face], square: Square) -> Face | None:
 def _rotation_against_ray(face: Face, known: KnownFace) -> FloatArray:
     if known.camera is None:
         return known.rotation
-    # The ray that is taken at run time: to where the face was found.
-    to_ray = rotation_to_ray(ray_to_face(face, known.camera))
-    against_ray: FloatArray = to_ray.T @ known.rotation
+    against_ray: FloatArray = _to_ray(face, known.camera).T @ known.rotation
     return against_ray
+
+
+def _to_ray(face: Face, camera: CameraModel) -> FloatArray:
+    # The ray that is taken at run time: to where the face was found.
+    return rotation_to_ray(camera.rays([[face.square.center_x, face.square.center_y]])[0])
