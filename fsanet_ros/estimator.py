@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
 from fsanet_ros.fsanet.crops import cut_crops
-from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
+from fsanet_ros.fsanet.passes import Answers, mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
+from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.position import rotation_in_camera, sellion_position_m
+from fsanet_ros.geometry.position import position_covariance_m2, sellion_position_m
+from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face, FloatArray, Head, Image
 
 
@@ -72,7 +76,7 @@ class HeadPoseEstimator:
         self.runtime = (
             make_runtime(weights, runtime, threads) if isinstance(runtime, str) else runtime
         )
-        self._rotations = mirrored_pass if mirror else single_pass
+        self._pass = mirrored_pass if mirror else single_pass
 
     def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
         """
@@ -109,21 +113,69 @@ class HeadPoseEstimator:
             cut_crops(view.image, [face.square.scaled(self._crop_scale) for face in faces])
             for view, faces in zip(views, usable, strict=True)
         ]
-        rotations = iter(self._rotations(self.runtime, np.concatenate(crops)))
+        answers = self._pass(self.runtime, np.concatenate(crops))
+        covariances = self._covariances_rad2(list(chain.from_iterable(usable)), answers)
+        ends = np.cumsum([len(faces) for faces in usable])
         return [
-            [_head(face, next(rotations), view.camera) for face in faces]
-            for view, faces in zip(views, usable, strict=True)
+            _heads(
+                faces,
+                answers.rotations[end - len(faces) : end],
+                None if covariances is None else covariances[end - len(faces) : end],
+                view.camera,
+            )
+            for view, faces, end in zip(views, usable, ends, strict=True)
         ]
+
+    def _covariances_rad2(self, faces: list[Face], answers: Answers) -> FloatArray | None:
+        model = self.runtime.description.rotation_error
+        if model is None:
+            return None
+        scores = np.array([face.score for face in faces])
+        crop_sides_px = np.array([face.square.side for face in faces]) * self._crop_scale
+        known = features(answers.rotations, answers.half_turns_deg, scores, crop_sides_px)
+        return covariances_rad2(model.sigma_deg(known))
 
     @property
     def _crop_scale(self) -> float:
         return self.runtime.description.crop_scale
 
 
-def _head(face: Face, rotation_crop: FloatArray, camera: CameraModel | None) -> Head:
-    if camera is None:
-        return Head(face, rotation_crop)
-    rotation = rotation_in_camera(rotation_crop, face, camera)
-    if not np.isfinite(rotation).all():
-        return Head(face, rotation_crop)
-    return Head(face, rotation, sellion_position_m(face, rotation, camera))
+def _heads(
+    faces: list[Face],
+    rotations: FloatArray,
+    covariances_rad2: FloatArray | None,
+    camera: CameraModel | None,
+) -> list[Head]:
+    """
+    Return the heads of one view.
+
+    :param rotations: float64 [n, 3, 3], what the crops show: against the rays to the faces
+    :param covariances_rad2: float64 [n, 3, 3], about the axes of the rays' frames
+    """
+    positions: list[FloatArray | None] = [None] * len(faces)
+    if camera is not None and faces:
+        centers = [(face.square.center_x, face.square.center_y) for face in faces]
+        to_rays = rotation_to_ray(camera.rays(centers))
+        # Where no ray leads to a face, what the crop shows is all that is known.
+        has_ray: NDArray[np.bool_] = np.asarray(np.isfinite(to_rays).all(axis=(1, 2)))
+        to_rays[~has_ray] = np.eye(3)
+        rotations = to_rays @ rotations
+        if covariances_rad2 is not None:
+            covariances_rad2 = to_rays @ covariances_rad2 @ to_rays.transpose(0, 2, 1)
+        positions = [
+            sellion_position_m(face, rotation, camera) if known else None
+            for face, rotation, known in zip(faces, rotations, has_ray, strict=True)
+        ]
+    of_rotations = repeat(None) if covariances_rad2 is None else covariances_rad2
+    return [
+        Head(
+            face,
+            rotation,
+            position,
+            rotation_covariance_rad2=covariance,
+            position_covariance_m2=None if position is None else position_covariance_m2(position),
+        )
+        for face, rotation, position, covariance in zip(
+            faces, rotations, positions, of_rotations, strict=False
+        )
+    ]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.evaluation import rotation_error_deg, score_clip
-from fsanet_ros.learning.faces import LabelledFaces
+from fsanet_ros.learning.evaluation import score_clip
 from fsanet_ros.tools import evaluate
 
 DATA = Path(__file__).parents[2] / 'shared' / 'data'
@@ -37,16 +34,6 @@ def test_the_faces_kept_aside_have_the_error_that_the_model_card_says(tmp_path):
     assert scores['single pass']['count'] == 1872
     assert scores['single pass']['mean'] == pytest.approx(3.28, abs=0.02)
     assert scores['with mirror']['mean'] == pytest.approx(3.02, abs=0.02)
-
-
-def test_the_rotation_error_is_told_by_the_cameras_axes():
-    # Turned by 3 degrees about the camera's x axis alone, which is pitch.
-    turned = rotations.matrix_from_yaw_pitch_roll_deg([0.0, -3.0, 0.0])
-    angles = np.array([[20.0, 5.0, -10.0], [-40.0, 10.0, 0.0]])
-    truth = rotations.matrix_from_yaw_pitch_roll_deg(angles)
-    names = np.array(['a', 'b'])
-    faces = LabelledFaces(np.zeros((2, 8, 8, 3), np.uint8), truth, angles, names)
-    assert rotation_error_deg(faces, turned @ truth) == pytest.approx((3.0, 0.0, 0.0), abs=1e-6)
 
 
 def test_what_is_not_there_is_said_in_a_line(capsys):

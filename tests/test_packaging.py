@@ -31,6 +31,7 @@ OPTIONAL = {'h5py', 'hri_msgs', 'onnx', 'rosbags', 'safetensors', 'skimage', 'sl
 # Started with python -m by those who develop the package: neither installed nor in ./run.
 DEVELOPER_TOOLS = {
     'tools.draw_axes',
+    'tools.fit_uncertainty',
     'tools.make_clip',
     'tools.measure_face_squares',
     'tools.write_parameter_docs',

@@ -7,11 +7,13 @@ import pytest
 
 from fsanet_ros.fsanet import runtime
 from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime, make_runtime
+from fsanet_ros.fsanet.uncertainty import RotationErrorModel
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, Description
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
-DESCRIPTION = Description('random', 0.85, 127.5, 128.0, rotation_error_deg=(4.0, 3.5, 3.0))
+ERRORS = RotationErrorModel(((0.1,) * 6,) * 3, ((0.2,) * 9,) * 3, ((1.5, 2.0, 0.0),) * 3)
+DESCRIPTION = Description('random', 0.85, 127.5, 128.0, ERRORS)
 
 
 def crops(count):

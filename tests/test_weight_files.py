@@ -10,6 +10,7 @@ import pytest
 
 from fsanet_ros.fsanet import weight_files
 from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
+from fsanet_ros.fsanet.uncertainty import RotationErrorModel
 from fsanet_ros.fsanet.weight_files import (
     DEFAULT_WEIGHTS,
     FORMATS,
@@ -144,7 +145,8 @@ def test_tensors_of_another_network_are_refused(tmp_path):
 
 
 def test_a_description_comes_back_as_it_was():
-    for error in (None, (3.0, 4.0, 2.5)):
+    model = RotationErrorModel(((0.1,) * 6,) * 3, ((0.2,) * 9,) * 3, ((1.5, 2.0, 0.0),) * 3)
+    for error in (None, model):
         description = Description('a', 0.85, 127.5, 128.0, error)
         assert Description.from_metadata(description.to_metadata(), Path('a')) == description
 
@@ -159,7 +161,8 @@ def test_a_description_comes_back_as_it_was():
         '{"name": "a", "crop_scale": 0}',
         '{"name": "a", "crop_scale": "large"}',
         '{"name": "a", "crop_scale": 0.9, "pixel_scale": 0}',
-        '{"name": "a", "crop_scale": 0.9, "rotation_error_deg": 3}',
+        '{"name": "a", "crop_scale": 0.9, "rotation_error": 3}',
+        '{"name": "a", "crop_scale": 0.9, "rotation_error": {"labels": [[1, 2, 3]]}}',
         '{"name": "a", "crop_scale": 0.9, "colour": "rgb"}',
     ],
 )

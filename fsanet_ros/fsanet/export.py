@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
@@ -45,14 +47,25 @@ def write_weights(network: FSANet, description: Description, folder: Path) -> fl
     onnx_path, state_path = (folder / f'{description.name}{suffix}' for suffix in FORMATS)
     save_network(network, description, state_path)
     difference = export_onnx(network, description, onnx_path)
-    index_path = folder / 'index.json'
-    index = json.loads(index_path.read_text(encoding='utf-8')) if index_path.is_file() else {}
-    index[description.name] = {
-        path.suffix: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (onnx_path, state_path)
-    }
-    index_path.write_text(json.dumps(index, indent=2) + '\n', encoding='utf-8')
+    _write_hashes(description.name, folder)
     return difference
+
+
+def write_description(description: Description, folder: Path) -> None:
+    """
+    Write another description into the files of the same name, and their hashes into index.json.
+
+    The network stays as it is, to the bit.
+
+    :raises FileNotFoundError: if one of the files is missing
+    """
+    onnx_path, state_path = (folder / f'{description.name}{suffix}' for suffix in FORMATS)
+    model = onnx.load(onnx_path)
+    _describe(model, description)
+    onnx.save(model, onnx_path)
+    # Not save_file: its files are for their owner alone.
+    state_path.write_bytes(save(load_file(state_path), description.to_metadata()))
+    _write_hashes(description.name, folder)
 
 
 def export_onnx(network: FSANet, description: Description, path: Path) -> float:
@@ -75,11 +88,26 @@ def export_onnx(network: FSANet, description: Description, path: Path) -> float:
         dynamo=False,
     )
     model = onnx.load(path)
-    for key, value in description.to_metadata().items():
-        model.metadata_props.add(key=key, value=value)
+    _describe(model, description)
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return _check_agreement(network, path)
+
+
+def _describe(model: Any, description: Description) -> None:
+    del model.metadata_props[:]
+    for key, value in description.to_metadata().items():
+        model.metadata_props.add(key=key, value=value)
+
+
+def _write_hashes(name: str, folder: Path) -> None:
+    index_path = folder / 'index.json'
+    index = json.loads(index_path.read_text(encoding='utf-8')) if index_path.is_file() else {}
+    index[name] = {
+        suffix: hashlib.sha256((folder / f'{name}{suffix}').read_bytes()).hexdigest()
+        for suffix in FORMATS
+    }
+    index_path.write_text(json.dumps(index, indent=2) + '\n', encoding='utf-8')
 
 
 def _check_agreement(network: FSANet, path: Path) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.geometry import rotations
@@ -11,23 +15,44 @@ from fsanet_ros.geometry import rotations
 FloatArray = NDArray[np.float64]
 
 
-def single_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> FloatArray:
+@dataclass(frozen=True, eq=False)
+class Answers:
     """
-    Return the rotations of crops, R_optical against the ray to each face.
+    What the network says of n crops, in the frame of the ray to each face.
+
+    ``rotations``: float64 [n, 3, 3], R_optical. ``half_turns_deg``: float64 [n, 3], the rotation
+    vector from the plain crop's answer to ``rotations``, half of what the two passes disagree by;
+    None after a single pass.
+    """
+
+    rotations: FloatArray
+    half_turns_deg: FloatArray | None = None
+
+
+Pass = Callable[[Runtime, NDArray[np.uint8]], Answers]
+
+
+def single_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
+    """
+    Return what the network says of crops.
 
     :param crops: uint8 [n, 64, 64, 3] BGR
-    :returns: float64 [n, 3, 3]
     """
-    return rotations.matrix_from_yaw_pitch_roll_deg(runtime(crops))
+    return Answers(rotations.matrix_from_yaw_pitch_roll_deg(runtime(crops)))
 
 
-def mirrored_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> FloatArray:
+def mirrored_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
     """
     Return the rotations half way between those of the crops and of the mirrored crops.
 
     One batch of twice the size; see single_pass.
     """
+    if not len(crops):
+        return Answers(np.zeros((0, 3, 3)), np.zeros((0, 3)))
     both = np.concatenate([crops, crops[:, :, ::-1]])
-    found = single_pass(runtime, both)
+    found = single_pass(runtime, both).rotations
     plain, mirrored = found[: len(crops)], rotations.mirrored(found[len(crops) :])
-    return rotations.halfway(plain, mirrored)
+    turns = Rotation.from_matrix(mirrored @ np.swapaxes(plain, -1, -2))
+    half_turns = turns.as_rotvec() / 2.0
+    halfway: FloatArray = Rotation.from_rotvec(half_turns).as_matrix() @ plain
+    return Answers(halfway, np.degrees(half_turns))

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fsanet_ros.fsanet.uncertainty import RotationErrorModel
+
 DEFAULT_WEIGHTS = 'fsanet_aflw'
 FORMATS = ('.onnx', '.safetensors')
 METADATA_KEY = 'fsanet_ros'
@@ -32,15 +34,14 @@ class Description:
 
     ``crop_scale``: the side of the network's crop in units of the face square's. ``pixel_mean``,
     ``pixel_scale``: applied inside the network; crops are 0..255 for all weights.
-    ``rotation_error_deg``: root mean square of the error of the rotation on faces kept aside, as
-    a rotation vector about the optical axes x, y, z; none where it was not measured.
+    ``rotation_error``: how far a rotation may be off, None where that was not measured.
     """
 
     name: str
     crop_scale: float
     pixel_mean: float = 0.0
     pixel_scale: float = 1.0
-    rotation_error_deg: tuple[float, float, float] | None = None
+    rotation_error: RotationErrorModel | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no crop can be cut by with a ValueError."""
@@ -63,8 +64,8 @@ class Description:
         """
         try:
             values = json.loads(metadata[METADATA_KEY])
-            if values.get('rotation_error_deg') is not None:
-                values['rotation_error_deg'] = tuple(values['rotation_error_deg'])
+            if values.get('rotation_error') is not None:
+                values['rotation_error'] = RotationErrorModel(**values['rotation_error'])
             return cls(**values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(

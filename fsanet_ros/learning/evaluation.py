@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA, FaceTruth, read_poses
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.passes import Pass
 from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.learning.augmentation import central_crops
 from fsanet_ros.learning.faces import LabelledFaces
+from fsanet_ros.learning.known_faces import CHUNK, MIN_INSIDE
 from fsanet_ros.learning.pointing04 import read_pointing04
 from fsanet_ros.learning.scores import Scores, score
 from fsanet_ros.types import Head
 from fsanet_ros.video import open_frames
 
 FloatArray = NDArray[np.float64]
-Pass = Callable[[Runtime, NDArray[np.uint8]], FloatArray]
-CHUNK = 256
-MIN_INSIDE = 0.99  # share of a rendered head's landmarks in the picture: no cut-off faces
 
 
 def estimate_faces(faces: LabelledFaces, runtime: Runtime, one_pass: Pass) -> FloatArray:
     """Return the rotations of labelled faces, cut as in use, float64 [n, 3, 3]."""
     crops = central_crops(faces.pictures, runtime.description.crop_scale)
-    parts = [one_pass(runtime, crops[i : i + CHUNK]) for i in range(0, len(crops), CHUNK)]
+    parts = [one_pass(runtime, crops[i : i + CHUNK]).rotations for i in range(0, len(crops), CHUNK)]
     return np.concatenate(parts)
 
 
 def score_faces(faces: LabelledFaces, found: FloatArray) -> Scores:
     """Score rotations against the labels."""
     return score(rotations.yaw_pitch_roll_deg_from_matrix(found), faces.angles_deg)
-
-
-def rotation_error_deg(faces: LabelledFaces, found: FloatArray) -> tuple[float, float, float]:
-    """
-    Return the root mean square of the rotation error about the optical axes x, y, z, in degrees.
-
-    :param found: float64 [n, 3, 3]
-    """
-    difference = found @ np.swapaxes(faces.rotations, -1, -2)
-    vectors = np.degrees(Rotation.from_matrix(difference).as_rotvec())
-    x, y, z = np.sqrt((vectors**2).mean(axis=0)).tolist()
-    return x, y, z
 
 
 @dataclass(frozen=True)

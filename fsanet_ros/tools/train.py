@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsanet_ros.fsanet.weight_files import Description
-from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.augmentation import central_crops
-from fsanet_ros.learning.evaluation import rotation_error_deg
-from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split
+from fsanet_ros.learning.faces import load_aflw_faces, split
 from fsanet_ros.learning.recipe import load_recipe
 from fsanet_ros.learning.scores import Scores
 
@@ -50,23 +47,24 @@ def main(argv: list[str] | None = None) -> int:
         trainer, training, validation, arguments.output, arguments.validate_every, report
     )
     print(f'kept aside: {scores}')
-    _write(trainer, validation, arguments.name, arguments.output)
+    _write(trainer, arguments.name, arguments.output)
+    print(
+        'Next, how far its rotations may be off: python3 -m fsanet_ros.tools.fit_uncertainty '
+        f'--root {arguments.data} --weights {arguments.name} --folder {arguments.output}'
+    )
     return 0
 
 
-def _write(trainer: Trainer, validation: LabelledFaces, name: str, folder: Path) -> None:
-    """Write the averaged network, with its error on the faces kept aside."""
+def _write(trainer: Trainer, name: str, folder: Path) -> None:
+    """Write the averaged network."""
     from fsanet_ros.fsanet.export import write_weights
 
     recipe = trainer.recipe
-    crops = central_crops(validation.pictures, recipe.crop_scale)
-    found = rotations.matrix_from_yaw_pitch_roll_deg(trainer.estimate(crops))
     description = Description(
         name=name,
         crop_scale=recipe.crop_scale,
         pixel_mean=recipe.pixel_mean,
         pixel_scale=recipe.pixel_scale,
-        rotation_error_deg=rotation_error_deg(validation, found),
     )
     difference = write_weights(trainer.average, description, folder)
     print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')

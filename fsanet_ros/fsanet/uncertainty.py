@@ -1,0 +1,124 @@
+"""
+How far a rotation may be off, from what is known of a face at run time.
+
+The error is a rotation vector e about the axes of the ray frame (x right, y down, z along the ray
+to the face) with R_true = exp(e) R. Its variance about each axis is the sum of two: how far the
+network is from the labels that it learned, and how far these are from the truth, which the
+network learned as well. The standard deviation of the first is log-linear in some features, the
+variance of the second linear in those of the pose; the coefficients belong to the weights and are
+fitted by tools.fit_uncertainty (docs/uncertainty.md). Every feature grows as things get worse and
+is clipped to what was seen in the fit, so that no face makes the model say something absurd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsanet_ros.fsanet.crops import NETWORK_SIZE
+
+FloatArray = NDArray[np.float64]
+Coefficients = tuple[tuple[float, ...], ...]
+
+#: What the labels' errors depend on: the pose alone.
+LABEL_FEATURES = ('one', 'turned', 'nodded')
+#: What is known after a single pass; after two also how far they are from their middle.
+SINGLE_PASS_FEATURES = (*LABEL_FEATURES, 'tilted', 'enlargement', 'doubt')
+MIRRORED_PASS_FEATURES = (*SINGLE_PASS_FEATURES, 'half_turn_x', 'half_turn_y', 'half_turn_z')
+
+_MAX_ENLARGEMENT = 2.0
+_DOUBT = (0.02, 0.4)
+_MAX_HALF_TURN_DEG = 30.0
+
+
+@dataclass(frozen=True)
+class RotationErrorModel:
+    """
+    Coefficients: three rows, for the axes x, y and z, of one number per feature.
+
+    exp(row . features) is the standard deviation about that axis of the network against labels
+    like its own, in degrees, after a ``single_pass`` or a ``mirrored_pass``. row . features is
+    the variance of the ``labels`` about the truth, in square degrees.
+    """
+
+    single_pass: Coefficients
+    mirrored_pass: Coefficients
+    labels: Coefficients
+
+    def __post_init__(self) -> None:
+        """Take rows of any sequences; refuse what fits no features with a ValueError."""
+        for name, names in (
+            ('single_pass', SINGLE_PASS_FEATURES),
+            ('mirrored_pass', MIRRORED_PASS_FEATURES),
+            ('labels', LABEL_FEATURES),
+        ):
+            rows = np.asarray(getattr(self, name), np.float64)
+            if rows.shape != (3, len(names)) or not np.isfinite(rows).all():
+                raise ValueError(
+                    f'{name} has coefficients of shape {rows.shape}, expected (3, '
+                    f'{len(names)}) finite ones: {", ".join(names)} for each axis'
+                )
+            object.__setattr__(self, name, tuple(map(tuple, rows.tolist())))
+        if min(map(min, self.labels)) < 0:
+            raise ValueError(f'labels has a variance below 0: {self.labels}')
+
+    def sigma_deg(self, known: FloatArray) -> FloatArray:
+        """
+        Return the standard deviations about x, y, z of the ray frame, float64 [n, 3], degrees.
+
+        :param known: what ``features`` returns, of a single or of a mirrored pass
+        """
+        of_labels = known[:, : len(LABEL_FEATURES)] @ np.transpose(self.labels)
+        sigma: FloatArray = np.sqrt(self.sigma_from_labels_deg(known) ** 2 + of_labels)
+        return sigma
+
+    def sigma_from_labels_deg(self, known: FloatArray) -> FloatArray:
+        """Return the part of it that is the network's against labels like its own."""
+        single = known.shape[1] == len(SINGLE_PASS_FEATURES)
+        return log_linear(known, self.single_pass if single else self.mirrored_pass)
+
+
+def log_linear(known: FloatArray, coefficients: Coefficients) -> FloatArray:
+    """Return exp(row . features) for n faces and three rows, float64 [n, 3]."""
+    values: FloatArray = np.exp(known @ np.transpose(coefficients))
+    return values
+
+
+def features(
+    rotations: FloatArray,
+    half_turns_deg: FloatArray | None,
+    scores: FloatArray,
+    crop_sides_px: FloatArray,
+) -> FloatArray:
+    """
+    Return what decides how large the error of each face may be, float64 [n, 6 or 9].
+
+    :param rotations: float64 [n, 3, 3], R_optical against the ray
+    :param half_turns_deg: float64 [n, 3], see passes.Answers; None after a single pass
+    :param scores: float64 [n], the detector's, 0 to 1
+    :param crop_sides_px: float64 [n], side of what the network sees, in pixels of the image
+    """
+    columns = [
+        np.ones(len(rotations)),
+        # sin^2 of yaw; sin^2 of pitch and of roll, both times cos^2 of yaw.
+        rotations[:, 0, 2] ** 2,
+        rotations[:, 1, 2] ** 2,
+        rotations[:, 0, 1] ** 2,
+        # How often the picture had to be doubled in size: what it lacks in detail.
+        np.clip(np.log2(NETWORK_SIZE / crop_sides_px), 0.0, _MAX_ENLARGEMENT),
+        np.log(np.clip(1.0 - scores, *_DOUBT) / _DOUBT[0]),
+    ]
+    if half_turns_deg is not None:
+        limited = np.minimum(np.abs(half_turns_deg), _MAX_HALF_TURN_DEG)
+        # Against a degree: below, chance decides how well the two agree.
+        columns.extend(np.log(np.hypot(limited, 1.0)).T)
+    return np.stack(columns, axis=1)
+
+
+def covariances_rad2(sigma_deg: FloatArray) -> FloatArray:
+    """Return diagonal covariances, float64 [n, 3, 3], for standard deviations float64 [n, 3]."""
+    variances = np.radians(sigma_deg) ** 2
+    matrices: FloatArray = variances[:, :, None] * np.eye(3)
+    return matrices

