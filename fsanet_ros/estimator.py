@@ -153,11 +153,13 @@ def _heads(
     :param covariances_rad2: float64 [n, 3, 3], about the axes of the rays' frames
     """
     positions: list[FloatArray | None] = [None] * len(faces)
+    has_ray: NDArray[np.bool_] = np.ones(len(faces), np.bool_)
     if camera is not None and faces:
         centers = [(face.square.center_x, face.square.center_y) for face in faces]
         to_rays = rotation_to_ray(camera.rays(centers))
-        # Where no ray leads to a face, what the crop shows is all that is known.
-        has_ray: NDArray[np.bool_] = np.asarray(np.isfinite(to_rays).all(axis=(1, 2)))
+        # Where no ray leads to a face, what the crop shows is all that is known: how far that is
+        # from the rotation against the axis, nobody can say.
+        has_ray = np.asarray(np.isfinite(to_rays).all(axis=(1, 2)))
         to_rays[~has_ray] = np.eye(3)
         rotations = to_rays @ rotations
         if covariances_rad2 is not None:
@@ -172,10 +174,10 @@ def _heads(
             face,
             rotation,
             position,
-            rotation_covariance_rad2=covariance,
+            rotation_covariance_rad2=covariance if known else None,
             position_covariance_m2=None if position is None else position_covariance_m2(position),
         )
-        for face, rotation, position, covariance in zip(
-            faces, rotations, positions, of_rotations, strict=False
+        for face, rotation, position, covariance, known in zip(
+            faces, rotations, positions, of_rotations, has_ray, strict=False
         )
     ]

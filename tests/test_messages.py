@@ -12,7 +12,8 @@ pytest.importorskip('fsanet_ros.msg')
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.ros import messages, outputs
+from fsanet_ros.msg import HeadPose
+from fsanet_ros.ros import attention, messages, outputs
 from fsanet_ros.ros.camera_info import Calibration, camera_from_info
 from fsanet_ros.ros.markers import marker_array
 from fsanet_ros.ros.settings import HeadPoseSettings
@@ -28,16 +29,21 @@ SIZE = (640, 480)
 BOX = Box(100, 100, 80, 90)
 
 
-def tracked(position=(0.1, -0.2, 1.5), angles=(30.0, -20.0, 10.0), box=BOX):
+ROTATION_COVARIANCE = np.diag(np.radians([3.0, 4.0, 2.0]) ** 2)
+POSITION_COVARIANCE = np.diag([1e-4, 1e-4, 1e-2])
+
+
+def tracked(position=(0.1, -0.2, 1.5), angles=(30.0, -20.0, 10.0), box=BOX, **fields):
     face = Face(box, 0.8, Square(*box.center, 120.0))
     rotation = rotations.matrix_from_yaw_pitch_roll_deg(angles)
-    return TrackedHead(
-        'h1', Head(face, rotation, None if position is None else np.array(position)), 2.25
-    )
+    known = {'rotation_covariance_rad2': ROTATION_COVARIANCE}
+    if position is not None:
+        known |= {'position_m': np.array(position), 'position_covariance_m2': POSITION_COVARIANCE}
+    return TrackedHead('h1', Head(face, rotation, **(known | fields)), 2.25)
 
 
-def head_pose(head, error=(3.0, 4.0, 2.0)):
-    return messages.head_pose_array([head], HEADER, SIZE, error).heads[0]
+def head_pose(head):
+    return messages.head_pose_array([head], HEADER, SIZE).heads[0]
 
 
 def xyzw(quaternion):
@@ -65,7 +71,7 @@ def test_somebody_who_looks_into_the_camera_has_x_against_the_cameras_axis():
 
 
 def test_id_age_score_and_header_are_passed_on():
-    array = messages.head_pose_array([tracked()], HEADER, SIZE, None)
+    array = messages.head_pose_array([tracked()], HEADER, SIZE)
     (head,) = array.heads
     assert array.header == HEADER and head.id == 'h1'
     assert head.confidence == pytest.approx(0.8)
@@ -93,6 +99,7 @@ def test_unknown_position_is_nan_marked_and_in_no_transform():
     p = head.pose.pose.position
     assert not head.position_valid and np.isnan([p.x, p.y, p.z]).all()
     assert head.pose.covariance[0] == -1.0
+    assert head.distance_source == HeadPose.DISTANCE_UNKNOWN
     assert messages.transforms([unknown], HEADER) == []
     assert marker_array([unknown], HEADER, 0.1).markers == []
     assert np.isfinite(xyzw(messages.pose_array([unknown], HEADER).poses[0].orientation)).all()
@@ -105,13 +112,17 @@ def test_known_position_is_metres_with_a_positive_definite_covariance():
     covariance = np.reshape(head.pose.covariance, (6, 6))
     np.testing.assert_allclose(covariance, covariance.T)
     assert (np.linalg.eigvalsh(covariance) > 0).all()
-    np.testing.assert_allclose(
-        np.diag(covariance)[3:], np.radians([3.0, 4.0, 2.0]) ** 2, rtol=1e-12
-    )
+    np.testing.assert_allclose(covariance[:3, :3], POSITION_COVARIANCE)
+    np.testing.assert_allclose(covariance[3:, 3:], ROTATION_COVARIANCE)
+    assert head.distance_source == HeadPose.DISTANCE_FROM_SIZE
+    measured = head_pose(tracked(distance_from_depth=True))
+    assert measured.distance_source == HeadPose.DISTANCE_FROM_DEPTH
 
 
 def test_unmeasured_rotation_error_is_marked_in_its_block_only():
-    covariance = np.reshape(head_pose(tracked(), error=None).pose.covariance, (6, 6))
+    covariance = np.reshape(
+        head_pose(tracked(rotation_covariance_rad2=None)).pose.covariance, (6, 6)
+    )
     assert covariance[3, 3] == -1.0 and covariance[0, 0] > 0
 
 
@@ -135,6 +146,11 @@ def test_the_gaze_marker_points_where_the_nose_points():
     assert all(0 < seconds < 2 for seconds in lifetimes)
 
 
+def seen(*heads):
+    image = np.zeros((480, 640, 3), np.uint8)
+    return outputs.Seen(HEADER, image, None, 0, '/image', heads, [t.id for t in heads])
+
+
 class FakeNode:
     """Makes publishers that count; ``heard`` names the topics with a subscriber."""
 
@@ -146,6 +162,9 @@ class FakeNode:
 
     def get_logger(self):
         return SimpleNamespace(warning=self.warnings.append)
+
+    def get_clock(self):
+        return None
 
     def create_lifecycle_publisher(self, kind, topic, qos):
         self.publishers.append(FakePublisher(self, topic))
@@ -180,6 +199,8 @@ def made(monkeypatch):
 
         monkeypatch.setattr(owner, name, make)
 
+    spy(attention, 'attention_array', 'attention')
+    spy(attention, 'marker_array', 'attention_markers')
     spy(messages, 'head_pose_array', 'head_poses')
     spy(messages, 'pose_array', 'poses')
     spy(messages, 'transforms', '/tf')
@@ -188,18 +209,22 @@ def made(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize('topic', ['head_poses', 'poses', 'markers', 'debug_image', '/tf', None])
+@pytest.mark.parametrize(
+    'topic',
+    [
+        *('head_poses', 'poses', 'markers', 'debug_image', '/tf'),
+        *('attention', 'attention_markers', None),
+    ],
+)
 def test_only_what_somebody_listens_to_is_made(made, topic):
     if topic == '/tf' and outputs.TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
     node = FakeNode()
-    out = outputs.Outputs(node)
-    settings = HeadPoseSettings()
-    assert not out.wanted(settings)
+    out = outputs.Outputs(node, HeadPoseSettings())
+    assert not out.wanted()
     node.heard = {topic}
-    assert out.wanted(settings) == (topic is not None)
-    image = np.zeros((480, 640, 3), np.uint8)
-    out.publish([tracked()], image, HEADER, None, None, settings)
+    assert out.wanted() == (topic is not None)
+    out.publish(seen(tracked()))
     assert made == node.published == [topic] * (topic is not None)
 
 
@@ -207,24 +232,25 @@ def test_nothing_to_transform_publishes_nothing_on_tf():
     if outputs.TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
     node = FakeNode()
-    out = outputs.Outputs(node)
+    out = outputs.Outputs(node, HeadPoseSettings())
     node.heard = {'/tf', 'head_poses'}
-    image = np.zeros((480, 640, 3), np.uint8)
     for heads in ([], [tracked(position=None)]):
-        out.publish(heads, image, HEADER, None, None, HeadPoseSettings())
+        out.publish(seen(*heads))
     assert node.published == ['head_poses'] * 2
 
 
 def test_listeners_of_tf_do_not_count_when_it_is_switched_off():
     node = FakeNode()
-    out = outputs.Outputs(node)
+    out = outputs.Outputs(node, HeadPoseSettings(publish_tf=False))
     node.heard = {'/tf'}
-    assert not out.wanted(HeadPoseSettings(publish_tf=False))
+    assert not out.wanted()
+    out.adapt(HeadPoseSettings())
+    assert out.wanted() == (outputs.TFMessage is not None)
 
 
 def test_all_publishers_are_taken_away():
     node = FakeNode()
-    outputs.Outputs(node).destroy()
+    outputs.Outputs(node, HeadPoseSettings(image_topics=['a', 'b'])).destroy()
     assert node.publishers == []
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from fsanet_ros.ros.camera_info import Calibration
+from fsanet_ros.ros.camera_info import (
+    Calibration,
+    camera_from_info,
+    is_rectified_topic,
+    rectified_camera_from_info,
+)
 from fsanet_ros.ros.companions import (
     Companions,
     NewestCompanions,
@@ -105,11 +110,13 @@ class CameraInput:
         return images, camera_infos, depths
 
     def _make_companions(self) -> Companions:
+        rectified = is_rectified_topic(self.topic)
+        calibration = Calibration(rectified_camera_from_info if rectified else camera_from_info)
         if not self._settings.deterministic:
-            return NewestCompanions(Calibration())
+            return NewestCompanions(calibration)
         infos, depths = self._camera_infos, self._depths
         return SynchronizedCompanions(
-            Calibration(),
+            calibration,
             lambda: infos.count_publishers() > 0,
             lambda: depths is not None and depths.count_publishers() > 0,
         )
