@@ -17,7 +17,7 @@ from fsanet_ros.ros import attention, messages, outputs
 from fsanet_ros.ros.camera_info import Calibration, camera_from_info
 from fsanet_ros.ros.markers import marker_array
 from fsanet_ros.ros.settings import HeadPoseSettings
-from fsanet_ros.ros.statistics import Statistics
+from fsanet_ros.ros.statistics import UNREADABLE, Statistics
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 
@@ -315,13 +315,14 @@ def test_statistics_count_by_period_and_drops_since_the_start():
     for latency_s in (0.01, 0.02, 0.06):
         statistics.count_received()
         statistics.count_processed(2, latency_s)
-    statistics.dropped['unreadable image'] += 1
-    assert statistics.dropped_lately == 1
+    statistics.dropped[UNREADABLE] += 1
+    statistics.dropped['out of order'] += 1
+    assert statistics.failed_lately == 1
     values = statistics.take(2.0)
     assert values['input rate (Hz)'] == values['processing rate (Hz)'] == '1.5'
     assert (values['latency median (ms)'], values['latency worst (ms)']) == ('20.0', '60.0')
     assert values['faces'] == '2'
-    assert values['dropped'] == values['dropped: unreadable image'] == '1'
-    assert statistics.dropped_lately == 0
+    assert (values['dropped'], values['dropped: unreadable image']) == ('2', '1')
+    assert statistics.failed_lately == 0
     assert statistics.take(1.0)['input rate (Hz)'] == '0.0'
     assert statistics.ever_received and statistics.dropped['unreadable image'] == 1

