@@ -171,15 +171,17 @@ def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> Flo
         return np.zeros((0, 3))
     turned = _OUTER_M @ rotations.transpose(0, 2, 1)
     marked = sight.marked
-    a_points, b_points = _point_equations(sight.points, rotations[marked])
     guess = np.full((len(rotations), 3), np.nan)
-    guess[marked] = _solved(a_points, b_points)
+    if marked:
+        a_points, b_points = _point_equations(sight.points, rotations[marked])
+        guess[marked] = _solved(a_points, b_points)
     lost = ~_ahead(guess, sight)
     if lost.any():
         guess[lost] = _guess(sight, turned)[lost]
     a, b = _square_equations(sight.squares, turned, guess, camera)
-    a[marked] += a_points
-    b[marked] += b_points
+    if marked:
+        a[marked] += a_points
+        b[marked] += b_points
     position = _solved(a, b)
     position[~_ahead(position, sight)] = np.nan
     return position
