@@ -70,7 +70,7 @@ def test_head_is_found_from_its_square_alone(name, position, pose):
     found = sellion_position_m(face, rotation, CAMERAS[name])
     axis = position / np.linalg.norm(position)
     off = found - position
-    assert abs(off @ axis) < 0.01 * np.linalg.norm(position)
+    assert abs(off @ axis) < 0.015 * np.linalg.norm(position)
     assert np.linalg.norm(off - (off @ axis) * axis) < 0.005
 
 

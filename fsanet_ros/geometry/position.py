@@ -170,20 +170,39 @@ def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> Flo
     if not len(rotations):
         return np.zeros((0, 3))
     turned = _OUTER_M @ rotations.transpose(0, 2, 1)
-    guess = _guess(sight, turned)
+    marked = sight.marked
+    guess = np.full((len(rotations), 3), np.nan)
+    if marked:
+        a_points, b_points = _point_equations(sight.points, rotations[marked])
+        guess[marked] = _solved(a_points, b_points)
+    lost = ~_ahead(guess, sight)
+    if lost.any():
+        guess[lost] = _guess(sight, turned)[lost]
     a, b = _square_equations(sight.squares, turned, guess, camera)
-    if sight.marked:
-        a_points, b_points = _point_equations(sight.points, rotations[sight.marked])
-        a[sight.marked] += a_points
-        b[sight.marked] += b_points
-    position = np.asarray(np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0], np.float64)
-    distance = np.einsum('ij,ij->i', position, sight.to_ray[:, :, 2])
-    position[~(distance > _NEAR_M)] = np.nan
+    if marked:
+        a[marked] += a_points
+        b[marked] += b_points
+    position = _solved(a, b)
+    position[~_ahead(position, sight)] = np.nan
     return position
 
 
+def _ahead(position: FloatArray, sight: _Sight) -> NDArray[np.bool_]:
+    ahead: NDArray[np.bool_] = np.einsum('ij,ij->i', position, sight.to_ray[:, :, 2]) > _NEAR_M
+    return ahead
+
+
+def _solved(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.solve(a + _REGULAR, b[:, :, None])[:, :, 0], np.float64)
+
+
 def _guess(sight: _Sight, turned: FloatArray) -> FloatArray:
-    """Return about where the sellions are, float64 [n, 3], for a camera that points at each."""
+    """
+    Return about where the sellions are, float64 [n, 3], for a camera that points at each.
+
+    After the equations of the square are solved, 0.1 % of the distance is left at 1 m and 1 % at
+    0.4 m in the corner of a wide picture, much less than the size of a box tells.
+    """
     x_y_z = turned @ sight.to_ray
     in_crop, depth = x_y_z[:, :, :2], x_y_z[:, :, 2:]
     low, high = in_crop.min(axis=1), in_crop.max(axis=1)
