@@ -8,7 +8,6 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
 from fsanet_ros.fsanet.crops import cut_crops
@@ -17,8 +16,7 @@ from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.position import position_covariance_m2, sellion_position_m
-from fsanet_ros.geometry.rotations import rotation_to_ray
+from fsanet_ros.geometry.position import poses_in_camera, position_covariance_m2
 from fsanet_ros.types import Face, FloatArray, Head, Image
 
 
@@ -152,32 +150,29 @@ def _heads(
     :param rotations: float64 [n, 3, 3], what the crops show: against the rays to the faces
     :param covariances_rad2: float64 [n, 3, 3], about the axes of the rays' frames
     """
-    positions: list[FloatArray | None] = [None] * len(faces)
-    has_ray: NDArray[np.bool_] = np.ones(len(faces), np.bool_)
-    if camera is not None and faces:
-        centers = [(face.square.center_x, face.square.center_y) for face in faces]
-        to_rays = rotation_to_ray(camera.rays(centers))
+    if camera is None:
+        positions = np.full((len(faces), 3), np.nan)
+        has_ray = np.ones(len(faces), np.bool_)
+    else:
+        turned, positions = poses_in_camera(rotations, faces, camera)
         # Where no ray leads to a face, what the crop shows is all that is known: how far that is
         # from the rotation against the axis, nobody can say.
-        has_ray = np.asarray(np.isfinite(to_rays).all(axis=(1, 2)))
-        to_rays[~has_ray] = np.eye(3)
-        rotations = to_rays @ rotations
+        has_ray = np.asarray(np.isfinite(turned).all(axis=(1, 2)))
         if covariances_rad2 is not None:
+            to_rays = turned @ rotations.transpose(0, 2, 1)
             covariances_rad2 = to_rays @ covariances_rad2 @ to_rays.transpose(0, 2, 1)
-        positions = [
-            sellion_position_m(face, rotation, camera) if known else None
-            for face, rotation, known in zip(faces, rotations, has_ray, strict=True)
-        ]
+        rotations = np.where(has_ray[:, None, None], turned, rotations)
+    has_position = np.isfinite(positions).all(axis=1)
     of_rotations = repeat(None) if covariances_rad2 is None else covariances_rad2
     return [
         Head(
             face,
             rotation,
-            position,
+            position if placed else None,
             rotation_covariance_rad2=covariance if known else None,
-            position_covariance_m2=None if position is None else position_covariance_m2(position),
+            position_covariance_m2=position_covariance_m2(position) if placed else None,
         )
-        for face, rotation, position, covariance, known in zip(
-            faces, rotations, positions, of_rotations, has_ray, strict=False
+        for face, rotation, position, covariance, known, placed in zip(
+            faces, rotations, positions, of_rotations, has_ray, has_position, strict=False
         )
     ]
