@@ -78,7 +78,7 @@ def detector():
 def test_the_true_rotations_of_the_clip_are_within_the_covariance(clip, network, detector, mirror):
     estimator = HeadPoseEstimator(detector, runtime=network, mirror=mirror)
     ratios, distances = [], []
-    for image, truth in clip[::2]:
+    for image, truth in clip[::3]:
         for head in estimator.estimate(image, truth.camera):
             if np.hypot(*np.subtract(head.face.box.center, _center(truth.square))) > 50:
                 continue
@@ -86,9 +86,9 @@ def test_the_true_rotations_of_the_clip_are_within_the_covariance(clip, network,
             error = Rotation.from_matrix(truth.rotation @ head.rotation_optical.T).as_rotvec()
             ratios.append(error / np.sqrt(np.diag(covariance)))
             distances.append(error @ np.linalg.solve(covariance, error))
-    assert len(ratios) > 200
+    assert len(ratios) > 130
     within_1, within_2 = shares_within(np.array(ratios), np.ones(3))
-    # Two heads are no sample of people: measured are 57 to 93 and 92 to 100 %.
+    # Two heads are no sample of people: measured are 63 to 88 and 96 to 100 %.
     assert (within_1 > 0.5).all() and (within_2 > 0.87).all()
     # Neither is a covariance of any use that is far too large: 3 is what is expected.
     assert 1.0 < np.mean(distances) < 4.0
