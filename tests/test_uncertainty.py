@@ -20,6 +20,7 @@ from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
 from fsanet_ros.fsanet.uncertainty import (
     MIRRORED_PASS_FEATURES,
+    NOTHING_KNOWN_DEG,
     SINGLE_PASS_FEATURES,
     RotationErrorModel,
     features,
@@ -174,7 +175,7 @@ def test_no_face_makes_it_absurd(model, angles_deg, score, side, half_turn):
         known = features(rotation, half_turns, np.array([score]), np.array([side]))
         found = model.sigma_deg(known)
         assert found.shape == (1, 3)
-        assert (found > 0.3).all() and (found < 150).all()
+        assert (found > 0.3).all() and (found <= NOTHING_KNOWN_DEG).all()
 
 
 # ---- from the crop to the camera
@@ -321,6 +322,12 @@ def test_added_variances_come_on_top_of_what_is_known():
     assert np.abs(found - variances).max() < 1.5
     enough = fit_added_variances(known, rng.standard_normal((20000, 3)), part)
     assert (np.array(enough) == 0).all()
+
+
+def test_uniform_rotations_vary_by_the_largest_sigma():
+    quaternions = np.random.default_rng(7).standard_normal((200000, 4))
+    vectors = Rotation.from_quat(quaternions).as_rotvec()
+    assert np.degrees(vectors.std(axis=0)) == pytest.approx(NOTHING_KNOWN_DEG, rel=0.01)
 
 
 def test_too_few_cases_are_refused():
