@@ -20,6 +20,7 @@ from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
 from fsanet_ros.fsanet.uncertainty import (
     MIRRORED_PASS_FEATURES,
+    NOTHING_KNOWN_DEG,
     SINGLE_PASS_FEATURES,
     RotationErrorModel,
     features,
@@ -78,7 +79,7 @@ def detector():
 def test_the_true_rotations_of_the_clip_are_within_the_covariance(clip, network, detector, mirror):
     estimator = HeadPoseEstimator(detector, runtime=network, mirror=mirror)
     ratios, distances = [], []
-    for image, truth in clip[::2]:
+    for image, truth in clip[::3]:
         for head in estimator.estimate(image, truth.camera):
             if np.hypot(*np.subtract(head.face.box.center, _center(truth.square))) > 50:
                 continue
@@ -86,9 +87,9 @@ def test_the_true_rotations_of_the_clip_are_within_the_covariance(clip, network,
             error = Rotation.from_matrix(truth.rotation @ head.rotation_optical.T).as_rotvec()
             ratios.append(error / np.sqrt(np.diag(covariance)))
             distances.append(error @ np.linalg.solve(covariance, error))
-    assert len(ratios) > 200
+    assert len(ratios) > 130
     within_1, within_2 = shares_within(np.array(ratios), np.ones(3))
-    # Two heads are no sample of people: measured are 57 to 93 and 92 to 100 %.
+    # Two heads are no sample of people: measured are 63 to 88 and 96 to 100 %.
     assert (within_1 > 0.5).all() and (within_2 > 0.87).all()
     # Neither is a covariance of any use that is far too large: 3 is what is expected.
     assert 1.0 < np.mean(distances) < 4.0
@@ -174,7 +175,7 @@ def test_no_face_makes_it_absurd(model, angles_deg, score, side, half_turn):
         known = features(rotation, half_turns, np.array([score]), np.array([side]))
         found = model.sigma_deg(known)
         assert found.shape == (1, 3)
-        assert (found > 0.3).all() and (found < 150).all()
+        assert (found > 0.3).all() and (found <= NOTHING_KNOWN_DEG).all()
 
 
 # ---- from the crop to the camera
@@ -321,6 +322,12 @@ def test_added_variances_come_on_top_of_what_is_known():
     assert np.abs(found - variances).max() < 1.5
     enough = fit_added_variances(known, rng.standard_normal((20000, 3)), part)
     assert (np.array(enough) == 0).all()
+
+
+def test_uniform_rotations_vary_by_the_largest_sigma():
+    quaternions = np.random.default_rng(7).standard_normal((200000, 4))
+    vectors = Rotation.from_quat(quaternions).as_rotvec()
+    assert np.degrees(vectors.std(axis=0)) == pytest.approx(NOTHING_KNOWN_DEG, rel=0.01)
 
 
 def test_too_few_cases_are_refused():

@@ -7,11 +7,12 @@ network is from the labels that it learned, and how far these are from the truth
 network learned as well. The standard deviation of the first is log-linear in some features, the
 variance of the second linear in those of the pose; the coefficients belong to the weights and are
 fitted by tools.fit_uncertainty (docs/uncertainty.md). Every feature grows as things get worse and
-is clipped to what was seen in the fit, so that no face makes the model say something absurd.
+is limited, and so is the result, so that no face makes the model say something absurd.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,10 @@ LABEL_FEATURES = ('one', 'turned', 'nodded')
 #: What is known after a single pass; after two also how far they are from their middle.
 SINGLE_PASS_FEATURES = (*LABEL_FEATURES, 'tilted', 'enlargement', 'doubt')
 MIRRORED_PASS_FEATURES = (*SINGLE_PASS_FEATURES, 'half_turn_x', 'half_turn_y', 'half_turn_z')
+
+#: Standard deviation about each axis of rotations drawn uniformly (their mean square angle is
+#: pi^2 / 3 + 2): more than that says nothing.
+NOTHING_KNOWN_DEG = math.degrees(math.sqrt((math.pi**2 / 3.0 + 2.0) / 3.0))
 
 _MAX_ENLARGEMENT = 2.0
 _DOUBT = (0.02, 0.4)
@@ -71,8 +76,8 @@ class RotationErrorModel:
         :param known: what ``features`` returns, of a single or of a mirrored pass
         """
         of_labels = known[:, : len(LABEL_FEATURES)] @ np.transpose(self.labels)
-        sigma: FloatArray = np.sqrt(self.sigma_from_labels_deg(known) ** 2 + of_labels)
-        return sigma
+        sigma = np.sqrt(self.sigma_from_labels_deg(known) ** 2 + of_labels)
+        return np.minimum(sigma, NOTHING_KNOWN_DEG)
 
     def sigma_from_labels_deg(self, known: FloatArray) -> FloatArray:
         """Return the part of it that is the network's against labels like its own."""
