@@ -169,8 +169,8 @@ def _heads(
             face,
             rotation,
             position if placed else None,
-            rotation_covariance_rad2=covariance if known else None,
-            position_covariance_m2=position_covariance_m2(position) if placed else None,
+            covariance if known else None,
+            position_covariance_m2(position, face.square.side) if placed else None,
         )
         for face, rotation, position, covariance, known, placed in zip(
             faces, rotations, positions, of_rotations, has_ray, has_position, strict=False

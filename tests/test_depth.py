@@ -144,7 +144,8 @@ def test_distance_becomes_surer_and_direction_stays():
     before = head()
     after = with_depth(before, ellipsoid_depth(), CAMERA)
     ray = POSITION / np.linalg.norm(POSITION)
-    guessed, measured = position_covariance_m2(POSITION), after.position_covariance_m2
+    guessed = position_covariance_m2(POSITION, before.face.square.side)
+    measured = after.position_covariance_m2
     assert np.sqrt(ray @ measured @ ray) < 0.1 * np.sqrt(ray @ guessed @ ray)
     aside = np.cross(ray, [0.0, 1.0, 0.0])
     assert aside @ measured @ aside == pytest.approx(aside @ guessed @ aside, rel=0.05)

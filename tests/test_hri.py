@@ -1,8 +1,8 @@
 """Faces as REP-155 has them: what listeners like libhri expect comes, and ends when it should."""
 
-import dataclasses
 import importlib
 import os
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -19,24 +19,22 @@ from head_pose_rig import FRAME, Rig, face_picture, ros_arguments
 from hri_overlay import hri_msgs_importable
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data, qos_profile_system_default
 from ros_helpers import ROOT, NodeProcess, until
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from std_srvs.srv import SetBool
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.ros import hri
-from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 
 pytestmark = pytest.mark.ros
-needs_parameter = pytest.mark.skipif(
-    'hri' not in [field.name for field in dataclasses.fields(HeadPoseSettings)],
-    reason='the node has no parameter hri',
-)
 
 TRACKED = '/humans/faces/tracked'
 FACE = face_picture()
@@ -384,12 +382,30 @@ def test_without_hri_msgs_it_says_what_to_install(monkeypatch):
 
 
 def start(environment, **parameters):
-    arguments = ros_arguments(hri=True, **parameters)
+    arguments = ros_arguments(hri=True, announce_s=0.0, **parameters)
     return NodeProcess(['-m', 'fsanet_ros.ros.node', *arguments], environment)
 
 
-@needs_parameter
-def test_a_face_in_front_of_the_node_reaches_the_listener_and_leaves_it(environment, make):
+def deactivate(rig, node):
+    request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
+    rig.call(ChangeState, 'change_state', request)
+
+
+def disable(rig, node):
+    rig.call(SetBool, 'enable', SetBool.Request(data=False))
+
+
+def switch_off(rig, node):
+    parameters = [Parameter('hri', value=False).to_parameter_msg()]
+    rig.call(SetParameters, 'set_parameters', SetParameters.Request(parameters=parameters))
+
+
+def interrupt(rig, node):
+    node.send(signal.SIGINT)
+
+
+@pytest.mark.parametrize('end', [deactivate, disable, switch_off, interrupt])
+def test_a_face_in_front_of_the_node_reaches_the_listener_and_leaves_it(environment, make, end):
     with start(environment) as node, Rig() as rig:
         listener = make(Listener)
 
@@ -406,13 +422,11 @@ def test_a_face_in_front_of_the_node_reaches_the_listener_and_leaves_it(environm
         roi = listener.received[face_id]['roi'][-1]
         assert roi.header.frame_id == FRAME
         assert 0.2 < roi.xmin < 0.5 < roi.xmax < 0.8 and 0.1 < roi.ymin < roi.ymax < 0.7
-        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
-        rig.call(ChangeState, 'change_state', request)
+        end(rig, node)
         assert until(lambda: not listener.ids, step=listener.step)
         assert 'Traceback' not in node.output
 
 
-@needs_parameter
 def test_the_node_works_without_hri_msgs_and_says_once_that_it_is_missing(tmp_path):
     # Hides an installed one too.
     (tmp_path / 'hri_msgs.py').write_text('raise ImportError')

@@ -101,7 +101,7 @@ def test_heads_beside_and_behind_a_wide_fisheye_are_found(angle, side, distance,
     # The middle of the face square is not the sellion: some degrees when near.
     assert geodesic_deg(turned, rotation) < 30.0 * 0.2 / distance
     found = sellion_position_m(face, rotation, FISHEYE_220)
-    assert np.linalg.norm(found - position) < 0.015 * distance
+    assert np.linalg.norm(found - position) < 0.025 * distance
 
 
 def test_frontal_heads_beside_the_camera_face_it():
@@ -245,9 +245,9 @@ def test_position_is_unknown_where_the_landmarks_contradict_the_rotation():
     assert found is None or np.isfinite(found).all()
 
 
-@given(positions)
-def test_distance_is_less_sure_than_direction(position):
-    covariance = position_covariance_m2(position)
+@given(positions, st.floats(30.0, 1000.0))
+def test_distance_is_less_sure_than_direction(position, square_side_px):
+    covariance = position_covariance_m2(position, square_side_px)
     values, vectors = np.linalg.eigh(covariance)
     assert (values > 0).all()
     assert np.allclose(covariance, covariance.T)

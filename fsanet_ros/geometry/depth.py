@@ -75,7 +75,7 @@ def with_depth(head: Head, depth: DepthImage, camera: CameraModel) -> Head:
         return head
     sideways = head.position_covariance_m2
     if sideways is None:
-        sideways = position_covariance_m2(position)
+        sideways = position_covariance_m2(position, head.face.square.side)
     return dataclasses.replace(
         head,
         position_m=position,

@@ -26,10 +26,13 @@ from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face
 
 FloatArray = NDArray[np.float64]
-# Standard deviations. Detectors' boxes vary by 12 % in size and by 0.04 of the face square (about
-# 0.2 m) in place (detection/face_square.py), adult heads by some 4 % in size.
-DISTANCE_SIGMA_SHARE = 0.13
-LATERAL_SIGMA_M = 0.01
+# Standard deviations, of rendered heads of known place found by the detectors (tools/
+# fit_uncertainty.py, docs/uncertainty.md). Across the ray a part of the head's own, and a part of
+# the picture's: so many pixels, at the face, whose square is about 0.2 m wide.
+DISTANCE_SIGMA_SHARE = 0.10
+LATERAL_SIGMA_M = 0.0055
+LATERAL_SIGMA_PX = 1.25
+_SQUARE_M = 0.2
 
 _NEAR_M = 0.05  # nearer, nothing is in front of the camera
 
@@ -112,20 +115,21 @@ def poses_in_camera(
     return rotations, _positions(sight, rotations, camera)
 
 
-def position_covariance_m2(position_m: FloatArray) -> FloatArray:
+def position_covariance_m2(position_m: FloatArray, square_side_px: float) -> FloatArray:
     """
     Return how uncertain a position is, as a covariance in the optical frame.
 
-    Along the ray the distance is as uncertain as the box's size and the head's own (12 % and
-    4 %); across it the error is that of the box's centre.
+    Along the ray the distance is as uncertain as the box's size and the head's own; across it the
+    error is that of the box's centre.
 
     :param position_m: float64 [3]
+    :param square_side_px: side of the face square that it comes from, in pixels
     :returns: float64 [3, 3], square metres
     """
-    distance = float(np.linalg.norm(position_m))
-    along = DISTANCE_SIGMA_SHARE * distance
+    along = (DISTANCE_SIGMA_SHARE * float(np.linalg.norm(position_m))) ** 2
+    across = LATERAL_SIGMA_M**2 + (LATERAL_SIGMA_PX * _SQUARE_M / square_side_px) ** 2
     to_ray = rotation_to_ray(position_m)
-    return to_ray @ np.diag([LATERAL_SIGMA_M**2, LATERAL_SIGMA_M**2, along**2]) @ to_ray.T
+    return to_ray @ np.diag([across, across, along]) @ to_ray.T
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,7 @@ def position_cases(
         position = sellion_position_m(face, rotation, known.camera)
         if position is not None:
             to_ray = rotation_to_ray(position)
-            covariance = to_ray.T @ position_covariance_m2(position) @ to_ray
+            covariance = to_ray.T @ position_covariance_m2(position, face.square.side) @ to_ray
             error = to_ray.T @ (known.position_m - position)
             rows.append([*error, *np.sqrt(np.diag(covariance)), np.linalg.norm(position)])
     table = np.array(rows)
