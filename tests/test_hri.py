@@ -404,7 +404,11 @@ def interrupt(rig, node):
     node.send(signal.SIGINT)
 
 
-@pytest.mark.parametrize('end', [deactivate, disable, switch_off, interrupt])
+def fall_silent(rig, node):
+    rig.close_camera()
+
+
+@pytest.mark.parametrize('end', [deactivate, disable, switch_off, interrupt, fall_silent])
 def test_a_face_in_front_of_the_node_reaches_the_listener_and_leaves_it(environment, make, end):
     with start(environment) as node, Rig() as rig:
         listener = make(Listener)

@@ -314,7 +314,7 @@ def test_publish_tf_can_be_switched_live(calibrated):
         ('image_topics', ['other'], 'deactivate and clean up the node first'),
         ('weights', '/nowhere.onnx', 'deactivate and clean up the node first'),
         ('deterministic', True, 'deactivate and clean up the node first'),
-        ('smoothing', 'much', 'off, light, strong'),
+        ('smoothing', 'much', 'none, light, strong'),
         ('score_threshold', 1.5, 'score_threshold'),
         ('score_threshold', float('nan'), 'score_threshold'),
         ('score_threshold', 'much', 'type'),

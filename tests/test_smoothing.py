@@ -23,7 +23,7 @@ from fsanet_ros.tracking.smoothing import RESET_S, SMOOTHINGS, make_smoother
 from fsanet_ros.types import Box, Face, Head, Square
 
 FACE = Face(Box(0, 0, 9, 9), 0.9, Square(0, 0, 9))
-FILTERS = [name for name in SMOOTHINGS if name != 'off']
+FILTERS = [name for name in SMOOTHINGS if name != 'none']
 RATE_HZ = 30
 
 
@@ -210,7 +210,7 @@ def test_the_same_images_give_the_same_heads(smoothing):
 
 def test_off_gives_the_head_back_itself():
     head = Head(FACE, np.eye(3))
-    assert make_smoother('off').smooth(head, 0.0) is head
+    assert make_smoother('none').smooth(head, 0.0) is head
 
 
 @pytest.mark.parametrize('smoothing', FILTERS)

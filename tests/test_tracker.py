@@ -26,7 +26,7 @@ def ids(tracked):
 
 def at_once(**options):
     """Return a tracker that announces at once and leaves poses as they are."""
-    return HeadTracker(announce_s=0.0, smoothing='off', **options)
+    return HeadTracker(announce_s=0.0, smoothing='none', **options)
 
 
 def test_one_head_that_jitters_keeps_its_id():
@@ -209,7 +209,7 @@ def test_a_prefix_that_no_topic_can_have_is_refused(prefix):
 
 
 def test_a_smoothing_that_does_not_exist_is_refused_and_changes_nothing():
-    with pytest.raises(ValueError, match='off, light, strong'):
+    with pytest.raises(ValueError, match='none, light, strong'):
         HeadTracker(smoothing='much')
     tracker = HeadTracker(smoothing='strong')
     with pytest.raises(ValueError, match='much'):
@@ -220,13 +220,13 @@ def test_a_smoothing_that_does_not_exist_is_refused_and_changes_nothing():
 def test_smoothing_may_change_at_any_time_and_ids_do_not_depend_on_it():
     tracker, rng = at_once(), np.random.default_rng(2)
     for frame in range(40):
-        tracker.smoothing = ('off', 'light', 'strong')[frame // 10 % 3]
+        tracker.smoothing = ('none', 'light', 'strong')[frame // 10 % 3]
         given_head = head(300, 200, rotation=matrix_from_yaw_pitch_roll_deg(rng.normal(0, 5, 3)))
         (found,) = tracker.update([given_head], frame / RATE_HZ)
         assert found.id == 'h1'
         assert found.head.face is given_head.face
         smoothed = not np.array_equal(found.head.rotation_optical, given_head.rotation_optical)
-        assert smoothed == (frame % 10 > 0 and tracker.smoothing != 'off')
+        assert smoothed == (frame % 10 > 0 and tracker.smoothing != 'none')
 
 
 def test_sixteen_heads_cost_well_below_a_millisecond_or_two_on_a_busy_machine():

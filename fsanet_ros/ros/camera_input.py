@@ -137,6 +137,11 @@ class CameraInput:
         return self._tracker.ids
 
     @property
+    def silent_s(self) -> float:
+        """How long no image has come, in seconds of real time."""
+        return time.monotonic() - self._since_s
+
+    @property
     def waiting_ns(self) -> int:
         """The stamp of the image that waits, 0 without one."""
         return 0 if self._message is None else nanoseconds(self._message.header.stamp)
@@ -187,7 +192,7 @@ class CameraInput:
 
     def problem(self) -> str:
         """Return what keeps this camera from its full output, empty if nothing does."""
-        if time.monotonic() - self._since_s > PATIENCE_S:
+        if self.silent_s > PATIENCE_S:
             return self._images.silence()
         if self.statistics.failed_lately:
             return f'{self.topic}: images are dropped, see the log for the reason'

@@ -130,6 +130,11 @@ class Outputs:
         if self.hri is not None:
             self.hri.clear()
 
+    def forget(self, camera_topic: str) -> None:
+        """Say that nobody is seen by a camera that has fallen silent."""
+        if self.hri is not None:
+            self.hri.forget(camera_topic)
+
     def destroy(self) -> None:
         """Take the publishers away."""
         for publisher in (*self._per_image, self.tf):

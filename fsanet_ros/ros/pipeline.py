@@ -16,6 +16,9 @@ from fsanet_ros.ros.statistics import diagnostic_status
 from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.tracking.tracker import HeadTracker
 
+# A camera that is silent for longer has nobody in view any more, as far as listeners go.
+SILENT_S = 1.0
+
 
 class Pipeline:
     """
@@ -88,6 +91,8 @@ class Pipeline:
         """Follow what publishers offer and say what is missing; to be called now and then."""
         for camera in self._cameras:
             camera.refresh()
+            if camera.silent_s > max(self._settings.keep_s, SILENT_S):
+                self._outputs.forget(camera.topic)
         for problem in self._problems():
             self._warnings.warn(problem)
         self._process()  # what has waited long enough for its camera_info

@@ -27,8 +27,8 @@ from fsanet_ros.tracking.kalman import Step, Uncertainty
 from fsanet_ros.tracking.quaternions import Quaternion, Vector
 from fsanet_ros.types import FloatArray, Head
 
-#: Names for make_smoother.
-SMOOTHINGS = ('off', 'light', 'strong')
+#: Names for make_smoother. Not off: YAML reads that as false.
+SMOOTHINGS = ('none', 'light', 'strong')
 #: After a longer gap there is nothing to be smoothed, in seconds.
 RESET_S = 0.5
 _KEEPS_S = 0.3
@@ -85,7 +85,7 @@ STRENGTHS = {
 
 def make_smoother(smoothing: str) -> Smoother:
     """Return a new filter for one head; ``smoothing`` is one of SMOOTHINGS."""
-    return NoSmoother() if smoothing == 'off' else PoseSmoother(STRENGTHS[smoothing])
+    return NoSmoother() if smoothing == 'none' else PoseSmoother(STRENGTHS[smoothing])
 
 
 class NoSmoother:

@@ -107,7 +107,7 @@ class HeadTracker:
         self._count = 0
         self._tracks: list[_Track] = []
         self._now_s = -math.inf
-        self._smoothing = 'off'
+        self._smoothing = 'none'
         self.smoothing = smoothing
 
     @property
