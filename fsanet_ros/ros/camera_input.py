@@ -36,11 +36,7 @@ RECORDED = 1000  # images of a recording that may wait
 
 
 class CameraInput:
-    """
-    Subscribes to a camera's topics and keeps the one image that is to be processed next.
-
-    Newer images wait in the middleware, where they replace each other.
-    """
+    """Subscribes to a camera's topics and keeps the one image that is to be processed now."""
 
     def __init__(
         self,
@@ -48,6 +44,7 @@ class CameraInput:
         index: int,
         settings: HeadPoseSettings,
         trackers: dict[str, HeadTracker],
+        has_time: Callable[[], bool],
         arrived: Callable[[], None],
     ) -> None:
         """
@@ -55,6 +52,8 @@ class CameraInput:
 
         :param index: of the camera in ``settings.image_topics``
         :param trackers: by what their ids start with; this camera's is added if it is missing
+        :param has_time: whether an image could be processed at once; until then it stays in the
+            middleware, where a newer one replaces it at no cost
         :param arrived: called when something has come
         """
         self.index = index
@@ -65,6 +64,7 @@ class CameraInput:
         self._tracker.reset()
         self._node = node
         self._settings = settings
+        self._has_time = has_time
         self._arrived = arrived
         self._message: Any = None
         self._last_ns = -1  # the stamp of the image that was tracked last
@@ -77,7 +77,7 @@ class CameraInput:
     def _subscribe(
         self, settings: HeadPoseSettings
     ) -> tuple[MatchingSubscription, MatchingSubscription, MatchingSubscription | None]:
-        gate = Gate(lambda: self._message is None)
+        gate = Gate(lambda: self._message is None and self._has_time())
         recorded = settings.deterministic
         depth = RECORDED if recorded else 1
         topic = settings.image_topics[self.index]

@@ -52,6 +52,7 @@ class Pipeline:
         self._estimation = Estimation(node, self._on_estimates)
         self._outputs = Outputs(node, settings)
         self._cameras: list[CameraInput] = []
+        self._arrival = node.create_guard_condition(self._process)
 
     @property
     def topics(self) -> list[str]:
@@ -62,7 +63,11 @@ class Pipeline:
         """Subscribe to the cameras, if that is not done."""
         if not self._cameras:
             self._cameras = [
-                CameraInput(self._node, index, self._settings, self._trackers, self._process)
+                CameraInput(
+                    *(self._node, index, self._settings, self._trackers),
+                    lambda: not self._estimation.busy,
+                    self._on_arrival,
+                )
                 for index in range(len(self._settings.image_topics))
             ]
 
@@ -79,6 +84,7 @@ class Pipeline:
         self.close()
         self._estimation.destroy()
         self._outputs.destroy()
+        self._node.destroy_guard_condition(self._arrival)
 
     def adapt(self, settings: HeadPoseSettings, estimator: HeadPoseEstimator) -> None:
         """Follow settings that have changed; what is being estimated is not touched."""
@@ -128,6 +134,14 @@ class Pipeline:
             if problem := camera.problem():
                 yield problem
         yield from self._outputs.attention.problems()
+
+    def _on_arrival(self) -> None:
+        if len(self._cameras) == 1:
+            self._process()
+        else:
+            # In the executor's next round, when the images of the others that wait have been
+            # taken as well: one batch, and nobody comes last each time.
+            self._arrival.trigger()
 
     def _process(self) -> None:
         """Start on the images that wait, one of each camera, unless others are under way."""
