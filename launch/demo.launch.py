@@ -8,8 +8,9 @@ For a camera see webcam.launch.py. The arguments of head_pose.launch.py that are
 (hri, autostart, log_level, ...) can be given too.
 """
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -86,7 +87,7 @@ def generate_launch_description() -> LaunchDescription:
                     }
                 ],
                 output='screen',
-                on_exit=Shutdown(reason='the video source has ended'),
+                on_exit=end,
             ),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
@@ -103,3 +104,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
+    """Return the end of all, once: launch_ros fails when it is shut down a second time."""
+    return [] if context.is_shutdown else [Shutdown(reason='the video source has ended')]
