@@ -22,7 +22,7 @@ OUTPUTS = ('head_poses', 'poses', 'markers', 'debug_image', '/tf', '/diagnostics
 
 @pytest.fixture(scope='module')
 def graph():
-    """The node with default parameters; one target of attention is a frame, so that /tf is heard."""
+    """The node as it is by default; a frame is a target of attention, so that /tf is heard."""
     if TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
     with start(attention_targets='[camera, table]') as process, Rig(*OUTPUTS) as rig:
