@@ -1,17 +1,25 @@
 """
-The head pose node of one camera, and RViz if wanted.
+The head pose node of one or several cameras, and RViz if wanted.
 
     ros2 launch fsanet_ros head_pose.launch.py image:=/camera/image_raw rviz:=true
+
+The node is a LifecycleNode of launch_ros: with autostart:=false a launch file that includes this
+one can change its state and handle its transitions; see docs/using_with_ros2.md. A node that
+starts itself is often through before launch hears of it.
 """
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare('fsanet_ros')
+# Arguments that are parameters of the node; what is left empty hides nothing in params_file.
+PARAMETERS = ('image_transport', 'autostart', 'hri', 'deterministic', 'use_sim_time')
+# What RViz shows: absolute names in its file, in the node's namespace there.
+SHOWN = ('debug_image', 'debug_image_0', 'debug_image_1', 'markers', 'attention_markers', 'poses')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -19,20 +27,49 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'image', default_value='image', description='Topic of the images.'
+                'image',
+                default_value='',
+                description='Topic of the images; of several cameras, separated by commas. '
+                'Empty: as params_file says, else image.',
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='',
-                description='Topic of the calibration; empty: camera_info beside the images, '
-                'so /camera/camera_info for /camera/image_raw.',
+                description='Topic of the calibration of one camera; empty: camera_info beside '
+                'the images, so /camera/camera_info for /camera/image_raw.',
+            ),
+            DeclareLaunchArgument(
+                'depth',
+                default_value='',
+                description='Topic of depth images that are aligned with the images; of several '
+                'cameras, separated by commas, with nothing for those without. Empty: as '
+                'params_file says, else none.',
             ),
             DeclareLaunchArgument(
                 'image_transport',
                 default_value='',
                 choices=['', 'raw', 'compressed'],
                 description='raw, or compressed: take images from <image>/compressed; '
-                'empty: as params_file says.',
+                'empty: as params_file says, else raw.',
+            ),
+            DeclareLaunchArgument(
+                'hri',
+                default_value='',
+                choices=['', 'true', 'false'],
+                description='Publish faces for ROS4HRI (REP-155) under /humans; '
+                'empty: as params_file says, else false.',
+            ),
+            DeclareLaunchArgument(
+                'deterministic',
+                default_value='',
+                choices=['', 'true', 'false'],
+                description='For recordings: process every image, the same way each time; '
+                'empty: as params_file says, else false.',
+            ),
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=PathJoinSubstitution([SHARE, 'config', 'head_pose.yaml']),
+                description='Parameters of the node; a copy of the default is a good start.',
             ),
             DeclareLaunchArgument(
                 'namespace',
@@ -40,9 +77,11 @@ def generate_launch_description() -> LaunchDescription:
                 description='Namespace of the node, and so of its topics.',
             ),
             DeclareLaunchArgument(
-                'params_file',
-                default_value=PathJoinSubstitution([SHARE, 'config', 'head_pose.yaml']),
-                description='Parameters of the node; a copy of the default is a good start.',
+                'autostart',
+                default_value='',
+                choices=['', 'true', 'false'],
+                description='Whether the node configures and activates itself; false: it waits '
+                'for a lifecycle manager. Empty: as params_file says, else true.',
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
@@ -56,6 +95,11 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
                 description='What the node logs at least.',
+            ),
+            DeclareLaunchArgument(
+                'enclave',
+                default_value='',
+                description='Security enclave of the node (docs/security.md); empty: /.',
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -83,39 +127,55 @@ def generate_launch_description() -> LaunchDescription:
                     *('-d', LaunchConfiguration('rviz_config')),
                     *('-f', LaunchConfiguration('fixed_frame')),
                 ],
-                # The topics in the file are absolute, those of the node are in its namespace.
-                remappings=[(f'/{topic}', topic) for topic in ('debug_image', 'markers', 'poses')],
+                remappings=[(f'/{topic}', topic) for topic in SHOWN],
                 condition=IfCondition(LaunchConfiguration('rviz')),
             ),
         ]
     )
 
 
-def head_pose(context: LaunchContext) -> list[Node]:
+def head_pose(context: LaunchContext) -> list[LifecycleNode]:
     """Return the node; what was left empty is not set, so that it hides nothing set elsewhere."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    image = value('image')
-    beside_image = image[: image.rfind('/') + 1] + 'camera_info'
-    overrides: dict[str, object] = {}
-    if value('image_transport'):
-        overrides['image_transport'] = value('image_transport')
-    if value('use_sim_time'):
-        overrides['use_sim_time'] = value('use_sim_time') == 'true'
+    overrides: dict[str, object] = {
+        name: {'true': True, 'false': False}.get(value(name), value(name))
+        for name in PARAMETERS
+        if value(name)
+    }
+    for name, parameter in (('image', 'image_topics'), ('depth', 'depth_topics')):
+        if value(name).strip():
+            overrides[parameter] = topics(value(name))
+    enclave = ['--enclave', value('enclave')] if value('enclave') else []
     return [
-        Node(
+        LifecycleNode(
             package='fsanet_ros',
             executable='head_pose',
             name='head_pose',
             namespace=value('namespace'),
             parameters=[value('params_file'), overrides] if overrides else [value('params_file')],
-            remappings=[
-                ('image', image),
-                ('camera_info', value('camera_info') or beside_image),
-            ],
-            ros_arguments=['--log-level', value('log_level')],
+            remappings=calibration(topics(value('image')), value('camera_info')),
+            ros_arguments=['--log-level', value('log_level'), *enclave],
             output='screen',
         )
     ]
+
+
+def topics(text: str) -> list[str]:
+    """Return the topics in ``/front/image, /rear/image``; brackets around them are taken too."""
+    return [topic.strip(' \'"') for topic in text.strip(' []').split(',')]
+
+
+def calibration(images: list[str], camera_info: str) -> list[tuple[str, str]]:
+    """Return the remapping of the topic beside the images to the one that is given."""
+    if not camera_info:
+        return []
+    if len(images) > 1:
+        raise ValueError(
+            f'camera_info is {camera_info}, but there are {len(images)} cameras: each has its own '
+            'beside its images; remap these with launch_ros.actions.SetRemap'
+        )
+    folder, slash, _ = images[0].rpartition('/')
+    return [(f'{folder}{slash}camera_info', camera_info)]

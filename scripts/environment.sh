@@ -59,7 +59,7 @@ wanted_stamp() ( # in a subshell, for the cd
       sha256sum requirements/ros*.txt CMakeLists.txt package.xml msg/* resource/* \
         scripts/patch_ros_wheels.py scripts/tf2_msgs/*.* scripts/tf2_msgs/msg/*
       # These are linked to: only a new name needs a new build.
-      find launch config rviz -type f | LC_ALL=C sort
+      find launch config rviz sros2 -type f | LC_ALL=C sort
       ;;
     *) sha256sum "requirements/$1.txt" ;;
   esac

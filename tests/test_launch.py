@@ -1,28 +1,28 @@
-"""The launch files start what exists, with names that exist; also where launch is not installed."""
+"""The launch files start what exists, with names that exist; read with stand-ins for launch."""
 
 import ast
 import importlib.util
 import re
-import signal
-import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
 import yaml
-from ros_helpers import NodeProcess, until
 
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+DEBUG_TOPICS = {1: {'/debug_image'}, 2: {'/debug_image_0', '/debug_image_1'}}  # by cameras
 SETTINGS = {'head_pose': HeadPoseSettings, 'video_source': VideoSourceSettings}
 MODULES = (
     'launch',
     'launch.actions',
     'launch.conditions',
+    'launch.events',
+    'launch.events.process',
     'launch.launch_description_sources',
     'launch.substitutions',
     'launch_ros',
@@ -60,7 +60,8 @@ def text(value, context):
         assert value.args == ('fsanet_ros',)
         return str(ROOT)
     if kind == 'ParameterValue':
-        return value.kwargs['value_type'](text(value.args[0], context))
+        given, kind = text(value.args[0], context), value.kwargs['value_type']
+        return {'true': True, 'false': False}[given] if kind is bool else kind(given)
     assert kind == 'PathJoinSubstitution', kind
     return '/'.join(text(part, context) for part in value.args[0])
 
@@ -83,7 +84,8 @@ class Launch:
         self.context = {name: a['default_value'] for name, a in self.arguments.items()} | given
         for entity in of_kind(entities, 'OpaqueFunction'):
             entities = [*entities, *entity.kwargs['function'](self.context)]
-        self.nodes = [node.kwargs for node in of_kind(entities, 'Node')]
+        self.nodes = [node.kwargs for node in of_kind(entities, 'Node', 'LifecycleNode')]
+        self.lifecycle_nodes = [node.kwargs for node in of_kind(entities, 'LifecycleNode')]
         self.includes = of_kind(entities, 'IncludeLaunchDescription')
 
     def node(self, executable):
@@ -96,7 +98,7 @@ class Launch:
         for source in self.node(executable).get('parameters', []):
             if isinstance(source, dict):
                 values |= {
-                    name: value if isinstance(value, (bool, int, float)) else
+                    name: value if isinstance(value, (bool, int, float, list)) else
                     text(value, self.context) for name, value in source.items()
                 }  # fmt: skip
             else:
@@ -104,13 +106,26 @@ class Launch:
                 values |= content['/**']['ros__parameters']
         return values
 
+    def included(self, monkeypatch, **given):
+        """Return the file that this one includes, with what it is given here and there."""
+        (include,) = self.includes
+        path = Path(text(include.args[0].args[0], self.context))
+        passed = {
+            name: text(value, self.context) for name, value in include.kwargs['launch_arguments']
+        }
+        # Launch knows what is given, and declared here, in the included file too.
+        names = Launch(path, monkeypatch).arguments
+        context = {name: value for name, value in self.context.items() if name in names}
+        return Launch(path, monkeypatch, **context | given | passed)
 
-def of_kind(entities, kind):
-    return [entity for entity in entities if type(entity).__name__ == kind]
+
+def of_kind(entities, *kinds):
+    return [entity for entity in entities if type(entity).__name__ in kinds]
 
 
 def test_there_are_launch_files():
-    assert {path.name for path in LAUNCH_FILES} == {'head_pose.launch.py', 'demo.launch.py'}
+    names = {path.name.removesuffix('.launch.py') for path in LAUNCH_FILES}
+    assert names == {'head_pose', 'several_cameras', 'demo', 'webcam'}
 
 
 @pytest.fixture(params=LAUNCH_FILES, ids=lambda path: path.name)
@@ -140,7 +155,7 @@ def test_every_argument_is_used():
 def test_executables_are_installed(launch):
     block = re.search(r'set\(executables\n(.*?)\)', (ROOT / 'CMakeLists.txt').read_text(), re.S)
     installed = {line.split()[0] for line in block[1].strip().splitlines()}
-    assert launch.nodes
+    assert launch.nodes or launch.includes
     for node in launch.nodes:
         if node['package'] == 'fsanet_ros':
             assert node['executable'] in installed
@@ -159,10 +174,17 @@ def test_parameters_are_those_of_the_node(launch):
 
 
 def test_remapped_topics_are_those_of_the_node(launch):
-    ours = topics_in_sources('node.py', 'outputs.py')
+    ours = topics_in_sources('attention.py', 'outputs.py')
     for node in launch.nodes:
-        topics = {source.lstrip('/') for source, _ in node.get('remappings', [])}
-        assert topics <= ours
+        topics = {source for source, _ in node.get('remappings', [])}
+        topics -= DEBUG_TOPICS[1] | DEBUG_TOPICS[2]
+        assert {topic.lstrip('/') for topic in topics} <= ours
+
+
+def test_debug_images_are_those_of_the_node():
+    outputs = pytest.importorskip('fsanet_ros.ros.outputs')
+    for cameras, topics in DEBUG_TOPICS.items():
+        assert {f'/{topic}' for topic in outputs.debug_topics(cameras)} == topics
 
 
 def topics_in_sources(*names):
@@ -179,134 +201,156 @@ def test_files_named_as_defaults_exist(launch):
             assert Path(text(argument['default_value'], launch.context)).is_file()
 
 
-def test_included_files_exist_and_take_the_arguments(monkeypatch):
-    demo = Launch(ROOT / 'launch' / 'demo.launch.py', monkeypatch)
-    (include,) = demo.includes
-    (source,) = include.args
-    path = Path(text(source.args[0], demo.context))
-    assert path.is_file()
-    taken = Launch(path, monkeypatch).arguments
-    assert {name for name, _ in include.kwargs['launch_arguments']} <= set(taken)
+@pytest.mark.parametrize('name', ['several_cameras', 'demo', 'webcam'])
+def test_included_files_exist_and_take_the_arguments(name, monkeypatch):
+    launch = Launch(ROOT / 'launch' / f'{name}.launch.py', monkeypatch)
+    included = launch.included(monkeypatch)
+    (include,) = launch.includes
+    passed = dict(include.kwargs['launch_arguments'])
+    assert passed and set(passed) <= set(included.arguments)
+
+
+def head_pose_launch(monkeypatch, **given):
+    return Launch(ROOT / 'launch' / 'head_pose.launch.py', monkeypatch, **given)
+
+
+def test_the_node_is_one_that_launch_can_manage(monkeypatch):
+    launch = head_pose_launch(monkeypatch, namespace='robot')
+    (node,) = launch.lifecycle_nodes
+    assert (node['name'], node['namespace']) == ('head_pose', 'robot')
 
 
 @pytest.mark.parametrize(
-    ('given', 'expected'),
+    ('image', 'topics'),
     [
-        ({}, ('image', 'camera_info')),
-        (
-            {'image': '/camera/image_raw'},
-            ('/camera/image_raw', '/camera/camera_info'),
-        ),
-        (
-            {'image': 'rgb/image', 'camera_info': '/calibration'},
-            ('rgb/image', '/calibration'),
-        ),
+        ('/camera/image_raw', ['/camera/image_raw']),
+        ('image', ['image']),
+        ('/front/image, rear/image', ['/front/image', 'rear/image']),
+        ("['/front/image','rear/image']", ['/front/image', 'rear/image']),
     ],
 )
-def test_topics_follow_the_image_topic(monkeypatch, given, expected):
-    launch = Launch(ROOT / 'launch' / 'head_pose.launch.py', monkeypatch, **given)
-    remappings = dict(launch.node('head_pose')['remappings'])
-    assert tuple(remappings[name] for name in ('image', 'camera_info')) == expected
+def test_images_are_one_topic_or_several(monkeypatch, image, topics):
+    launch = head_pose_launch(monkeypatch, image=image)
+    assert launch.parameters('head_pose')['image_topics'] == topics
+    # The node finds the calibration beside the images.
+    assert not launch.node('head_pose')['remappings']
+
+
+def test_cameras_without_depth_are_left_out(monkeypatch):
+    launch = head_pose_launch(monkeypatch, image='/a/image,/b/image', depth='/a/depth,')
+    values = launch.parameters('head_pose')
+    assert values['depth_topics'] == ['/a/depth', '']
+    assert not HeadPoseSettings(**values).conflict()
+
+
+@pytest.mark.parametrize(
+    ('image', 'beside'),
+    [
+        ('', 'camera_info'),
+        ('image', 'camera_info'),
+        ('/image', '/camera_info'),
+        ('/camera/image_raw', '/camera/camera_info'),
+    ],
+)
+def test_another_calibration_takes_the_place_of_that_beside_the_images(monkeypatch, image, beside):
+    launch = head_pose_launch(monkeypatch, image=image, camera_info='/calibration')
+    assert launch.node('head_pose')['remappings'] == [(beside, '/calibration')]
+    camera_input = pytest.importorskip('fsanet_ros.ros.camera_input')
+    assert camera_input.info_topic(image or 'image') == beside
+
+
+def test_one_calibration_for_several_cameras_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match=r'/calibration.*2 cameras.*SetRemap'):
+        head_pose_launch(monkeypatch, image='/a/image,/b/image', camera_info='/calibration')
 
 
 def test_empty_arguments_hide_no_parameter(monkeypatch):
-    path = ROOT / 'launch' / 'head_pose.launch.py'
-    assert len(Launch(path, monkeypatch).node('head_pose')['parameters']) == 1
-    launch = Launch(path, monkeypatch, image_transport='compressed', use_sim_time='true')
+    launch = head_pose_launch(monkeypatch)
+    assert launch.node('head_pose')['parameters'] == [str(ROOT / 'config' / 'head_pose.yaml')]
+    given = {'image_transport': 'compressed', 'use_sim_time': 'true', 'autostart': 'false'}
+    launch = head_pose_launch(monkeypatch, **given)
     assert launch.node('head_pose')['parameters'][1] == {
-        'image_transport': 'compressed', 'use_sim_time': True
+        'image_transport': 'compressed', 'use_sim_time': True, 'autostart': False
     }  # fmt: skip
 
 
-def test_rviz_shows_topics_of_the_node(monkeypatch):
-    config = yaml.safe_load((ROOT / 'rviz' / 'head_pose.rviz').read_text())
-    displays = config['Visualization Manager']['Displays']
-    topics = {display['Topic']['Value'] for display in displays if 'Topic' in display}
-    assert {'/markers', '/debug_image'} <= topics
-    assert {topic.lstrip('/') for topic in topics} <= topics_in_sources('outputs.py')
+def test_arguments_named_like_parameters_have_their_values(monkeypatch):
+    launch = head_pose_launch(monkeypatch)
+    switches = {n for n, a in launch.arguments.items() if a.get('choices') == ['', 'true', 'false']}
+    defaults = defaults_of(HeadPoseSettings) | {'use_sim_time': False}
+    for name in switches:
+        assert isinstance(defaults[name], bool)
+        changed = head_pose_launch(monkeypatch, **{name: str(not defaults[name]).lower()})
+        assert changed.parameters('head_pose')[name] is not defaults[name]
+
+
+def test_an_enclave_is_passed_on(monkeypatch):
+    assert '--enclave' not in head_pose_launch(monkeypatch).node('head_pose')['ros_arguments']
+    launch = head_pose_launch(monkeypatch, enclave='/robot/eyes')
+    assert launch.node('head_pose')['ros_arguments'][-2:] == ['--enclave', '/robot/eyes']
+
+
+def test_a_webcam_is_a_demo_with_a_camera(monkeypatch):
+    webcam = Launch(ROOT / 'launch' / 'webcam.launch.py', monkeypatch)
+    demo = webcam.included(monkeypatch, width='1280', camera_info_url='webcam.yaml')
+    source = demo.parameters('video_source')
+    assert source['camera'] == 0 and source['video'] == '' and not source['loop']
+    assert source['width'] == 1280 and source['camera_info_url'] == 'webcam.yaml'
+    assert demo.context['rviz'] == 'true'
+    assert demo.included(monkeypatch).parameters('head_pose')['image_topics'] == ['image']
+
+
+def test_several_cameras_have_a_node_and_pictures_in_rviz(monkeypatch):
+    launch = Launch(ROOT / 'launch' / 'several_cameras.launch.py', monkeypatch)
+    included = launch.included(monkeypatch)
+    topics = included.parameters('head_pose')['image_topics']
+    assert topics == ['/front/image_raw', '/rear/image_raw']
+    config = yaml.safe_load(Path(included.context['rviz_config']).read_text())
+    shown = {topic for kind, topic in displays(config) if kind == 'Image'}
+    assert shown == DEBUG_TOPICS[len(topics)]
+
+
+def displays(config):
+    """Return [(kind, topic)] of what RViz shows, topic None where there is none."""
+    return [
+        (display['Class'].rpartition('/')[2], display.get('Topic', {}).get('Value'))
+        for display in config['Visualization Manager']['Displays']
+    ]
+
+
+@pytest.mark.parametrize(
+    ('name', 'cameras', 'frame'),
+    [('head_pose', 1, VideoSourceSettings().frame_id), ('several_cameras', 2, 'base_link')],
+)
+def test_rviz_shows_topics_of_the_node(monkeypatch, name, cameras, frame):
+    config = yaml.safe_load((ROOT / 'rviz' / f'{name}.rviz').read_text())
+    topics = {topic for _, topic in displays(config) if topic}
+    common = {'/markers', '/attention_markers', '/poses'}
+    assert topics == common | DEBUG_TOPICS[cameras]
+    assert {topic.lstrip('/') for topic in common} <= topics_in_sources(
+        'attention.py', 'outputs.py'
+    )
     # Each is moved into the namespace of the node.
-    rviz = Launch(ROOT / 'launch' / 'head_pose.launch.py', monkeypatch).node('rviz2')
-    assert set(rviz['remappings']) == {(topic, topic.lstrip('/')) for topic in topics}
-    frame = config['Visualization Manager']['Global Options']['Fixed Frame']
-    assert frame == VideoSourceSettings().frame_id
+    rviz = head_pose_launch(monkeypatch).node('rviz2')
+    assert {(topic, topic.lstrip('/')) for topic in topics} <= set(rviz['remappings'])
+    assert config['Visualization Manager']['Global Options']['Fixed Frame'] == frame
+    # Its panels are in the window.
+    images = {
+        d['Name'] for d in config['Visualization Manager']['Displays'] if 'Image' in d['Class']
+    }
+    assert images <= set(config['Window Geometry'])
 
 
-# ---- for real, where launch and the built package are installed
-
-
-@pytest.fixture
-def installed():
-    pytest.importorskip('launch_ros', reason='launch_ros is not installed (not on PyPI)')
-    from ament_index_python.packages import PackageNotFoundError, get_package_share_path
-
-    try:
-        share = get_package_share_path('fsanet_ros')
-    except PackageNotFoundError:
-        pytest.skip('fsanet_ros is not installed')
-    if not (share / 'launch' / 'demo.launch.py').is_file():
-        pytest.skip(f'the launch files are not installed in {share}')
-    return share
-
-
-@pytest.mark.ros
-@pytest.mark.parametrize('name', [path.name for path in LAUNCH_FILES])
-def test_arguments_can_be_shown(installed, name):
-    code = (
-        'import sys; from ros2launch.api.api import print_arguments_of_launch_file as p; '
-        'p(launch_file_path=sys.argv[1])'
+def test_both_rviz_files_differ_in_images_and_view_only():
+    first, second = (
+        yaml.safe_load((ROOT / 'rviz' / f'{name}.rviz').read_text())['Visualization Manager']
+        for name in ('head_pose', 'several_cameras')
     )
-    pytest.importorskip('ros2launch')
-    shown = subprocess.run(
-        [sys.executable, '-c', code, str(installed / 'launch' / name)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert shown.returncode == 0, shown.stderr
-    assert "'params_file':" in shown.stdout and 'Parameters of the node' in shown.stdout
-
-
-@pytest.mark.ros
-@pytest.mark.slow
-def test_the_demo_is_launched(installed, tmp_path):
-    rclpy = pytest.importorskip('rclpy')
-    np, cv2 = pytest.importorskip('numpy'), pytest.importorskip('cv2')
-    from rclpy.executors import SingleThreadedExecutor
-
-    from fsanet_ros.msg import HeadPoseArray
-
-    cv2.imwrite(str(tmp_path / 'grey.png'), np.full((120, 160, 3), 90, np.uint8))
-    code = (
-        'import sys; from launch import LaunchDescription, LaunchService; '
-        'from launch.actions import IncludeLaunchDescription as I; '
-        'service = LaunchService(); '
-        'from launch.launch_description_sources import PythonLaunchDescriptionSource as P; '
-        'pairs = [word.split(":=") for word in sys.argv[2:]]; '
-        'service.include_launch_description(LaunchDescription('
-        '[I(P(sys.argv[1]), launch_arguments=pairs)])); sys.exit(service.run())'
-    )
-    arguments = ['-c', code, str(installed / 'launch' / 'demo.launch.py')]
-    arguments += [f'video:={tmp_path}', 'rviz:=false', 'namespace:=robot']
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('listener', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    came = []
-    node.create_subscription(HeadPoseArray, '/robot/head_poses', came.append, 10)
-    try:
-        with NodeProcess(arguments) as process:
-            until(
-                lambda: len(came) >= 3 or not process.running,
-                timeout_s=60.0,
-                step=lambda: executor.spin_once(timeout_sec=0.05),
-            )
-            assert len(came) >= 3, process.output
-            process.send(signal.SIGINT)
-            assert process.wait(20.0) == 0, process.output
-            assert 'Traceback' not in process.output
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-    assert came[0].header.frame_id == 'camera_optical_frame'
+    for config in (first, second):
+        config['Displays'] = [
+            {key: value for key, value in display.items() if key != 'Name'}
+            for display in config['Displays']
+            if 'Image' not in display['Class']
+        ]
+        del config['Views'], config['Global Options']['Fixed Frame']
+    assert first == second

@@ -167,7 +167,8 @@ def test_run_starts_every_executable():
 def project(tmp_path):
     """Make a copy of what ./run looks at, in a folder with a space in its name."""
     copy = tmp_path / 'a project'
-    for name in ('requirements', 'scripts', 'msg', 'resource', 'launch', 'config', 'rviz'):
+    built = 'msg', 'resource', 'launch', 'config', 'rviz', 'sros2'
+    for name in ('requirements', 'scripts', *built):
         shutil.copytree(ROOT / name, copy / name)
     for name in ('run', 'CMakeLists.txt', 'package.xml'):
         shutil.copy(ROOT / name, copy)
@@ -295,7 +296,7 @@ def test_colcon_builds_the_package(tmp_path, options):
     programs = prefix / 'lib' / 'fsanet_ros'
     assert sorted(path.name for path in programs.iterdir()) == sorted(executables())
     assert all(os.access(path, os.X_OK) for path in programs.iterdir())
-    for folder in ('config', 'launch', 'rviz'):
+    for folder in ('config', 'launch', 'rviz', 'sros2'):
         assert file_names(prefix / 'share' / 'fsanet_ros' / folder) == file_names(ROOT / folder)
 
     script = f"""

@@ -1,0 +1,188 @@
+"""The launch files in launch itself, where it and the built package are installed."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from ros_helpers import ROOT, NodeProcess, until
+
+pytestmark = pytest.mark.ros
+
+LAUNCH_FILES = sorted(path.name for path in (ROOT / 'launch').glob('*.launch.py'))
+
+
+@pytest.fixture
+def installed():
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed (not on PyPI)')
+    from ament_index_python.packages import PackageNotFoundError, get_package_share_path
+
+    try:
+        share = get_package_share_path('fsanet_ros')
+    except PackageNotFoundError:
+        pytest.skip('fsanet_ros is not installed')
+    if not (share / 'launch' / 'demo.launch.py').is_file():
+        pytest.skip(f'the launch files are not installed in {share}')
+    return share
+
+
+@pytest.mark.parametrize('name', LAUNCH_FILES)
+def test_arguments_can_be_shown(installed, name):
+    code = (
+        'import sys; from ros2launch.api.api import print_arguments_of_launch_file as p; '
+        'p(launch_file_path=sys.argv[1])'
+    )
+    pytest.importorskip('ros2launch')
+    shown = subprocess.run(
+        [sys.executable, '-c', code, str(installed / 'launch' / name)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "'params_file':" in shown.stdout and 'Parameters of the node' in shown.stdout
+
+
+RUN = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+arguments = [word.split(':=') for word in sys.argv[2:]]
+file = IncludeLaunchDescription(
+    PythonLaunchDescriptionSource(sys.argv[1]), launch_arguments=arguments
+)
+service = LaunchService()
+service.include_launch_description(LaunchDescription([file]))
+sys.exit(service.run())
+"""
+
+# What docs/using_with_ros2.md says of lifecycle events, with two sources beside it.
+ROBOT = """
+from launch import LaunchDescription
+from launch.actions import (
+    EmitEvent, GroupAction, IncludeLaunchDescription, LogInfo, RegisterEventHandler
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.events.matchers import matches_node_name
+from lifecycle_msgs.msg import Transition
+
+
+def change(transition):
+    matcher = matches_node_name('/robot/eyes/head_pose')
+    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matcher, transition_id=transition))
+
+
+def on(start_state, goal_state, *entities):
+    return RegisterEventHandler(
+        OnStateTransition(start_state=start_state, goal_state=goal_state, entities=[*entities])
+    )
+
+
+def source(side):
+    return Node(
+        package='fsanet_ros', executable='video_source', name=side, namespace=side,
+        parameters=[{'video': VIDEO, 'loop': True, 'rate_hz': 5.0, 'frame_id': side}],
+    )
+
+
+def generate_launch_description():
+    file = PythonLaunchDescriptionSource(FILE)
+    arguments = {
+        'namespace': 'eyes', 'autostart': 'false',
+        'image': '/robot/left/image, /robot/right/image',
+    }
+    return LaunchDescription([
+        on('configuring', 'inactive', change(Transition.TRANSITION_ACTIVATE)),
+        on('activating', 'active', LogInfo(msg='the robot sees')),
+        GroupAction([
+            PushRosNamespace('robot'),
+            source('left'),
+            source('right'),
+            IncludeLaunchDescription(file, launch_arguments=arguments.items()),
+        ]),
+        change(Transition.TRANSITION_CONFIGURE),
+    ])
+"""
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    np, cv2 = pytest.importorskip('numpy'), pytest.importorskip('cv2')
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    cv2.imwrite(str(folder / 'grey.png'), np.full((120, 160, 3), 90, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def listener():
+    """Return a function that gives the messages that come on a topic until a condition holds."""
+    rclpy = pytest.importorskip('rclpy')
+    from rclpy.executors import SingleThreadedExecutor
+
+    from fsanet_ros.msg import HeadPoseArray
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('listener', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def listen(topic, process, enough):
+        came = []
+        node.create_subscription(HeadPoseArray, topic, came.append, 10)
+        until(
+            lambda: enough(came) or not process.running,
+            timeout_s=60.0,
+            step=lambda: executor.spin_once(timeout_sec=0.05),
+        )
+        assert enough(came), process.output
+        return came
+
+    yield listen
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def end(process):
+    process.send(signal.SIGINT)
+    assert process.wait(20.0) == 0, process.output
+    assert 'Traceback' not in process.output and 'exception' not in process.output
+
+
+@pytest.mark.slow
+def test_the_demo_is_launched(installed, pictures, listener):
+    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'video:={pictures}']
+    with NodeProcess(['-c', RUN, *arguments, 'rviz:=false', 'namespace:=robot']) as process:
+        came = listener('/robot/head_poses', process, lambda came: len(came) >= 3)
+        end(process)
+    assert came[0].header.frame_id == 'camera_optical_frame'
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_its_video(installed, pictures):
+    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'video:={pictures}']
+    with NodeProcess(['-c', RUN, *arguments, 'rviz:=false', 'loop:=false']) as process:
+        assert process.wait(60.0) == 0, process.output
+        assert 'exception' not in process.output
+
+
+@pytest.mark.slow
+def test_a_robot_starts_the_node_of_its_cameras_by_events(installed, pictures, listener, tmp_path):
+    robot = tmp_path / 'robot.launch.py'
+    file = str(installed / 'launch' / 'head_pose.launch.py')
+    robot.write_text(f'FILE = {file!r}\nVIDEO = {str(pictures)!r}\n{ROBOT}')
+    with NodeProcess(['-c', RUN, str(robot)]) as process:
+
+        def both(came):
+            return {message.header.frame_id for message in came} == {'left', 'right'}
+
+        listener('/robot/eyes/head_poses', process, both)
+        process.wait_for_output('the robot sees')
+        end(process)
