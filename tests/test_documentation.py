@@ -1,6 +1,5 @@
 """What is written about the package is what the package does."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -42,46 +41,6 @@ def test_every_parameter_is_in_the_page(settings):
     page = (ROOT / 'docs' / 'parameters.md').read_text()
     for name in defaults_of(settings):
         assert f'| `{name}` |' in page
-
-
-def created_topics():
-    """Return {topic: type} of every publisher and subscription of the node head_pose."""
-    found = {}
-    for path in (ROOT / 'fsanet_ros' / 'ros').glob('*.py'):
-        if path.stem in ('video_source', 'recorder'):
-            continue
-        for call in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-            if isinstance(call, ast.Call):
-                found |= topic_of(call)
-    return found
-
-
-def topic_of(call):
-    name = getattr(call.func, 'attr', getattr(call.func, 'id', ''))
-    if not (name == 'MatchingSubscription' or name.endswith(('_publisher', '_subscription'))):
-        return {}
-    for kind, topic in zip(call.args, call.args[1:], strict=False):
-        if isinstance(kind, ast.Name) and isinstance(topic, ast.Constant):
-            return {topic.value: kind.id}
-    return {}
-
-
-def topic_table():
-    """Return {topic: type} of the rows `| `topic` | package/Type | ... |` of the README."""
-    text = (ROOT / 'README.md').read_text(encoding='utf-8')
-    rows = re.findall(r'^\| `([\w/]+)` \| (\w+/\w+) \|', text, re.M)
-    assert rows, 'README.md has no table of topics'
-    return dict(rows)
-
-
-def test_topics_in_the_readme_are_those_of_the_node():
-    created, written = created_topics(), topic_table()
-    assert {'image', 'camera_info', 'head_poses', '/diagnostics', '/tf'} <= set(created)
-    # The row of image tells of image/compressed too; /humans/... has a text of its own.
-    described = {topic for topic in created if not topic.startswith('/humans')}
-    assert set(written) == described - {'image/compressed'}
-    for topic, kind in written.items():
-        assert kind.partition('/')[2] == created[topic]
 
 
 def test_commands_in_the_pages_exist():
