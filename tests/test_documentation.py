@@ -63,3 +63,15 @@ def test_relative_links_lead_somewhere(page):
     files = [t.partition('#')[0] for t in targets if not re.match(r'[a-z]+:|#', t)]
     missing = [name for name in files if not (page.parent / name).exists()]
     assert not missing
+
+
+def test_every_promise_has_its_tests():
+    text = (ROOT / 'docs' / 'promises.md').read_text(encoding='utf-8')
+    named = re.findall(r'`(test_\w+\.py)::(test_\w+)`', text)
+    assert len(named) > 30
+    missing = [
+        f'{file}::{name}'
+        for file, name in named
+        if not re.search(rf'^def {name}\(', (ROOT / 'tests' / file).read_text(), re.M)
+    ]
+    assert not missing
