@@ -13,7 +13,7 @@ pytest.importorskip('skimage')
 from head_pose_rig import FRAME, Rig, camera_info, face_picture, nanoseconds, stamp_of, start
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
@@ -21,6 +21,7 @@ from std_srvs.srv import SetBool
 pytestmark = pytest.mark.ros
 
 FACE = face_picture()
+BEST_EFFORT = ReliabilityPolicy.BEST_EFFORT
 YUNET = Path(__file__).parents[2] / 'shared' / 'weights' / 'yunet' / 'yunet_n_320_320.onnx'
 
 
@@ -127,3 +128,18 @@ def test_parameters_that_do_not_go_together_change_nothing(rig):
     assert not refused.successful and 'attention_angle_deg' in refused.reason
     request = SetParameters.Request(parameters=[Parameter('keep_s', value=2.0).to_parameter_msg()])
     assert rig.call(SetParameters, 'set_parameters', request).results[0].successful
+
+
+def test_a_publisher_that_can_not_be_heard_is_named_in_log_and_diagnostics():
+    # A replay asks for reliable images; a best-effort camera can not give them.
+    recorded = start('__node:=replay', deterministic=True)
+    with recorded as node, Rig('/diagnostics', reliability=BEST_EFFORT) as other:
+        said = '/image: a publisher offers less than this subscription requests (RELIABILITY)'
+        other.diagnostics(lambda status, _: said in status.message)
+        assert said in node.output
+
+
+def test_a_simulation_whose_clock_stands_still_is_served():
+    with start(use_sim_time=True), Rig('head_poses', '/diagnostics') as other:
+        assert len(other.ask(FACE).heads) == 1
+        other.diagnostics(lambda _, values: float(values['processing rate (Hz)']) > 0)
