@@ -40,7 +40,7 @@ def scores(scene, tracker=HeadTracker, seeds=SEEDS):
     return summary.loc['OVERALL']
 
 
-# 5 % of the faces are missed and each is announced 0.1 s late: nobody could reach 1.
+# 5 % of the faces are missed and each is announced 0.05 s late: nobody could reach 1.
 LEAST = {
     # scene: IDF1, MOTA, switches
     'crossing': (0.93, 0.88, 2),

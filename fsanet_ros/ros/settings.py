@@ -111,7 +111,7 @@ class HeadPoseSettings:
         'own.',
     )
     announce_s: float = parameter(
-        0.1,
+        0.05,
         'How long a new face must have been seen before it is published as a head, in seconds '
         'and in two images at least; 0: at once.',
         low=0.0,

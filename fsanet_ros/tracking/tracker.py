@@ -85,7 +85,7 @@ class HeadTracker:
         self,
         id_prefix: str = 'h',
         *,
-        announce_s: float = 0.1,
+        announce_s: float = 0.05,
         keep_s: float = 1.0,
         smoothing: str = 'light',
     ) -> None:
