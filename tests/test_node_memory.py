@@ -14,7 +14,7 @@ pytest.importorskip('fsanet_ros.msg')
 
 import rclpy
 import ros_helpers  # noqa: F401 (before rclpy is initialised)
-from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from fsanet_ros.ros import node as node_module
 from fsanet_ros.ros.node import HeadPoseNode
@@ -50,6 +50,13 @@ def go_round(node):
     del estimator
     assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
     return network
+
+
+def test_no_attribute_hides_one_of_rclpys(node):
+    bare = LifecycleNode('bare')
+    own = set(HeadPoseNode.__init__.__code__.co_names)
+    assert '_pipeline' in own and not own & {name for name in vars(bare) if name.startswith('_')}
+    bare.destroy_node()
 
 
 def test_clean_up_frees_the_network_and_its_thread(node):

@@ -63,14 +63,15 @@ class HeadPoseNode(LifecycleNode):
     """
 
     def __init__(self) -> None:
-        super().__init__('head_pose')
-        parameters.declare(self, HeadPoseSettings)
+        # First: a node that could not be made is destroyed too.
         self._pipeline: Pipeline | None = None
         self._trackers: dict[str, HeadTracker] = {}  # kept for good: no id is given twice
         # What a change of parameters will use once it is accepted.
         self._prepared: tuple[HeadPoseSettings, HeadPoseEstimator] | None = None
         self._diagnostics: Any = None
-        self._timers: list[Any] = []
+        self._watch: list[Any] = []  # timers, while active
+        super().__init__('head_pose')
+        parameters.declare(self, HeadPoseSettings)
         self._warnings = ThrottledWarnings(self.get_logger())
         # Steady: what is awaited is said also while a simulation's clock stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -107,7 +108,7 @@ class HeadPoseNode(LifecycleNode):
         assert self._pipeline is not None
         result = super().on_activate(state)
         self._pipeline.open()
-        self._timers = [
+        self._watch = [
             self.create_timer(CHECK_PERIOD_S, self._on_check, clock=self._steady),
             self.create_timer(DIAGNOSTICS_PERIOD_S, self._on_diagnostics, clock=self._steady),
         ]
@@ -149,9 +150,9 @@ class HeadPoseNode(LifecycleNode):
         super().destroy_node()
 
     def _stop(self) -> None:
-        for timer in self._timers:
+        for timer in self._watch:
             self.destroy_timer(timer)
-        self._timers = []
+        self._watch = []
         if self._pipeline is not None:
             self._pipeline.close()
 
@@ -164,8 +165,8 @@ class HeadPoseNode(LifecycleNode):
         self._pipeline = self._prepared = self._diagnostics = None
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        response.success = bool(self._timers)
-        if self._pipeline is None or not self._timers:
+        response.success = bool(self._watch)
+        if self._pipeline is None or not self._watch:
             response.message = 'the node is not active: configure and activate it first'
         elif request.data:
             self._pipeline.open()
