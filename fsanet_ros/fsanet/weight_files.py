@@ -12,12 +12,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
+from fsanet_ros import downloads
+from fsanet_ros.fsanet.network_config import FusionMean, NetworkConfig
 from fsanet_ros.fsanet.uncertainty import RotationErrorModel
 
 DEFAULT_WEIGHTS = 'fsanet_aflw'
 FORMATS = ('.onnx', '.safetensors')
 METADATA_KEY = 'fsanet_ros'
+
+Crop = Literal['face_square', 'official']
 
 _FOLDER = Path(__file__).parent / 'weights'
 _INDEX = _FOLDER / 'index.json'
@@ -32,9 +37,13 @@ class Description:
     """
     What a weights file says of itself.
 
-    ``crop_scale``: the side of the network's crop in units of the face square's. ``pixel_mean``,
-    ``pixel_scale``: applied inside the network; crops are 0..255 for all weights.
-    ``rotation_error``: how far a rotation may be off, None where that was not measured.
+    ``crop``: what the network wants to see. "face_square": a square around the face, its side
+    ``crop_scale`` times the face square's. "official": FSA-Net's own preprocessing, an upright box
+    of landmarks or of a detector, grown by 0.6 on each side (crops.cut_official_crop);
+    ``crop_scale`` is then unused. ``pixel_mean``, ``pixel_scale``: applied inside the network;
+    crops are 0..255 for all weights. ``rotation_error``: how far a rotation may be off, None where
+    that was not measured. ``networks``: what the file holds, several for a fusion, whose members'
+    answers become one as ``fusion_mean`` says; none: an FSA-Net with 1x1 scoring and capsules.
     """
 
     name: str
@@ -42,6 +51,9 @@ class Description:
     pixel_mean: float = 0.0
     pixel_scale: float = 1.0
     rotation_error: RotationErrorModel | None = None
+    crop: Crop = 'face_square'
+    networks: tuple[NetworkConfig, ...] = ()
+    fusion_mean: FusionMean = 'angles'
 
     def __post_init__(self) -> None:
         """Refuse what no crop can be cut by with a ValueError."""
@@ -50,6 +62,18 @@ class Description:
                 f'crop_scale is {self.crop_scale}, pixel_scale {self.pixel_scale}: expected '
                 'numbers above 0'
             )
+        for name, value, known in (
+            ('crop', self.crop, get_args(Crop)),
+            ('fusion_mean', self.fusion_mean, get_args(FusionMean)),
+        ):
+            if value not in known:
+                raise ValueError(f'{name} is {value!r}: expected one of {", ".join(known)}')
+
+    @property
+    def configs(self) -> tuple[NetworkConfig, ...]:
+        """Return what the file holds; never empty."""
+        default = NetworkConfig(pixel_mean=self.pixel_mean, pixel_scale=self.pixel_scale)
+        return self.networks or (default,)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata of a weights file."""
@@ -66,6 +90,8 @@ class Description:
             values = json.loads(metadata[METADATA_KEY])
             if values.get('rotation_error') is not None:
                 values['rotation_error'] = RotationErrorModel(**values['rotation_error'])
+            networks = values.pop('networks', [])
+            values['networks'] = tuple(NetworkConfig(**network) for network in networks)
             return cls(**values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise WeightsError(
