@@ -9,7 +9,7 @@ from fsanet_ros.fsanet.network import (  # noqa: E402
     CapsuleLayer,
     FineGrainedStructure,
     FSANet,
-    FSANetConfig,
+    NetworkConfig,
     squash,
 )
 
@@ -19,7 +19,7 @@ torch.set_num_threads(1)  # the networks are small: waiting for each other costs
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return FSANet(FSANetConfig(127.5, 128.0))
+    return FSANet(NetworkConfig(pixel_mean=127.5, pixel_scale=128.0))
 
 
 def pictures(count, seed=0):

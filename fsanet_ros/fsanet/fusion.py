@@ -33,13 +33,9 @@ class Fusion(nn.Module):
         if len(members) < 2:
             raise ValueError(f'a fusion of {len(members)}: expected two networks or more')
         self.members = nn.ModuleList(members)
+        self.configs = tuple(member.config for member in members)
         self.mean = mean
         self._mean = mean_rotation if mean == 'rotations' else mean_angles
-
-    @property
-    def configs(self) -> tuple[NetworkConfig, ...]:
-        """Return what a description says of this network."""
-        return tuple(config for member in self.members for config in member.configs)
 
     def forward(self, bgr: Tensor) -> Tensor:
         """

@@ -84,6 +84,4 @@ def build_network(config: NetworkConfig) -> FSANet | SSRNetMD:
 def _structure(scoring: str) -> FineGrainedStructure | UngroupedCells:
     if scoring == 'none':
         return UngroupedCells()
-    return FineGrainedStructure(
-        ConvolutionScoring() if scoring == '1x1' else VarianceScoring()
-    )
+    return FineGrainedStructure(ConvolutionScoring() if scoring == '1x1' else VarianceScoring())

@@ -50,12 +50,12 @@ class SoftStagewiseRegression(nn.Module):
         :param vectors: float [n, 3 stages, 16], V
         :returns: float [n, 3], degrees
         """
-        stages = vectors.unbind(dim=1)
-        return soft_stagewise(
-            [torch.relu(f(v[:, 8:])).view(-1, ANGLES, BINS) for f, v in zip(self.bins, stages)],
-            [torch.tanh(f(v[:, 4:8])) for f, v in zip(self.shift, stages)],
-            [torch.tanh(f(v[:, :4])) for f, v in zip(self.scale, stages)],
-        )
+        p, shift, scale = [], [], []
+        for k, vector in enumerate(vectors.unbind(dim=1)):
+            scale.append(torch.tanh(self.scale[k](vector[:, :4])))
+            shift.append(torch.tanh(self.shift[k](vector[:, 4:8])))
+            p.append(torch.relu(self.bins[k](vector[:, 8:])).view(-1, ANGLES, BINS))
+        return soft_stagewise(p, shift, scale)
 
 
 class DenseStage(nn.Module):

@@ -28,9 +28,7 @@ class SSRNetMD(nn.Module):
         super().__init__()
         self.config = config or NetworkConfig(architecture='ssrnet')
         self.features = PooledFeatures()
-        self.stages = nn.ModuleList(
-            DenseStage(cells * CHANNELS) for cells in (4 * 4, 4 * 4, 8 * 8)
-        )
+        self.stages = nn.ModuleList(DenseStage(cells * CHANNELS) for cells in (4 * 4, 4 * 4, 8 * 8))
         self.apply(initialise_like_keras)
 
     @property

@@ -69,7 +69,9 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> N
     kinds = ', '.join(str(config) for config in getattr(network, 'configs', ()))
     expected = f'expected the weights of {kinds}'
     if missing:
-        raise WeightsError(f'{path} does not hold an FSA-Net of its kind: no {missing[0]}; {expected}')
+        raise WeightsError(
+            f'{path} does not hold an FSA-Net of its kind: no {missing[0]}; {expected}'
+        )
     if unknown:
         raise WeightsError(f'{path} has {unknown[0]} besides; {expected}')
     for name, tensor in wanted.items():

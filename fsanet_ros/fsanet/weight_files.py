@@ -2,7 +2,8 @@
 Weights on disk: where they are, whether they are whole, and which crop they want.
 
 A set of weights is a file for onnxruntime (.onnx) or for PyTorch (.safetensors), each with a
-description of its own inside. No format here can carry code: nothing is ever unpickled.
+description of its own inside. A set has a name when it comes with the package, or when it was
+fetched or imported into the user's cache (``./run models``). No format here can carry code: nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -100,42 +101,57 @@ class Description:
             ) from error
 
 
+def cached_weights_folder() -> Path:
+    """Return where weights lie that were fetched or imported; it need not exist."""
+    return downloads.cache_folder() / 'weights'
+
+
 def weight_names() -> list[str]:
-    """Return the names of the weights that come with the package."""
-    return sorted(_index())
+    """Return the names of the weights at hand: the package's, and those in the user's cache."""
+    return sorted({*_read_index(_INDEX), *_read_index(cached_weights_folder() / 'index.json')})
 
 
 def find_weights(name_or_path: str | Path, suffix: str) -> Path:
     """
     Return the file for a runtime, checked where its hash is known.
 
-    :param name_or_path: the name of weights that come with the package, or a file
+    :param name_or_path: the name of weights that come with the package or are in the user's cache,
+        or a file
     :param suffix: .onnx or .safetensors
     :raises FileNotFoundError: if there is no such file or name
     :raises WeightsError: if the file is of another format or not the published one
     """
-    entry = _index().get(str(name_or_path))
-    if entry is not None:
+    name = str(name_or_path)
+    cache = cached_weights_folder()
+    for folder, index_path in ((_FOLDER, _INDEX), (cache, cache / 'index.json')):
+        entry = _read_index(index_path).get(name)
+        if entry is None:
+            continue
         if suffix not in entry:
             raise WeightsError(
-                f'the weights {name_or_path} come as {", ".join(entry)}, not as {suffix}: choose '
+                f'the weights {name} come as {", ".join(entry)}, not as {suffix}: choose '
                 'the other runtime'
             )
-        path = _FOLDER / f'{name_or_path}{suffix}'
+        path = folder / f'{name}{suffix}'
         check_sha256(path, entry[suffix])
         return path
     path = Path(name_or_path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(
-            f'no weights {name_or_path}: expected a file ({" or ".join(FORMATS)}) or one of: '
-            f'{", ".join(weight_names())}'
-        )
+        raise FileNotFoundError(_unknown(name))
     if path.suffix != suffix:
         raise WeightsError(
             f'{path} ends in {path.suffix or "nothing"}, this runtime reads {suffix}: '
             'choose the other runtime or export the weights'
         )
     return path
+
+
+def has_weights(name: str) -> bool:
+    """Tell whether weights of that name are at hand, whole, for either runtime."""
+    try:
+        return all(find_weights(name, suffix).is_file() for suffix in FORMATS)
+    except (FileNotFoundError, WeightsError):
+        return False
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -146,7 +162,9 @@ def check_sha256(path: Path, expected: str) -> None:
     :raises WeightsError: if it differs
     """
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing: install the package again')
+        raise FileNotFoundError(
+            f'{path} is missing: install the package, or fetch or import the weights again'
+        )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected.lower():
         raise WeightsError(
@@ -155,6 +173,20 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def _index() -> dict[str, dict[str, str]]:
-    index: dict[str, dict[str, str]] = json.loads(_INDEX.read_text(encoding='utf-8'))
+def _unknown(name: str) -> str:
+    known = f'expected a file ({" or ".join(FORMATS)}) or one of: {", ".join(weight_names())}'
+    if name in downloads.names('network'):
+        return f'the weights {name} are not here: {downloads.advice(name)}'
+    return f'no weights {name}: {known}; "./run models" lists what can be fetched'
+
+
+def _read_index(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    try:
+        index: dict[str, dict[str, str]] = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise WeightsError(
+            f'{path} is not readable JSON ({error}): remove it and fetch or import the weights again'
+        ) from error
     return index
