@@ -31,7 +31,8 @@ class PublishedFile:
     """
     A file on the internet: where it is, what it is, and how to recognise it.
 
-    ``kind``: what it is for, "detector" or "network". ``network``: the fields of a NetworkConfig.
+    ``kind``: what it is for, "detector" or "network". ``needs``: the names of the files without
+    which this one is of no use. ``network``: the fields of a NetworkConfig.
     ``published`` and ``measured``: mean absolute error in degrees by data set. ``note``: what one
     must know before using it.
     """
@@ -44,14 +45,18 @@ class PublishedFile:
     size: int
     sha256: str
     kind: str = 'detector'
-    network: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, float] = field(default_factory=dict)
     note: str = ''
 
 
 ZOO: dict[str, Any] = json.loads((Path(__file__).parent / 'zoo.json').read_text(encoding='utf-8'))
-PUBLISHED = {values['name']: PublishedFile(**values) for values in ZOO['files']}
+PUBLISHED = {
+    values['name']: PublishedFile(**{**values, 'needs': tuple(values.get('needs', ()))})
+    for values in ZOO['files']
+}
 
 
 def names(kind: str) -> list[str]:
@@ -60,10 +65,15 @@ def names(kind: str) -> list[str]:
     return files + [fusion['name'] for fusion in ZOO['fusions'] if kind == 'network']
 
 
+def members_of(name: str) -> list[str]:
+    """Return the names of the networks that the published fusion called ``name`` is made of."""
+    return [m for fusion in ZOO['fusions'] if fusion['name'] == name for m in fusion['members']]
+
+
 def advice(name: str) -> str:
     """Say how to get the published file, or the fusion of several, called ``name``."""
-    members = [m for f in ZOO['fusions'] if f['name'] == name for m in f['members']]
-    urls = ' and '.join(PUBLISHED[member].url for member in members or [name])
+    files = members_of(name) or [name, *PUBLISHED[name].needs]
+    urls = ' and '.join(PUBLISHED[file].url for file in files)
     return (
         f'fetch it with "./run models {name}" (or "ros2 run fsanet_ros models {name}"); on a '
         f'machine without internet, copy {urls} to a folder and add "--from FOLDER"'
@@ -168,10 +178,12 @@ def _download(file: PublishedFile, output: BinaryIO, progress: Progress | None) 
 
 
 def _find(source: Path, file: PublishedFile) -> Path:
-    """Return the right one of the files of that name in a folder, or else where it should be."""
-    found = [path for path in sorted(source.rglob(file.file_name)) if path.is_file()]
-    right = [path for path in found if sha256_of(path) == file.sha256]
-    return (right or found or [source / file.file_name])[0]
+    """Return the right file, whatever its name in a folder, or else where it should be."""
+    direct = source / file.file_name
+    for path in (direct, *sorted(source.rglob('*'))):
+        if path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256:
+            return path
+    return next((path for path in sorted(source.rglob(file.file_name))), direct)
 
 
 def _copy_file(

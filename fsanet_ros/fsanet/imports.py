@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -87,7 +88,7 @@ def fetch_network(
     """
     if folder is None and has_weights(name):
         return None
-    members = [m for f in downloads.ZOO['fusions'] if f['name'] == name for m in f['members']]
+    members = downloads.members_of(name)
     if members:
         for member in members:
             fetch_network(member, source, folder, progress)
@@ -162,7 +163,8 @@ def _expected(path: Path, known: downloads.PublishedFile | None) -> NetworkConfi
     if match is None:
         return None
     scoring = {None: '1x1', 'var_': 'variance', 'noS_': 'none'}[match[1]]
-    return NetworkConfig(scoring, match[2])
+    choices: dict[str, Any] = {'scoring': scoring, 'aggregation': match[2]}
+    return NetworkConfig(**choices)
 
 
 def _check_name(name: str, known: downloads.PublishedFile | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from fsanet_ros.fsanet.fusion import Fusion, Network, build
@@ -37,7 +37,8 @@ def load_network(path: Path) -> tuple[Network, Description]:
 def save_network(network: Network, description: Description, path: Path) -> None:
     """Write a network with its description."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    save_file(tensors, path, metadata=described(network, description).to_metadata())
+    # Not save_file: its files are for their owner alone.
+    path.write_bytes(save(tensors, described(network, description).to_metadata()))
 
 
 def described(network: Network, description: Description) -> Description:
@@ -69,11 +70,9 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> N
     kinds = ', '.join(str(config) for config in getattr(network, 'configs', ()))
     expected = f'expected the weights of {kinds}'
     if missing:
-        raise WeightsError(
-            f'{path} does not hold an FSA-Net of its kind: no {missing[0]}; {expected}'
-        )
+        raise WeightsError(f'{path} does not hold an FSA-Net, {missing[0]} is missing: {expected}')
     if unknown:
-        raise WeightsError(f'{path} has {unknown[0]} besides; {expected}')
+        raise WeightsError(f'{path} also has {unknown[0]}: {expected}')
     for name, tensor in wanted.items():
         if state[name].shape != tensor.shape:
             raise WeightsError(

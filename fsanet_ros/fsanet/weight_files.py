@@ -3,7 +3,8 @@ Weights on disk: where they are, whether they are whole, and which crop they wan
 
 A set of weights is a file for onnxruntime (.onnx) or for PyTorch (.safetensors), each with a
 description of its own inside. A set has a name when it comes with the package, or when it was
-fetched or imported into the user's cache (``./run models``). No format here can carry code: nothing is ever unpickled.
+fetched or imported into the user's cache (``./run models``). No format here can carry code:
+nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -187,6 +188,6 @@ def _read_index(path: Path) -> dict[str, dict[str, str]]:
         index: dict[str, dict[str, str]] = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise WeightsError(
-            f'{path} is not readable JSON ({error}): remove it and fetch or import the weights again'
+            f'{path} is not readable JSON ({error}): remove it and fetch the weights again'
         ) from error
     return index

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _print_entry(model, arguments.folder)
         return 0
     failures = 0
-    for name in names:
+    for name in _with_needed(names):
         try:
             _fetch(name, arguments.source, arguments.folder)
         except (ValueError, OSError, ImportError) as error:
@@ -84,10 +84,10 @@ def _parser() -> argparse.ArgumentParser:
 def _import_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='models import',
-        description='Convert official Keras weights to .onnx and .safetensors.',
+        description='Convert Keras weights of the official FSA-Net to .onnx and .safetensors.',
     )
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE.h5')
-    parser.add_argument('--name', help='of the weights; the zoo\'s name or the file\'s own if absent')  # fmt: skip
+    parser.add_argument('--name', help='of the weights (default: as in the zoo, or the file)')
     _add_output(parser)
     return parser
 
@@ -186,6 +186,13 @@ def _fetchable() -> list[str]:
     return downloads.names('detector') + downloads.names('network')
 
 
+def _with_needed(names: Sequence[str]) -> list[str]:
+    """Return each name followed by those of the files that it needs, none twice."""
+    files = downloads.PUBLISHED
+    every = [n for name in names for n in (name, *(files[name].needs if name in files else ()))]
+    return list(dict.fromkeys(every))
+
+
 def _known_name(text: str) -> str:
     # Not argparse's choices: with nargs='*' those refuse the empty list on Python 3.10.
     if text not in _fetchable():
@@ -195,17 +202,21 @@ def _known_name(text: str) -> str:
 
 
 def _print_entry(model: zoo.Model, folder: Path | None) -> None:
-    size = f'{model.file.size / 1e6:.1f} MB, ' if model.file else ''
     print(f'{model.name}: {model.description}')
-    print(f'    {model.kind}, {size}{model.licence}, {model.source}')
+    print(f'    {model.kind}, {_size(model)}{model.licence}, {model.source}')
     for word, figures in (('published', model.published), ('measured', model.measured)):
         if figures:
             print(f'    {word}: mean absolute error {_figures(figures)}')
     if model.note:
         print(f'    note: {model.note}')
-    if model.file:
-        print(f'    SHA-256 {model.file.sha256}')
     print(f'    {_state(model, folder)}')
+
+
+def _size(model: zoo.Model) -> str:
+    sizes = [downloads.PUBLISHED[member].size for member in model.members]
+    if model.file:
+        sizes = [model.file.size]
+    return f'{sum(sizes) / 1e6:.1f} MB, ' if sizes else ''
 
 
 def _figures(errors_deg: Mapping[str, float]) -> str:
@@ -213,12 +224,15 @@ def _figures(errors_deg: Mapping[str, float]) -> str:
 
 
 def _state(model: zoo.Model, folder: Path | None) -> str:
+    hashed = f'SHA-256 {model.file.sha256}; ' if model.file else ''
     try:
-        return f'here: {", ".join(str(path) for path in zoo.paths_of(model, folder))}'
+        paths = zoo.paths_of(model, folder)
+        hashed = hashed or f'SHA-256 {downloads.sha256_of(paths[0])}; '
+        return f'{hashed}here: {", ".join(str(path) for path in paths)}'
     except FileNotFoundError:
-        return f'not here; fetch it with "./run models {model.name}"'
+        return f'{hashed}not here; fetch it with "./run models {model.name}"'
     except ValueError as error:
-        return f'damaged: {error}; fetch it again with "./run models {model.name}"'
+        return f'{hashed}damaged: {error}; fetch it again with "./run models {model.name}"'
 
 
 class _Bar:
