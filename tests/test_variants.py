@@ -83,8 +83,9 @@ def exported(request, tmp_path_factory):
 
 def test_both_runtimes_agree_and_know_what_they_hold(exported):
     folder, configs = exported
-    with_onnx, with_torch = OnnxRuntime(folder / 'net.onnx'), TorchRuntime(
-        folder / 'net.safetensors'
+    with_onnx, with_torch = (
+        OnnxRuntime(folder / 'net.onnx'),
+        TorchRuntime(folder / 'net.safetensors'),
     )
     assert np.abs(with_onnx(crops(9)) - with_torch(crops(9))).max() < 1e-3
     assert with_onnx.description == with_torch.description
@@ -114,7 +115,11 @@ def test_exported_networks_are_readable_by_old_onnxruntimes(exported):
 
 def test_soft_stagewise_regression_is_the_papers_sum():
     rng = np.random.default_rng(1)
-    p, eta, delta = rng.random((3, 4, 3, 3)), rng.normal(size=(3, 4, 3)), rng.random((3, 4, 3)) - 0.5
+    p, eta, delta = (
+        rng.random((3, 4, 3, 3)),
+        rng.normal(size=(3, 4, 3)),
+        rng.random((3, 4, 3)) - 0.5,
+    )
     expected = np.zeros((4, 3))
     for k, face, angle, i in product(range(3), range(4), range(3), range(3)):
         width = np.prod([3 * (1 + delta[j, face, angle]) for j in range(k + 1)])

