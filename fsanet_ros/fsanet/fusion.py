@@ -21,7 +21,6 @@ from fsanet_ros.fsanet.network import FSANet, build_network
 from fsanet_ros.fsanet.network_config import FusionMean, NetworkConfig
 from fsanet_ros.fsanet.ssrnet import SSRNetMD
 
-
 RADIANS = math.pi / 180  # torch.deg2rad can't be exported to ONNX
 
 

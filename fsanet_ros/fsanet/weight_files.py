@@ -26,6 +26,8 @@ METADATA_KEY = 'fsanet_ros'
 
 Crop = Literal['face_square', 'official']
 
+_LATER_FIELDS = {'crop': 'face_square', 'networks': (), 'fusion_mean': 'angles'}
+
 _FOLDER = Path(__file__).parent / 'weights'
 _INDEX = _FOLDER / 'index.json'
 
@@ -79,7 +81,12 @@ class Description:
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata of a weights file."""
-        return {METADATA_KEY: json.dumps(asdict(self))}
+        values = asdict(self)
+        # Files of before there were variants stay the same, to the bit.
+        for name, default in _LATER_FIELDS.items():
+            if values[name] == default:
+                del values[name]
+        return {METADATA_KEY: json.dumps(values)}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], path: Path) -> Description:
