@@ -21,7 +21,7 @@ from fsanet_ros.fsanet.regression import DenseStage, soft_stagewise
 
 
 class SSRNetMD(nn.Module):
-    """SSR-Net for several dimensions, 200 k parameters."""
+    """SSR-Net for several dimensions, 234 k parameters."""
 
     def __init__(self, config: NetworkConfig | None = None) -> None:
         """Make the network; ``config`` says how pixels are scaled."""
