@@ -11,7 +11,8 @@ import pytest
 from fsanet_ros import downloads, zoo
 from fsanet_ros.fsanet.runtime import make_runtime
 from fsanet_ros.fsanet.weight_files import WeightsError, find_weights, weight_names
-from fsanet_ros.tools import bench_models, models
+from fsanet_ros.tools import models
+from fsanet_ros.tools.bench_models import bench_models
 
 SHARED = Path(__file__).parents[2] / 'shared'
 FILES = SHARED / 'weights' / 'fsanet_official'
@@ -181,7 +182,7 @@ def test_without_pytorch_the_error_names_what_is_needed(monkeypatch, capsys):
 def test_bench_times_what_is_at_hand_in_each_runtime(tmp_path, capsys):
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
     figures = tmp_path / 'figures.json'
-    assert bench_models.main(['fsanet_aflw', '--repeat', '2', '--json', str(figures)]) == 0
+    assert bench_models(['fsanet_aflw', '--repeat', '2', '--json', str(figures)]) == 0
     timings = json.loads(figures.read_text())['models']
     onnx = [t for t in timings if t['runtime'] == 'onnxruntime']
     assert {(t['threads'], t['batch']) for t in onnx} == {
@@ -191,4 +192,4 @@ def test_bench_times_what_is_at_hand_in_each_runtime(tmp_path, capsys):
         assert 0 < t['min_ms'] <= t['median_ms'] <= t['max_ms']
         assert t['min_ms'] <= t['mean_ms'] <= t['max_ms']
     assert 'fsanet_aflw' in capsys.readouterr().out
-    assert bench_models.main(['nothing']) == 1
+    assert bench_models(['nothing']) == 1

@@ -21,7 +21,7 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.runtime import OnnxRuntime
 from fsanet_ros.ros.processes import node_process
-from fsanet_ros.tools import bench_models
+from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.types import Image
 from fsanet_ros.video import open_frames
 
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure from the command line; return the exit code."""
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ['models']:
-        return bench_models.main(words[1:])
+        return bench_models(words[1:])
     parser = argparse.ArgumentParser(
         prog='bench',
         description=__doc__,

@@ -40,7 +40,7 @@ class Timing:
     max_ms: float
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def bench_models(argv: Sequence[str]) -> int:
     """Measure from the command line; return 0, or 1 when no network could be measured."""
     parser = argparse.ArgumentParser(prog='bench models', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='networks; none: all at hand')
