@@ -1,21 +1,23 @@
 """
 Files that others published and that are fetched at the user's command, never on their own.
 
-A file is known by its SHA-256; what arrives with another one is refused. Files lie in the user's
-cache folder, ``$XDG_CACHE_HOME/fsanet_ros`` or ``~/.cache/fsanet_ros``.
+Which there are is in zoo.json. A file is known by its SHA-256; what arrives with another one is
+refused. Files lie in the user's cache folder, ``$XDG_CACHE_HOME/fsanet_ros`` or
+``~/.cache/fsanet_ros``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
@@ -26,7 +28,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file on the internet: where it is, what it is, and how to recognise it."""
+    """
+    A file on the internet: where it is, what it is, and how to recognise it.
+
+    ``kind``: what it is for, "detector" or "network". ``needs``: the names of the files without
+    which this one is of no use. ``network``: the fields of a NetworkConfig.
+    ``published`` and ``measured``: mean absolute error in degrees by data set. ``note``: what one
+    must know before using it.
+    """
 
     name: str
     file_name: str
@@ -35,48 +44,39 @@ class PublishedFile:
     url: str
     size: int
     sha256: str
+    kind: str = 'detector'
+    needs: tuple[str, ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
+    note: str = ''
 
 
-_LIBFACEDETECTION_TRAIN = (
-    'https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/'
-    '0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/'
-)
-_OPENCV_ZOO = (
-    'https://media.githubusercontent.com/media/opencv/opencv_zoo/'
-    '966be4cb6eefc2a4f586ed0581bf4bbaa2533070/models/face_detection_yunet/'
-)
-
+ZOO: dict[str, Any] = json.loads((Path(__file__).parent / 'zoo.json').read_text(encoding='utf-8'))
 PUBLISHED = {
-    file.name: file
-    for file in (
-        PublishedFile(
-            name='yunet',
-            file_name='yunet_n_320_320.onnx',
-            description='face detector YuNet n, five landmarks',
-            licence='Apache-2.0',
-            url=_LIBFACEDETECTION_TRAIN + 'yunet_n_320_320.onnx',
-            size=317434,
-            sha256='81dbde155e982455488235acb8ec2dec5d647edf7cf7080d33e4abb69b93a0d2',
-        ),
-        PublishedFile(
-            name='yunet_s',
-            file_name='face_detection_yunet_2023mar.onnx',
-            description='face detector YuNet s, smaller and faster, five landmarks',
-            licence='MIT',
-            url=_OPENCV_ZOO + 'face_detection_yunet_2023mar.onnx',
-            size=232589,
-            sha256='8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
-        ),
-    )
+    values['name']: PublishedFile(**{**values, 'needs': tuple(values.get('needs', ()))})
+    for values in ZOO['files']
 }
 
 
+def names(kind: str) -> list[str]:
+    """Return the names of everything of a kind that can be fetched, fusions included."""
+    files = [name for name, file in PUBLISHED.items() if file.kind == kind]
+    return files + [fusion['name'] for fusion in ZOO['fusions'] if kind == 'network']
+
+
+def members_of(name: str) -> list[str]:
+    """Return the names of the networks that the published fusion called ``name`` is made of."""
+    return [m for fusion in ZOO['fusions'] if fusion['name'] == name for m in fusion['members']]
+
+
 def advice(name: str) -> str:
-    """Say how to get the published file called ``name``."""
-    file = PUBLISHED[name]
+    """Say how to get the published file, or the fusion of several, called ``name``."""
+    files = members_of(name) or [name, *PUBLISHED[name].needs]
+    urls = ' and '.join(PUBLISHED[file].url for file in files)
     return (
         f'fetch it with "./run models {name}" (or "ros2 run fsanet_ros models {name}"); on a '
-        f'machine without internet, copy {file.url} to a folder and add "--from FOLDER"'
+        f'machine without internet, copy {urls} to a folder and add "--from FOLDER"'
     )
 
 
@@ -99,11 +99,12 @@ def check_known(path: Path) -> None:
 
     Files with other names pass: they are the user's own.
     """
-    for file in PUBLISHED.values():
-        if file.file_name == path.name:
-            found = sha256_of(path)
-            if found != file.sha256:
-                raise ValueError(_mismatch(path, file, found, path.stat().st_size))
+    files = [file for file in PUBLISHED.values() if file.file_name == path.name]
+    if not files:
+        return
+    found = sha256_of(path)
+    if all(found != file.sha256 for file in files):
+        raise ValueError(_mismatch(path, files[0], found, path.stat().st_size))
 
 
 def sha256_of(path: Path) -> str:
@@ -129,7 +130,8 @@ def fetch(
     no other program ever sees half of it.
 
     :param folder: where to; None is the cache folder.
-    :param source: a folder that the file was copied to by hand; None downloads it.
+    :param source: a folder that the file was copied to by hand, or a folder below it; None
+        downloads it.
     :param progress: called with the bytes that arrived and the bytes in all.
     :raises KeyError: no published file has this name.
     :raises ValueError: what arrived is not the published file.
@@ -149,8 +151,9 @@ def fetch(
                 origin = file.url
                 _download(file, output, progress)
             else:
-                origin = str(source / file.file_name)
-                _copy_file(source / file.file_name, file, output, progress)
+                path = _find(source, file)
+                origin = str(path)
+                _copy_file(path, file, output, progress)
         found = sha256_of(part)
         if found != file.sha256:
             raise ValueError(_mismatch(origin, file, found, part.stat().st_size))
@@ -172,6 +175,15 @@ def _download(file: PublishedFile, output: BinaryIO, progress: Progress | None) 
             'connection and any proxy (https_proxy) and try again; on a machine without internet, '
             f'copy that file to a folder and use "./run models {file.name} --from FOLDER"'
         ) from error
+
+
+def _find(source: Path, file: PublishedFile) -> Path:
+    """Return the right file, whatever its name in a folder, or else where it should be."""
+    direct = source / file.file_name
+    for path in (direct, *sorted(source.rglob('*'))):
+        if path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256:
+            return path
+    return next((path for path in sorted(source.rglob(file.file_name))), direct)
 
 
 def _copy_file(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
-from fsanet_ros.fsanet.crops import cut_crops
+from fsanet_ros.fsanet.face_crops import cut_faces
 from fsanet_ros.fsanet.passes import Answers, mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
@@ -102,16 +102,12 @@ class HeadPoseEstimator:
     ) -> list[list[Head]]:
         if not views:
             return []
-        # A square can only be this small where a detector misfires on a few pixels.
-        usable = [
-            [face for face in faces if face.square.side * self._crop_scale >= 1.0]
-            for faces in faces_of_views
+        cut = [
+            cut_faces(view.image, faces, self.runtime.description)
+            for view, faces in zip(views, faces_of_views, strict=True)
         ]
-        crops = [
-            cut_crops(view.image, [face.square.scaled(self._crop_scale) for face in faces])
-            for view, faces in zip(views, usable, strict=True)
-        ]
-        answers = self._pass(self.runtime, np.concatenate(crops))
+        usable = [faces for faces, _ in cut]
+        answers = self._pass(self.runtime, np.concatenate([crops for _, crops in cut]))
         covariances = self._covariances_rad2(list(chain.from_iterable(usable)), answers)
         ends = np.cumsum([len(faces) for faces in usable])
         return [
@@ -129,13 +125,11 @@ class HeadPoseEstimator:
         if model is None:
             return None
         scores = np.array([face.score for face in faces])
-        crop_sides_px = np.array([face.square.side for face in faces]) * self._crop_scale
+        crop_sides_px = (
+            np.array([face.square.side for face in faces]) * self.runtime.description.crop_scale
+        )
         known = features(answers.rotations, answers.half_turns_deg, scores, crop_sides_px)
         return covariances_rad2(model.sigma_deg(known))
-
-    @property
-    def _crop_scale(self) -> float:
-        return self.runtime.description.crop_scale
 
 
 def _heads(

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsanet_ros.fsanet.crops import cut_crop, cut_crops
-from fsanet_ros.types import Square
+from fsanet_ros.fsanet.crops import cut_crop, cut_crops, cut_official_crop
+from fsanet_ros.fsanet.face_crops import cut_faces
+from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.types import Box, Face, Square
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (120, 160, 3), np.uint8)
 
@@ -109,3 +111,38 @@ def test_training_validates_on_what_use_cuts_out():
     crops = central_crops(pictures, 0.9)
     for crop, picture in zip(crops, pictures, strict=True):
         assert (crop == cut_crop(picture, Square(60, 60, 120).scaled(0.9))).all()
+
+
+@pytest.mark.parametrize(
+    ('box', 'rows', 'columns'),
+    [
+        # 50 x 40 at (60, 50): 30 and 24 pixels more on each side.
+        (Box(60, 50, 50, 40), (26, 114), (30, 140)),
+        # Cut off to whole pixels, before and after the margin is added.
+        (Box(60.9, 50.9, 49.2, 39.2), (26, 114), (30, 140)),
+        (Box(60, 50, 51, 41), (25, 115), (29, 141)),
+        # Within the image, whose last row and column are never reached.
+        (Box(-10, 5, 50, 40), (0, 69), (0, 70)),
+        (Box(100, 60, 80, 80), (12, 119), (52, 159)),
+    ],
+)
+def test_the_official_crop_is_the_box_and_its_margin_stretched(box, rows, columns):
+    expected = cv2.resize(IMAGE[slice(*rows), slice(*columns)], (64, 64))
+    assert (cut_official_crop(IMAGE, box) == expected).all()
+
+
+def test_an_official_crop_of_nothing_is_refused():
+    with pytest.raises(ValueError, match='outside the image of 160 x 120'):
+        cut_official_crop(IMAGE, Box(400, 10, 20, 20))
+
+
+def test_the_weights_say_which_crop_they_get():
+    inside = Face(Box(60, 50, 50, 40), 1.0, Square(85, 70, 60))
+    outside = Face(Box(400, 10, 20, 20), 1.0, Square(410, 20, 24))
+    faces, crops = cut_faces(IMAGE, [inside, outside], Description('a', 1.0, crop='official'))
+    assert faces == [inside]
+    assert (crops[0] == cut_official_crop(IMAGE, inside.box)).all()
+    faces, crops = cut_faces(IMAGE, [inside, outside], Description('a', 0.9))
+    assert faces == [inside, outside]
+    assert (crops[0] == cut_crop(IMAGE, inside.square.scaled(0.9))).all()
+    assert cut_faces(IMAGE, [], Description('a', 1.0, crop='official'))[1].shape == (0, 64, 64, 3)

@@ -5,13 +5,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.network import (  # noqa: E402
-    CapsuleLayer,
-    FineGrainedStructure,
-    FSANet,
-    FSANetConfig,
-    squash,
-)
+from fsanet_ros.fsanet.aggregation import CapsuleLayer, squash  # noqa: E402
+from fsanet_ros.fsanet.network import FSANet, NetworkConfig  # noqa: E402
+from fsanet_ros.fsanet.structure import FineGrainedStructure  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
 
@@ -19,7 +15,7 @@ torch.set_num_threads(1)  # the networks are small: waiting for each other costs
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return FSANet(FSANetConfig(127.5, 128.0))
+    return FSANet(NetworkConfig(pixel_mean=127.5, pixel_scale=128.0))
 
 
 def pictures(count, seed=0):

@@ -26,11 +26,11 @@ def exported(tmp_path_factory):
     torch = pytest.importorskip('torch', reason='PyTorch is not installed')
     pytest.importorskip('onnx', reason='onnx is not installed')
     from fsanet_ros.fsanet.export import export_onnx
-    from fsanet_ros.fsanet.network import FSANet, FSANetConfig
+    from fsanet_ros.fsanet.network import FSANet
     from fsanet_ros.fsanet.state_files import save_network
 
     torch.manual_seed(5)
-    network = FSANet(FSANetConfig(DESCRIPTION.pixel_mean, DESCRIPTION.pixel_scale))
+    network = FSANet(DESCRIPTION.configs[0])
     # Statistics that are not the initial ones, so that a mistake in them shows.
     network.train()
     network(torch.from_numpy(crops(16)).permute(0, 3, 1, 2).float())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fsanet_ros.fsanet import weight_files
+from fsanet_ros.fsanet.network_config import NetworkConfig
 from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
 from fsanet_ros.fsanet.uncertainty import RotationErrorModel
 from fsanet_ros.fsanet.weight_files import (
@@ -149,6 +150,9 @@ def test_a_description_comes_back_as_it_was():
     for error in (None, model):
         description = Description('a', 0.85, 127.5, 128.0, error)
         assert Description.from_metadata(description.to_metadata(), Path('a')) == description
+    networks = (NetworkConfig('none', 'netvlad'), NetworkConfig(architecture='ssrnet'))
+    fusion = Description('b', 1.0, crop='official', networks=networks, fusion_mean='rotations')
+    assert Description.from_metadata(fusion.to_metadata(), Path('b')) == fusion
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,10 @@ def test_a_description_comes_back_as_it_was():
         '{"name": "a", "crop_scale": 0.9, "rotation_error": 3}',
         '{"name": "a", "crop_scale": 0.9, "rotation_error": {"labels": [[1, 2, 3]]}}',
         '{"name": "a", "crop_scale": 0.9, "colour": "rgb"}',
+        '{"name": "a", "crop_scale": 0.9, "crop": "round"}',
+        '{"name": "a", "crop_scale": 0.9, "networks": [{"scoring": "2x2"}]}',
+        '{"name": "a", "crop_scale": 0.9, "networks": 3}',
+        '{"name": "a", "crop_scale": 0.9, "fusion_mean": "median"}',
     ],
 )
 def test_a_description_that_says_too_little_is_refused(text):

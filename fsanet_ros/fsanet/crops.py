@@ -1,8 +1,8 @@
 """
-Cut faces out of an image for the network.
+Cut faces out of an image for the network: the kind of crop belongs to the weights.
 
-One definition for training and use: what lies beyond the image is black, the picture is shrunk by
-area averaging, so that a large face does not alias.
+One definition for training and use. In the crops of our weights what lies beyond the image is
+black, and the picture is shrunk by area averaging, so that a large face does not alias.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.types import Image, Square
+from fsanet_ros.types import Box, Image, Square
 
 NETWORK_SIZE = 64  # pixels, both sides
+OFFICIAL_MARGIN = 0.6
 
 
 def cut_crop(image: Image, square: Square, size: int = NETWORK_SIZE) -> Image:
@@ -61,6 +62,47 @@ def cut_crops(
     for crop, square in zip(crops, squares, strict=True):
         crop[...] = cut_crop(image, square, size)
     return crops
+
+
+def official_region(
+    shape: tuple[int, ...], box: Box, margin: float = OFFICIAL_MARGIN
+) -> tuple[slice, slice]:
+    """
+    Return the rows and columns that the official FSA-Net cuts for a box, empty if outside.
+
+    :param shape: of the image: height, width, ...
+    :param box: of the 2D landmarks, points with a negative coordinate dropped, or of a detector
+    :param margin: added on each side, in shares of the box's width and height
+    """
+    # Whole pixels, cut off before and after the margin is added; the last row and column of the
+    # image are never reached: as in the official code (data/type1/TYY_create_db_type1.py).
+    left, top = int(box.x), int(box.y)
+    right, bottom = int(box.x + box.width), int(box.y + box.height)
+    x_margin, y_margin = margin * (right - left), margin * (bottom - top)
+    rows = slice(max(int(top - y_margin), 0), min(int(bottom + y_margin), shape[0] - 1))
+    columns = slice(max(int(left - x_margin), 0), min(int(right + x_margin), shape[1] - 1))
+    return rows, columns
+
+
+def cut_official_crop(
+    image: Image, box: Box, margin: float = OFFICIAL_MARGIN, size: int = NETWORK_SIZE
+) -> Image:
+    """
+    Return the crop that the official weights want: a box and a margin, stretched to a square.
+
+    See official_region.
+
+    :param image: uint8 [h, w, 3]
+    :returns: uint8 [size, size, 3]
+    :raises ValueError: if nothing of it lies in the image
+    """
+    rows, columns = official_region(image.shape, box, margin)
+    region = image[rows, columns]
+    if not region.size:
+        height, width = image.shape[:2]
+        raise ValueError(f'{box} is outside the image of {width} x {height}')
+    # Not antialiased, like the official code.
+    return np.asarray(cv2.resize(region, (size, size)), np.uint8)
 
 
 def _resized(region: Image, size: int) -> Image:

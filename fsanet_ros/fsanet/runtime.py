@@ -128,6 +128,8 @@ def make_runtime(
     :param name: onnxruntime, torch or auto
     :raises ImportError: if it, or with auto none of them, is installed
     :raises ValueError: for another name
+    :raises WeightsError: if the weights are damaged, of another network, or not numbers
+    :raises FileNotFoundError: if they are not there
     """
     if name not in ('auto', *RUNTIME_NAMES):
         raise ValueError(f'unknown runtime {name!r}: expected auto, {", ".join(RUNTIME_NAMES)}')
@@ -140,6 +142,11 @@ def make_runtime(
         raise ImportError(
             f'{" or ".join(wanted)} is needed to run the network: pip install {wanted[0]}'
         )
-    if installed[0] == 'onnxruntime':
-        return OnnxRuntime(weights, threads)
-    return TorchRuntime(weights, threads)
+    loaded: Runtime = (OnnxRuntime if installed[0] == 'onnxruntime' else TorchRuntime)(
+        weights, threads
+    )
+    if not np.isfinite(loaded(np.full((1, NETWORK_SIZE, NETWORK_SIZE, 3), 128, np.uint8))).all():
+        raise WeightsError(
+            f'the weights {weights} give no finite angles, expected trained weights: choose others'
+        )
+    return loaded

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from fsanet_ros.fsanet.network import FSANet, FSANetConfig
+from fsanet_ros.fsanet.network import FSANet, NetworkConfig
 from fsanet_ros.learning.augmentation import central_crops
 from fsanet_ros.learning.batches import Batch, batches_from
 from fsanet_ros.learning.faces import LabelledFaces
@@ -35,7 +35,7 @@ class Trainer:
         self.recipe = recipe
         self.device = torch.device(device)
         self.step = 0
-        config = FSANetConfig(recipe.pixel_mean, recipe.pixel_scale)
+        config = NetworkConfig(pixel_mean=recipe.pixel_mean, pixel_scale=recipe.pixel_scale)
         # Channels last: 1.4 times as fast on a CPU.
         self.network = FSANet(config).to(self.device)
         # PyTorch's own types do not know this one.

@@ -21,6 +21,7 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.runtime import OnnxRuntime
 from fsanet_ros.ros.processes import node_process
+from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.types import Image
 from fsanet_ros.video import open_frames
 
@@ -34,11 +35,18 @@ Figures = dict[str, float]
 
 def main(argv: list[str] | None = None) -> int:
     """Measure from the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog='bench', description=__doc__)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ['models']:
+        return bench_models(words[1:])
+    parser = argparse.ArgumentParser(
+        prog='bench',
+        description=__doc__,
+        epilog='"bench models" times every network of the zoo that is here; it takes --help.',
+    )
     parser.add_argument('--repeat', type=int, default=60, help='how often each thing is timed')
     parser.add_argument('--no-ros', action='store_true', help='leave the ROS topics out')
     parser.add_argument('--json', type=Path, help='write the figures to a file')
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(words)
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
     load = os.getloadavg()[0]
     print(f'{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python '

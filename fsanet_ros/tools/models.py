@@ -1,58 +1,75 @@
 """
-List and fetch the models that others published (``./run models``).
+List, fetch, convert and fuse models (``./run models``).
 
-They are not part of this package: the command fetches a file from where it was published and
-refuses it unless its SHA-256 is right.
+What others published is not part of this package: the command fetches a file from where it was
+published, refuses it unless its SHA-256 is right, and converts networks into this package's files
+in the user's cache, where every other command finds them by name. "models import FILE.h5" converts
+a file at hand, "models fuse A B" makes one network of several.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fsanet_ros import downloads
+from tqdm import tqdm
+
+from fsanet_ros import downloads, zoo
+from fsanet_ros.fsanet.weight_files import cached_weights_folder
+
+if TYPE_CHECKING:
+    from fsanet_ros.fsanet.imports import Imported
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 when a model could not be had."""
-    arguments = _parser().parse_args(argv)
-    folder = arguments.folder or downloads.cache_folder()
-    if not arguments.names:
-        _list(folder)
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words[:1] == ['import']:
+            return _import(_import_parser().parse_args(words[1:]))
+        if words[:1] == ['fuse']:
+            return _fuse(_fuse_parser().parse_args(words[1:]))
+    except (ValueError, OSError, ImportError) as error:
+        return _fail(error)
+    arguments = _parser().parse_args(words)
+    names = _fetchable() if arguments.all else arguments.names
+    if not names:
+        for model in zoo.models().values():
+            _print_entry(model, arguments.folder)
         return 0
-    failed = False
-    for name in arguments.names:
+    failures = 0
+    for name in _with_needed(names):
         try:
-            path = downloads.fetch(
-                name, folder=folder, source=arguments.source, progress=_progress(name)
-            )
-        except (ValueError, OSError) as error:
-            print(f'error: {error}', file=sys.stderr)
-            failed = True
-        else:
-            print(f'{name}: {path}')
-    return int(failed)
+            _fetch(name, arguments.source, arguments.folder)
+        except (ValueError, OSError, ImportError) as error:
+            failures += _fail(error)
+    return min(failures, 1)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog='models', description='List the published models, or fetch those that are named.'
+        prog='models',
+        description='List the models that have a name, or fetch those that are named.',
+        epilog='"models import FILE.h5" converts a file of the official FSA-Net, '
+        '"models fuse A B --name C" makes one network of several; both take --help.',
     )
     parser.add_argument(
         'names',
         nargs='*',
         metavar='NAME',
         type=_known_name,
-        help=f'models to fetch: {", ".join(downloads.PUBLISHED)}; none lists them',
+        help='models to fetch, and networks to convert; none lists all of them',
     )
+    parser.add_argument('--all', action='store_true', help='fetch everything')
     parser.add_argument(
         '--from',
         dest='source',
         type=Path,
         metavar='DIR',
-        help='take the files from this folder instead of the internet',
+        help='take the files from this folder, or folders in it, instead of the internet',
     )
     parser.add_argument(
         '--to',
@@ -64,37 +81,176 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _import_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='models import',
+        description='Convert Keras weights of the official FSA-Net to .onnx and .safetensors.',
+    )
+    parser.add_argument('files', nargs='+', type=Path, metavar='FILE.h5')
+    parser.add_argument('--name', help='of the weights (default: as in the zoo, or the file)')
+    _add_output(parser)
+    return parser
+
+
+def _fuse_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='models fuse', description='Make one network of several that look at the same crop.'
+    )
+    parser.add_argument(
+        'weights', nargs='+', metavar='WEIGHTS', help='names, or files ending in .safetensors'
+    )
+    parser.add_argument('--name', required=True, help='of the fusion')
+    parser.add_argument(
+        '--mean',
+        choices=('rotations', 'angles'),
+        default='rotations',
+        help='what is averaged; "angles" is the paper\'s (default: %(default)s)',
+    )
+    _add_output(parser)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--output',
+        type=Path,
+        metavar='DIR',
+        help=f'where to (default: {cached_weights_folder()}, where they are found by name)',
+    )
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    if arguments.name and len(arguments.files) > 1:
+        raise ValueError(f'--name names one file, {len(arguments.files)} were given')
+    from fsanet_ros.fsanet.imports import import_keras
+
+    failures = 0
+    for path in arguments.files:
+        try:
+            _report(import_keras(path, arguments.name or '', arguments.output))
+        except (ValueError, OSError) as error:
+            failures += _fail(error)
+    return min(failures, 1)
+
+
+def _fuse(arguments: argparse.Namespace) -> int:
+    from fsanet_ros.fsanet.imports import fuse
+
+    _report(fuse(arguments.weights, arguments.name, arguments.output, arguments.mean))
+    return 0
+
+
+def _fetch(name: str, source: Path | None, folder: Path | None) -> None:
+    # From where networks need PyTorch, detectors need nothing.
+    if name not in downloads.names('network'):
+        with _Bar(name) as bar:
+            path = downloads.fetch(name, folder=folder, source=source, progress=bar.show)
+        print(f'{name}: {path}')
+        return
+    from fsanet_ros.fsanet.imports import fetch_network
+
+    with _Bar(name) as bar:
+        imported = fetch_network(name, source, folder, bar.show)
+    if imported is None:
+        print(f'{name}: {_state(zoo.models()[name], None)}')
+    else:
+        _report(imported)
+
+
+def _report(imported: Imported) -> None:
+    kinds = ' + '.join(str(network) for network in imported.networks)
+    print(f'{imported.name}: {kinds}, the same in onnxruntime to {imported.difference_deg:.0e}°')
+    for path in imported.paths:
+        print(f'    {path}')
+    if not imported.finite:
+        print(
+            f'warning: {imported.name}: its weights are not numbers (NaN), as published: it gives '
+            'no angles',
+            file=sys.stderr,
+        )
+
+
+def _fail(error: Exception) -> int:
+    if isinstance(error, ImportError):
+        print(
+            f'error: {error}: converting networks needs requirements/train.txt (PyTorch, h5py, '
+            'onnx, safetensors)',
+            file=sys.stderr,
+        )
+    else:
+        print(f'error: {error}', file=sys.stderr)
+    return 1
+
+
+def _fetchable() -> list[str]:
+    return downloads.names('detector') + downloads.names('network')
+
+
+def _with_needed(names: Sequence[str]) -> list[str]:
+    """Return each name followed by those of the files that it needs, none twice."""
+    files = downloads.PUBLISHED
+    every = [n for name in names for n in (name, *(files[name].needs if name in files else ()))]
+    return list(dict.fromkeys(every))
+
+
 def _known_name(text: str) -> str:
     # Not argparse's choices: with nargs='*' those refuse the empty list on Python 3.10.
-    if text not in downloads.PUBLISHED:
-        known = ', '.join(downloads.PUBLISHED)
+    if text not in _fetchable():
+        known = ', '.join(_fetchable())
         raise argparse.ArgumentTypeError(f'unknown model {text!r}: choose from {known}')
     return text
 
 
-def _list(folder: Path) -> None:
-    for file in downloads.PUBLISHED.values():
-        path = folder / file.file_name
-        if not path.is_file():
-            state = f'not here; fetch it with "./run models {file.name}"'
-        elif downloads.sha256_of(path) != file.sha256:
-            state = f'damaged: {path}; fetch it again with "./run models {file.name}"'
-        else:
-            state = f'here: {path}'
-        print(f'{file.name}: {file.description}')
-        print(f'    {file.size / 1e6:.1f} MB, {file.licence}, {file.url}')
-        print(f'    {state}')
+def _print_entry(model: zoo.Model, folder: Path | None) -> None:
+    print(f'{model.name}: {model.description}')
+    print(f'    {model.kind}, {_size(model)}{model.licence}, {model.source}')
+    for word, figures in (('published', model.published), ('measured', model.measured)):
+        if figures:
+            print(f'    {word}: mean absolute error {_figures(figures)}')
+    if model.note:
+        print(f'    note: {model.note}')
+    print(f'    {_state(model, folder)}')
 
 
-def _progress(name: str) -> downloads.Progress | None:
-    if not sys.stderr.isatty():
-        return None
+def _size(model: zoo.Model) -> str:
+    sizes = [downloads.PUBLISHED[member].size for member in model.members]
+    if model.file:
+        sizes = [model.file.size]
+    return f'{sum(sizes) / 1e6:.1f} MB, ' if sizes else ''
 
-    def show(done: int, total: int) -> None:
-        end = '\n' if done >= total else ''
-        print(f'\r{name}: {min(100, 100 * done // total)} %', end=end, file=sys.stderr, flush=True)
 
-    return show
+def _figures(errors_deg: Mapping[str, float]) -> str:
+    return ', '.join(f'{error:.2f}° on {data}' for data, error in errors_deg.items())
+
+
+def _state(model: zoo.Model, folder: Path | None) -> str:
+    hashed = f'SHA-256 {model.file.sha256}; ' if model.file else ''
+    try:
+        paths = zoo.paths_of(model, folder)
+        hashed = hashed or f'SHA-256 {downloads.sha256_of(paths[0])}; '
+        return f'{hashed}here: {", ".join(str(path) for path in paths)}'
+    except FileNotFoundError:
+        return f'{hashed}not here; fetch it with "./run models {model.name}"'
+    except ValueError as error:
+        return f'{hashed}damaged: {error}; fetch it again with "./run models {model.name}"'
+
+
+class _Bar:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._bar = tqdm(desc=name, unit='B', unit_scale=True, disable=None, leave=False)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, done: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.n = done
+        self._bar.refresh()
 
 
 if __name__ == '__main__':
