@@ -35,6 +35,8 @@ class Description:
     ``crop_scale``: the side of the network's crop in units of the face square's. ``pixel_mean``,
     ``pixel_scale``: applied inside the network; crops are 0..255 for all weights.
     ``rotation_error``: how far a rotation may be off, None where that was not measured.
+    ``crop``: face_square, a square of ``crop_scale`` times the face square's side; or official,
+    the authors' box with margins, which knows no ``crop_scale``.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Description:
     pixel_mean: float = 0.0
     pixel_scale: float = 1.0
     rotation_error: RotationErrorModel | None = None
+    crop: str = 'face_square'
 
     def __post_init__(self) -> None:
         """Refuse what no crop can be cut by with a ValueError."""
