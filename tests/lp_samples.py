@@ -40,7 +40,7 @@ def extract_samples(folder, count=12):
 
 
 def generate_samples(root, count=12):
-    """Write pictures of a dot in a disc that moves with yaw and pitch; return the root."""
+    """Write pictures of a disc with a nose, all on different grounds; return the root."""
     rng = np.random.default_rng(3)
     (root / 'AFW').mkdir(parents=True)
     for number in range(count):
@@ -51,7 +51,9 @@ def generate_samples(root, count=12):
 
 def write_face(stem, yaw_deg, pitch_deg, roll_deg, **content):
     """Write stem.jpg and stem.mat; ``content`` replaces what is in the .mat (None: leaves out)."""
-    image = np.full((200, 220, 3), 90, np.uint8)
+    rng = np.random.default_rng(round(1000 * abs(yaw_deg)))
+    coarse = rng.integers(0, 256, (5, 5, 3), np.uint8)
+    image = cv2.resize(coarse, (220, 200), interpolation=cv2.INTER_LINEAR)
     cv2.ellipse(image, (110, 100), (50, 60), roll_deg, 0, 360, (120, 160, 200), -1)
     nose = round(110 - 0.6 * yaw_deg), round(100 - 0.6 * pitch_deg)
     cv2.circle(image, nose, 8, (20, 40, 240), -1)

@@ -49,13 +49,12 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     size = NETWORK_SIZE if crop == 'official' else FACE_SQUARE_SIZE
     cut = official_crop if crop == 'official' else face_square_picture
     pictures = np.empty((len(kept), size, size, 3), np.uint8)
-    for picture, labelled in zip(
-        pictures, tqdm(kept, desc='cutting', unit='face', leave=False), strict=True
-    ):
-        image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f'{labelled.path} is not a readable picture')
-        picture[...] = cut(np.asarray(image, np.uint8), labelled)
+    with tqdm(kept, desc='cutting faces', unit='face', leave=False) as bar:
+        for picture, labelled in zip(pictures, bar, strict=True):
+            image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise ValueError(f'{labelled.path} is not a readable picture')
+            picture[...] = cut(np.asarray(image, np.uint8), labelled)
     angles = np.array([i.yaw_pitch_roll_deg for i in kept], np.float64).reshape(-1, 3)
     return LabelledFaces(
         pictures,

@@ -164,7 +164,7 @@ def recipe_from_values(values: Any, path: Path) -> Recipe:
     section = values.pop('augmentation', None) or {}
     if not isinstance(section, Mapping):
         raise ValueError(f'{path}: augmentation is {section!r}, expected names and values')
-    kind = AUGMENTATIONS.get(values.get('crop', 'face_square'), Augmentation)
+    kind = AUGMENTATIONS.get(str(values.get('crop', 'face_square')), Augmentation)
     augmentation = kind(**_checked(kind(), section, path))
     try:
         return Recipe(**_checked(Recipe(), values, path), augmentation=augmentation)

@@ -44,7 +44,8 @@ def read_300w_lp(root: str | Path) -> list[LabelledImage]:
         raise FileNotFoundError(
             f'{root} is not 300W-LP: expected .jpg and .mat files in {", ".join(SUBSETS)}'
         )
-    return [_read_300w_lp_face(path) for path in tqdm(paths, desc='reading', leave=False)]
+    with tqdm(paths, desc='reading labels', unit='face', leave=False) as bar:
+        return [_read_300w_lp_face(path) for path in bar]
 
 
 def _read_300w_lp_face(path: Path) -> LabelledImage:
