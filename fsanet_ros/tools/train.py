@@ -25,6 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         recipe = load_recipe(arguments.recipe)
         return _train(recipe, arguments)
+    except KeyboardInterrupt:
+        print(
+            '\ntrain: stopped; the same command goes on from the last checkpoint', file=sys.stderr
+        )
+        return 130
     except (ValueError, OSError, ImportError) as error:
         print(f'train: {error}', file=sys.stderr)
         return 1
