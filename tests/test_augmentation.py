@@ -9,6 +9,7 @@ import pytest
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.augmentation import Augmentation, augment, turn_in_plane
+from fsanet_ros.learning.official_augmentation import OfficialAugmentation, augment_official
 
 SHARED = Path(__file__).parents[2] / 'shared'
 TEACHER = SHARED / 'weights' / 'tddfa_v2' / 'tddfa_v2_mb05_rotation.onnx'
@@ -127,3 +128,91 @@ def test_the_teacher_agrees_with_the_augmented_labels():
     blobs = np.stack(crops).astype(np.float32).transpose(0, 3, 1, 2)
     (found,) = session.run(['rotation_optical'], {session.get_inputs()[0].name: blobs})
     assert np.median(rotations.geodesic_deg(found, np.stack(expected))) < 4
+
+
+# ---- the official augmentation, on crops
+
+OFF = {'cut_share': 0.0, 'black_share': 0.0, 'white_share': 0.0, 'zoom_share': 0.0}
+
+
+def official(crop, seed=0, **settings):
+    rng = np.random.default_rng(seed)
+    return augment_official(crop, OfficialAugmentation(**(OFF | settings)), rng)
+
+
+def noise(seed=0):
+    # Without 0 and 255, which the bars have.
+    return np.random.default_rng(seed).integers(20, 230, (64, 64, 3), np.uint8)
+
+
+def test_the_official_augmentation_can_be_switched_off():
+    crop = noise()
+    assert (official(crop) == crop).all()
+
+
+@pytest.mark.parametrize(('share', 'colour'), [('black_share', 0), ('white_share', 255)])
+def test_official_bars_are_1_to_15_pixels_and_leave_a_part_of_the_crop(share, colour):
+    crop, widths, places = noise(), set(), set()
+    for seed in range(300):
+        varied = official(crop, seed, **{share: 1.0})
+        inside = (varied != colour).any(axis=2)
+        rows, columns = inside.any(axis=1), inside.any(axis=0)
+        side = int(rows.sum())
+        assert inside.sum() == side**2 == columns.sum() ** 2  # one square, the rest is bars
+        widths.add(64 - side)
+        places.add((int(rows.argmax()), int(columns.argmax())))
+        part = varied[rows][:, columns]
+        windows = np.lib.stride_tricks.sliding_window_view(crop, part.shape)
+        assert (windows == part).all(axis=(3, 4, 5)).any()
+    assert widths == set(range(1, 16))
+    assert len(places) > 30
+
+
+def test_official_cuts_are_stretched_to_the_whole_crop():
+    x, y = np.meshgrid(np.arange(64), np.arange(64))
+    crop = np.dstack([2 * x + 60, 2 * y + 60, x]).astype(np.uint8)
+    smallest = 64
+    for seed in range(100):
+        varied = official(crop, seed, cut_share=1.0)
+        assert varied.shape == (64, 64, 3)
+        spread = (int(varied[30, -1, 0]) - int(varied[30, 0, 0])) / 2 + 1
+        assert 64 - 16 <= spread < 64.5
+        smallest = min(smallest, spread)
+    assert smallest < 52
+
+
+def test_the_official_zoom_is_a_fifth_at_most_and_free_in_each_direction():
+    crop = np.zeros((64, 64, 3), np.uint8)
+    crop[22:43, 22:43] = 200  # 21 pixels
+    sizes = []
+    for seed in range(200):
+        inside = official(crop, seed, zoom_share=1.0)[:, :, 0] > 100
+        sizes.append((int(inside.any(axis=0).sum()), int(inside.any(axis=1).sum())))
+    sizes = np.array(sizes)
+    assert 17 <= sizes.min() <= 18 and 25 <= sizes.max() <= 27
+    assert abs(np.corrcoef(sizes.T)[0, 1]) < 0.3
+
+
+def test_the_official_kinds_come_as_often_as_they_should():
+    crop, kinds = noise(), []
+    for seed in range(2000):
+        varied = official(crop, seed, cut_share=0.25, black_share=0.25, white_share=0.25)
+        extreme = {c for c in (0, 255) if (varied == c).all(axis=2).any()}
+        kinds.append('none' if (varied == crop).all() else str(extreme or 'cut'))
+    shares = {kind: kinds.count(kind) / len(kinds) for kind in set(kinds)}
+    assert set(shares) >= {'none', '{0}', '{255}', 'cut'}
+    # Cubic stretching may touch black or white somewhere; the rest is a quarter each.
+    assert shares['none'] == pytest.approx(0.25, abs=0.04)
+    assert shares['{0}'] == pytest.approx(0.25, abs=0.04)
+
+
+def test_the_official_augmentation_is_the_same_for_a_seed_and_leaves_the_crop_alone():
+    crop = noise()
+    before = crop.copy()
+    for seed in range(20):
+        a, b = (
+            augment_official(crop, OfficialAugmentation(), np.random.default_rng(seed))
+            for _ in range(2)
+        )
+        assert (a == b).all() and a.shape == (64, 64, 3) and a.dtype == np.uint8
+    assert (crop == before).all()

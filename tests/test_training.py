@@ -2,17 +2,32 @@
 
 import dataclasses
 import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lp_samples import BY_HEART, SAMPLES, extract_samples, generate_samples
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
+from fsanet_ros.fsanet.runtime import make_runtime  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.learning.batches import Batch, batches_from, rarity_weights  # noqa: E402
+from fsanet_ros.learning.checkpoints import CHECKPOINT, read_checkpoint  # noqa: E402
 from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split  # noqa: E402
 from fsanet_ros.learning.recipe import Recipe, load_recipe  # noqa: E402
+from fsanet_ros.learning.scores import score  # noqa: E402
 from fsanet_ros.learning.training import Trainer, schedule, train  # noqa: E402
+from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
+from fsanet_ros.learning.training_log import TrainingLog  # noqa: E402
+from fsanet_ros.tools import train as tools_train  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
 
@@ -157,3 +172,169 @@ def test_unknown_recipes_and_missing_faces_are_named(tmp_path):
         load_recipe('nothing')
     with pytest.raises(FileNotFoundError, match=r'faces_120\.zip is missing'):
         load_aflw_faces(tmp_path)
+
+
+# ---- the command: learns by heart, and goes on after kill -9
+
+
+def command(data, folder, recipe, *options):
+    arguments = ['--recipe', str(recipe), '--data', str(data), '--output', str(folder), *options]
+    return [sys.executable, '-m', 'fsanet_ros.tools.train', '--device', 'cpu', *arguments]
+
+
+def start(*arguments):
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    return output
+
+
+def checkpoint_step(folder):
+    path = folder / CHECKPOINT
+    return read_checkpoint(path).step if path.is_file() else 0
+
+
+def kill_at(process, folder, step):
+    """Kill a training, wherever it is, once it has got so far."""
+    while checkpoint_step(folder) < step:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+
+
+def assert_same_run(a, b):
+    a, b = (read_checkpoint(folder / CHECKPOINT) for folder in (a, b))
+    assert (a.step, a.recipe) == (b.step, b.recipe)
+    assert a.tensors.keys() == b.tensors.keys()
+    for name, value in a.tensors.items():
+        assert torch.equal(value, b.tensors[name]), name
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path):
+    data = generate_samples(tmp_path / 'data')
+    recipe = tmp_path / 'short.yaml'
+    # With everything that has a state: validation, average, varied pictures, weighted draws.
+    recipe.write_text('data: 300w_lp\nsamples: 320\nbatch_size: 8\nvalidation_share: 0.34')
+    options = ('--checkpoint-every', '3', '--validate-every', '10')
+    whole = start(data, tmp_path / 'whole', recipe, *options)
+    killed = start(data, tmp_path / 'killed', recipe, *options)
+    kill_at(killed, tmp_path / 'killed', 9)
+    # As if it had been killed while it wrote.
+    (tmp_path / 'killed' / f'{CHECKPOINT}.new').write_bytes(b'half a fi')
+    with (tmp_path / 'killed' / 'validation.jsonl').open('a') as file:
+        file.write('{"step": 4')
+    kill_at(start(data, tmp_path / 'killed', recipe, *options), tmp_path / 'killed', 24)
+    assert checkpoint_step(tmp_path / 'killed') < 40, 'it was not interrupted'
+    output = finish(start(data, tmp_path / 'killed', recipe, *options))
+    assert re.search(r'continuing at step \d+ of 40', output)
+    finish(whole)
+    assert_same_run(tmp_path / 'whole', tmp_path / 'killed')
+    logs = [(tmp_path / n / 'validation.jsonl').read_text() for n in ('whole', 'killed')]
+    assert logs[0] == logs[1] and logs[0].count('\n') == 4
+    for suffix in ('.onnx', '.safetensors'):
+        files = [tmp_path / n / f'fsanet_short{suffix}' for n in ('whole', 'killed')]
+        assert files[0].is_file() and files[1].is_file()
+
+
+def learn_by_heart(data, recipe):
+    """Train in this process; return the errors of the last batches and of the network in use."""
+    faces = load_faces(recipe, data)
+    recipe = recipe.for_faces(len(faces))
+    trainer = Trainer(recipe)
+    losses = [trainer.train_step(batch) for batch in batches_from(faces, recipe, 0)]
+    estimated = trainer.estimate(crops_in_use(faces, recipe))
+    return np.mean(losses[-5:]), np.abs(estimated - faces.angles_deg).mean()
+
+
+def test_generated_faces_in_the_layout_of_300w_lp_are_learnt_by_heart(tmp_path):
+    data = generate_samples(tmp_path / 'data')
+    (tmp_path / 'heart.yaml').write_text(BY_HEART.format(epochs=120))
+    loss, error = learn_by_heart(data, load_recipe(tmp_path / 'heart.yaml'))
+    assert loss < 0.5 and error < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not SAMPLES.is_file(), reason=f'{SAMPLES} is not there')
+def test_the_samples_of_300w_lp_are_learnt_by_heart_also_when_killed(tmp_path):
+    data = extract_samples(tmp_path)
+    recipe = tmp_path / 'heart.yaml'
+    recipe.write_text(BY_HEART.format(epochs=250))
+    options = ('--checkpoint-every', '25')
+    killed = start(data, tmp_path / 'killed', recipe, *options)
+    kill_at(killed, tmp_path / 'killed', 100)
+    finish(start(data, tmp_path / 'killed', recipe, *options))
+    faces = load_faces(load_recipe(recipe), data)
+    runtime = make_runtime(tmp_path / 'killed' / 'fsanet_heart.safetensors')
+    errors = np.abs(runtime(faces.pictures) - faces.angles_deg)
+    assert len(faces) == 12
+    assert errors.mean() < 0.1 and errors.max() < 0.5
+    finish(start(data, tmp_path / 'whole', recipe, *options))
+    assert_same_run(tmp_path / 'whole', tmp_path / 'killed')
+
+
+def test_a_checkpoint_of_another_recipe_says_what_differs(tmp_path, capsys):
+    data = generate_samples(tmp_path / 'data')
+    recipe = load_recipe('ours_300w_lp')
+    Trainer(dataclasses.replace(recipe, learning_rate=0.5)).save(tmp_path / 'out')
+    arguments = command(data, tmp_path / 'out', 'ours_300w_lp')[3:]
+    assert tools_train.main(arguments) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert str(tmp_path / 'out' / CHECKPOINT) in line
+    assert 'learning_rate 0.5 instead of 0.002' in line
+    (tmp_path / 'out' / CHECKPOINT).write_bytes(b'damaged')
+    assert tools_train.main(arguments) == 1
+    assert 'checkpoint.safetensors is not a readable' in capsys.readouterr().err
+
+
+# ---- TensorBoard
+
+
+def test_without_tensorboard_the_error_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', None)
+    data = generate_samples(tmp_path / 'data')
+    arguments = command(data, tmp_path / 'out', 'ours_300w_lp', '--tensorboard')[3:]
+    assert tools_train.main(arguments) == 1
+    assert 'TensorBoard is not installed: pip install tensorboard' in capsys.readouterr().err
+
+
+def test_tensorboard_gets_losses_rates_and_validations(tmp_path, monkeypatch):
+    written = []
+
+    class Board:
+        def __init__(self, folder, purge_step):
+            written.append(('opened', folder, purge_step))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+        def close(self):
+            written.append(('closed',))
+
+    module = SimpleNamespace(SummaryWriter=Board)
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', module)
+    log = TrainingLog(tmp_path, 100, tensorboard=True)
+    for step in range(101, 201):
+        log.watch(step, float(step), 1e-3)
+    log.report(200, score(np.zeros((2, 3)), np.ones((2, 3))))
+    log.close()
+    assert written[0] == ('opened', str(tmp_path / 'tensorboard'), 101)
+    losses = [w for w in written if w[0] == 'training/mean_absolute_error_deg']
+    assert losses == [(losses[0][0], 125.5, 150), (losses[0][0], 175.5, 200)]
+    assert ('training/learning_rate', 1e-3, 200) in written
+    assert ('validation/mean', 1.0, 200) in written
+    assert written[-1] == ('closed',)

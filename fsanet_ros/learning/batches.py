@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.augmentation import augment
+from fsanet_ros.learning.augmentation import Augmentation, augment
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG, LabelledFaces
+from fsanet_ros.learning.official_augmentation import OfficialAugmentation, augment_official
 from fsanet_ros.learning.recipe import Recipe
 
 ATTEMPTS = 8
 AHEAD = 8  # batches made while the network works
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.float64]]  # crop, yaw, pitch, roll in degrees
+Vary = Callable[[LabelledFaces, int, np.random.Generator], Sample | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +52,58 @@ def make_batch(
 ) -> Batch:
     """Return the batch of one step."""
     rng = np.random.default_rng((recipe.seed, step))
-    crops, angles = [], []
-    for index in rng.choice(len(faces), recipe.batch_size, p=probabilities):
-        for _ in range(ATTEMPTS):
-            crop, rotation = augment(
-                faces.pictures[index], faces.rotations[index], recipe.augmentation, rng
-            )
-            pose = rotations.yaw_pitch_roll_deg_from_matrix(rotation)
-            # Turning can push an angle over the paper's limit; draw such a sample again.
-            if np.abs(pose).max() <= MAX_ANGLE_DEG:
-                crops.append(crop)
-                angles.append(pose)
-                break
+    if recipe.epochs:
+        indices = _of_epoch(len(faces), recipe, step)
+    else:
+        indices = rng.choice(len(faces), recipe.batch_size, p=probabilities)
+    vary = _varier(recipe.augmentation)
+    varied = [sample for index in indices if (sample := vary(faces, index, rng)) is not None]
+    crops, angles = zip(*varied, strict=True)
     return Batch(np.stack(crops), np.stack(angles).astype(np.float32))
+
+
+def _of_epoch(count: int, recipe: Recipe, step: int) -> NDArray[np.int64]:
+    """Return the faces of a step when each is seen once in an epoch, in a new order each time."""
+    epoch, number = divmod(step, recipe.steps_per_epoch(count))
+    first = number * recipe.batch_size
+    return _order(recipe.seed, epoch, count)[first : first + recipe.batch_size]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, epoch, 1)).permutation(count)
+
+
+def _varier(settings: Augmentation | OfficialAugmentation) -> Vary:
+    if isinstance(settings, OfficialAugmentation):
+        return partial(_vary_crop, settings)
+    return partial(_vary_face_square, settings)
+
+
+def _vary_crop(
+    settings: OfficialAugmentation, faces: LabelledFaces, index: int, rng: np.random.Generator
+) -> Sample:
+    return augment_official(faces.pictures[index], settings, rng), faces.angles_deg[index]
+
+
+def _vary_face_square(
+    settings: Augmentation, faces: LabelledFaces, index: int, rng: np.random.Generator
+) -> Sample | None:
+    for _ in range(ATTEMPTS):
+        crop, rotation = augment(faces.pictures[index], faces.rotations[index], settings, rng)
+        pose = rotations.yaw_pitch_roll_deg_from_matrix(rotation)
+        if abs(faces.angles_deg[index, 0]) > 90.0:
+            pose = _beyond_profile(pose)
+        # Turning can push an angle over the paper's limit; draw such a sample again.
+        if np.abs(pose).max() <= MAX_ANGLE_DEG:
+            return crop, pose
+    return None
+
+
+def _beyond_profile(angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smaller of the two sets of angles of a rotation; one has |yaw| above 90."""
+    other = (np.copysign(180.0, angles_deg) - angles_deg) * (1.0, -1.0, -1.0)
+    return min(angles_deg, other, key=lambda angles: float(np.abs(angles).max()))
 
 
 def batches_from(faces: LabelledFaces, recipe: Recipe, first_step: int) -> Iterator[Batch]:

@@ -18,16 +18,20 @@ MAX_FLIP_DISAGREEMENT_DEG = 12.0
 @dataclass(frozen=True, eq=False)
 class LabelledFaces:
     """
-    Pictures of face squares with their poses.
+    Pictures of faces with their poses.
 
-    ``pictures``: uint8 [n, s, s, 3] BGR, the whole face square. ``rotations``: float64 [n, 3, 3],
-    R_optical against the ray to the face. ``angles_deg``: float64 [n, 3] yaw, pitch, roll.
+    ``pictures``: uint8 [n, s, s, 3] BGR, the whole face square (or, where a recipe's crop is
+    official, that crop). ``rotations``: float64 [n, 3, 3], R_optical against the ray to the face.
+    ``angles_deg``: float64 [n, 3] yaw, pitch, roll.
+    ``groups``: [n], who or which sequence it is, where that is known; faces of a group stay
+    together when a set is split.
     """
 
     pictures: NDArray[np.uint8]
     rotations: NDArray[np.float64]
     angles_deg: NDArray[np.float64]
     names: NDArray[np.str_]
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """Return the number of faces."""
@@ -36,7 +40,11 @@ class LabelledFaces:
     def select(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> LabelledFaces:
         """Return some of the faces."""
         return LabelledFaces(
-            self.pictures[index], self.rotations[index], self.angles_deg[index], self.names[index]
+            self.pictures[index],
+            self.rotations[index],
+            self.angles_deg[index],
+            self.names[index],
+            None if self.groups is None else self.groups[index],
         )
 
 
@@ -70,7 +78,17 @@ def load_aflw_faces(root: str | Path) -> LabelledFaces:
 def split(
     faces: LabelledFaces, validation_share: float, seed: int
 ) -> tuple[LabelledFaces, LabelledFaces]:
-    """Return training and validation faces; the same for the same seed."""
+    """
+    Return training and validation faces; the same for the same seed.
+
+    Where groups are known, the share is of them, and none is in both.
+    """
+    if faces.groups is not None:
+        groups = np.unique(faces.groups)
+        order = np.random.default_rng(seed).permutation(len(groups))
+        chosen = groups[order[: round(validation_share * len(groups))]]
+        aside = np.isin(faces.groups, chosen)
+        return faces.select(~aside), faces.select(aside)
     order = np.random.default_rng(seed).permutation(len(faces))
     kept_aside = round(validation_share * len(faces))
     return faces.select(np.sort(order[kept_aside:])), faces.select(np.sort(order[:kept_aside]))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,36 @@ from typing import Any
 import yaml
 
 from fsanet_ros.learning.augmentation import Augmentation
+from fsanet_ros.learning.official_augmentation import OfficialAugmentation
 
 RECIPES = Path(__file__).parent / 'recipes'
+
+# What augments a picture belongs to what the picture is.
+AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
+CHOICES = {
+    'data': ('aflw', '300w_lp', 'biwi'),
+    'crop': tuple(AUGMENTATIONS),
+    'scoring': ('1x1', 'variance', 'none'),
+    'aggregation': ('capsule', 'metric', 'netvlad'),
+    'optimizer': ('adamw', 'adam'),
+    'schedule': ('cosine', 'drops'),
+}
+# Smallest and largest values; where there is none, every number goes.
+_RANGES = {
+    'samples': (1, math.inf),
+    'epochs': (0, math.inf),
+    'batch_size': (1, math.inf),
+    'learning_rate': (1e-12, 10),
+    'drops': (0, math.inf),
+    'weight_decay': (0, math.inf),
+    'warmup_steps': (0, math.inf),
+    'ema_decay': (0, 1),
+    'batch_norm_momentum': (0, 1),
+    'validation_share': (0, 0.9),
+    'crop_scale': (0.1, 10),
+    'pixel_scale': (1e-3, math.inf),
+    'seed': (0, math.inf),
+}
 
 
 @dataclass(frozen=True)
@@ -19,29 +49,81 @@ class Recipe:
     """
     Everything that decides what comes out of a training run, but for the pictures.
 
-    ``samples``: how many are seen in all; the learning rate falls to zero there.
+    ``data``: how the folder of the data is read. ``crop``: what the network sees, see
+    fsanet.weight_files.Description. ``scoring``, ``aggregation``: which FSA-Net.
+    ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
+    and ``samples`` follows from their number (for_faces).
+    ``schedule``: of the learning rate; cosine: warm-up, then to zero; drops: to a tenth,
+    ``drops`` times, at equal distances.
     ``rarity``: exponent of the weight of rare poses when samples are drawn, 0: all alike.
+    ``ema_decay``: of the running average of the weights that is used in the end, 0: none.
+    ``validation_share``: of the faces, or of people and sequences where they are known.
     ``crop_scale``: the crop in use, in units of the face square's side.
     """
 
+    data: str = 'aflw'
+    crop: str = 'face_square'
+    scoring: str = '1x1'
+    aggregation: str = 'capsule'
     samples: int = 1_000_000
+    epochs: int = 0
     batch_size: int = 64
+    optimizer: str = 'adamw'
     learning_rate: float = 2e-3
+    schedule: str = 'cosine'
+    drops: int = 2
     weight_decay: float = 1e-2
     warmup_steps: int = 500
     ema_decay: float = 0.999
+    batch_norm_momentum: float = 0.05
     rarity: float = 0.25
     validation_share: float = 0.1
     crop_scale: float = 0.9
     pixel_mean: float = 127.5
     pixel_scale: float = 128.0
     seed: int = 1
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation | OfficialAugmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no training with a ValueError."""
+        for name, choices in CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f'{name} is {value!r}, expected one of: {", ".join(choices)}')
+        for name, (low, high) in _RANGES.items():
+            if not low <= (value := getattr(self, name)) <= high:
+                raise ValueError(f'{name} is {value}, expected {low:g} to {high:g}')
+        if not isinstance(self.augmentation, AUGMENTATIONS[self.crop]):
+            raise ValueError(
+                f'crop is {self.crop}: expected an {AUGMENTATIONS[self.crop].__name__}, got an '
+                f'{type(self.augmentation).__name__}'
+            )
 
     @property
     def steps(self) -> int:
         """The number of optimizer steps."""
         return self.samples // self.batch_size
+
+    def steps_per_epoch(self, count: int) -> int:
+        """Return how many batches ``count`` faces make; an epoch leaves out those that remain."""
+        return max(1, count // self.batch_size)
+
+    def for_faces(self, count: int) -> Recipe:
+        """
+        Return the recipe with the number of samples that its epochs are with so many faces.
+
+        :raises ValueError: if there is nothing to train on, or not one step to take
+        """
+        if not count:
+            raise ValueError('no faces to train on')
+        recipe = self
+        if self.epochs:
+            steps = self.epochs * self.steps_per_epoch(count)
+            recipe = dataclasses.replace(self, samples=steps * self.batch_size)
+        if not recipe.steps:
+            raise ValueError(
+                f'samples is {recipe.samples}, expected at least the batch_size {self.batch_size}'
+            )
+        return recipe
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -49,7 +131,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     Read a recipe: a YAML file's path, or the name of one that comes with the package.
 
     :raises FileNotFoundError: naming the recipes there are
-    :raises ValueError: for a key that no recipe has, or a value that is no number
+    :raises ValueError: naming file, key and what was expected, for a key that no recipe has or
+        a value that is not possible
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -59,29 +142,55 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise FileNotFoundError(
             f'no recipe {name_or_path}: expected a YAML file or one of: {names}'
         )
-    values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    if not isinstance(values, dict):
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is no YAML: {" ".join(str(error).split())}') from error
+    if isinstance(values, dict) and values.get('epochs') and 'samples' in values:
+        raise ValueError(f'{path} has samples and epochs: expected one of them')
+    return recipe_from_values(values, path)
+
+
+def recipe_from_values(values: Any, path: Path) -> Recipe:
+    """
+    Make a recipe of names and values, as they are in a YAML file or a checkpoint.
+
+    :param path: the file they come from, for the text of an error
+    :raises ValueError: see load_recipe
+    """
+    if not isinstance(values, Mapping):
         raise ValueError(f'{path} holds a {type(values).__name__}, expected names and values')
-    augmentation = _checked(Augmentation(), values.pop('augmentation', None) or {}, path)
-    return Recipe(**_checked(Recipe(), values, path), augmentation=Augmentation(**augmentation))
+    values = dict(values)
+    section = values.pop('augmentation', None) or {}
+    if not isinstance(section, Mapping):
+        raise ValueError(f'{path}: augmentation is {section!r}, expected names and values')
+    kind = AUGMENTATIONS.get(str(values.get('crop', 'face_square')), Augmentation)
+    augmentation = kind(**_checked(kind(), section, path))
+    try:
+        return Recipe(**_checked(Recipe(), values, path), augmentation=augmentation)
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(str(path)) else f'{path}: {text}') from error
 
 
-def _checked(defaults: Any, values: dict[str, Any], path: Path) -> dict[str, Any]:
+def _checked(defaults: Any, values: Mapping[Any, Any], path: Path) -> dict[str, Any]:
     known = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
     known.pop('augmentation', None)
     unknown = sorted(str(name) for name in set(values) - set(known))
     if unknown:
         raise ValueError(f'{path}: unknown {", ".join(unknown)}; known are {", ".join(known)}')
-    return {name: _number(name, value, known[name], path) for name, value in values.items()}
+    return {name: _value(name, value, known[name], path) for name, value in values.items()}
 
 
-def _number(name: str, value: Any, default: float, path: Path) -> float:
+def _value(name: str, value: Any, default: float | str, path: Path) -> float | str:
+    if isinstance(default, str):
+        return str(value)  # what it may be is checked by the recipe
     kind = type(default)
     try:
         # A string too: 1e-3 without a point is one in YAML 1.1.
         number = kind(value)
         exact = not isinstance(value, bool) and number == float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         exact = False
     if not exact:
         raise ValueError(f'{path}: {name} is {value!r}, expected {kind.__name__}')

@@ -1,50 +1,63 @@
-"""Train FSA-Net on labelled faces: AdamW, warm-up and cosine to zero, averaged weights."""
+"""Train FSA-Net on labelled faces by a recipe: the loop, its state, and how it is continued."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from fsanet_ros.fsanet.network import FSANet, NetworkConfig
-from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.fsanet.network import FSANet
+from fsanet_ros.fsanet.network_config import NetworkConfig
+from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.learning.batches import Batch, batches_from
+from fsanet_ros.learning.checkpoints import (
+    CHECKPOINT,
+    Checkpoint,
+    differences,
+    read_checkpoint,
+    write_checkpoint,
+)
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.recipe import Recipe
 from fsanet_ros.learning.scores import Scores, score
+from fsanet_ros.learning.training_data import crops_in_use
 
-CHECKPOINT = 'checkpoint.safetensors'
 Report = Callable[[int, Scores], None]
+Watch = Callable[[int, float, float], None]
 
 
 class Trainer:
     """The state of one training run: network, its running average, optimizer, step."""
 
     def __init__(self, recipe: Recipe, device: str = 'cpu') -> None:
-        """Start a run."""
+        """
+        Start a run.
+
+        :param device: cpu, cuda or auto
+        :raises ValueError: if there is no such device or network
+        """
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.device = torch.device(device)
+        self.device = choose_device(device)
         self.step = 0
-        config = NetworkConfig(pixel_mean=recipe.pixel_mean, pixel_scale=recipe.pixel_scale)
         # Channels last: 1.4 times as fast on a CPU.
-        self.network = FSANet(config).to(self.device)
+        self.network = make_network(recipe).to(self.device)
         # PyTorch's own types do not know this one.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = FSANet(config).to(self.device).eval()
+        self.average = make_network(recipe).to(self.device).eval()
         self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
+        self.optimizer = _make_optimizer(recipe, self.network)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the last step."""
+        return float(self.optimizer.param_groups[0]['lr'])
 
     def train_step(self, batch: Batch) -> float:
         """Take one step; return the mean absolute error of the batch in degrees."""
@@ -77,41 +90,37 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; an interrupted write leaves the last one."""
-        folder.mkdir(parents=True, exist_ok=True)
         tensors = {f'network.{k}': v for k, v in self.network.state_dict().items()}
         tensors |= {f'average.{k}': v for k, v in self.average.state_dict().items()}
         for number, values in self.optimizer.state_dict()['state'].items():
             tensors |= {f'optimizer.{number}.{k}': v for k, v in values.items()}
-        contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        about = {'step': str(self.step), 'recipe': json.dumps(dataclasses.asdict(self.recipe))}
-        save_file(contiguous, folder / f'{CHECKPOINT}.new', metadata=about)
-        (folder / f'{CHECKPOINT}.new').replace(folder / CHECKPOINT)
+        write_checkpoint(Checkpoint(self.recipe, self.step, tensors), folder / CHECKPOINT)
 
     def resume(self, folder: Path) -> bool:
         """
         Continue from a checkpoint if there is one.
 
-        :raises ValueError: if it belongs to another recipe
+        :raises ValueError: if it is damaged or belongs to another recipe
         """
         path = folder / CHECKPOINT
         if not path.is_file():
             return False
-        with safe_open(path, 'pt') as file:
-            about = file.metadata()
-        if json.loads(about['recipe']) != dataclasses.asdict(self.recipe):
+        checkpoint = read_checkpoint(path)
+        if checkpoint.recipe != self.recipe:
             raise ValueError(
-                f'{path} was made with another recipe: remove it or choose another folder'
+                f'{path} was made with another recipe '
+                f'({differences(checkpoint.recipe, self.recipe)}): remove it or choose another '
+                'folder'
             )
-        tensors = load_file(path)
-        self.network.load_state_dict(_below('network', tensors))
-        self.average.load_state_dict(_below('average', tensors))
+        self.network.load_state_dict(checkpoint.below('network'))
+        self.average.load_state_dict(checkpoint.below('average'))
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below('optimizer', tensors).items():
+        for key, value in checkpoint.below('optimizer').items():
             number, name = key.split('.')
             state.setdefault(int(number), {})[name] = value
         groups = self.optimizer.state_dict()['param_groups']
         self.optimizer.load_state_dict({'state': state, 'param_groups': groups})
-        self.step = int(about['step'])
+        self.step = checkpoint.step
         return True
 
     def _network_input(self, crops: np.ndarray) -> Tensor:
@@ -130,10 +139,68 @@ class Trainer:
                 averaged[name].copy_(value)
 
 
+def _make_optimizer(recipe: Recipe, network: FSANet) -> torch.optim.Optimizer:
+    parameters, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == 'adam':
+        return torch.optim.Adam(parameters, rate, eps=1e-7, weight_decay=decay)  # Keras' epsilon
+    return torch.optim.AdamW(parameters, rate, weight_decay=decay)
+
+
+def choose_device(name: str) -> torch.device:
+    """
+    Return the device of that name; auto: a GPU where PyTorch can use one, else the CPU.
+
+    :raises ValueError: if there is no such device
+    """
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'no device {name!r} ({reason}): expected auto, cpu or cuda') from error
+    if device.type == 'cuda':
+        # The same numbers each time; on a CPU they are as it is.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    return device
+
+
+def make_network(recipe: Recipe) -> FSANet:
+    """Return the network of a recipe with its initial values."""
+    network = FSANet(
+        NetworkConfig(
+            scoring=recipe.scoring,
+            aggregation=recipe.aggregation,
+            pixel_mean=recipe.pixel_mean,
+            pixel_scale=recipe.pixel_scale,
+        )
+    )
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = recipe.batch_norm_momentum
+    return network
+
+
+def describe(recipe: Recipe, name: str) -> Description:
+    """Return what weights that were trained by a recipe say of themselves."""
+    return Description(
+        name=name,
+        crop_scale=recipe.crop_scale,
+        pixel_mean=recipe.pixel_mean,
+        pixel_scale=recipe.pixel_scale,
+        crop=recipe.crop,
+    )
+
+
 def schedule(step: int, recipe: Recipe) -> float:
-    """Return the share of the full learning rate: linear warm-up, then cosine to zero."""
+    """Return the share of the full learning rate: linear warm-up, then as the recipe says."""
     if step < recipe.warmup_steps:
         return (step + 1) / recipe.warmup_steps
+    if recipe.schedule == 'drops':
+        return float(0.1 ** (step * (recipe.drops + 1) // recipe.steps))
     progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * progress))
 
@@ -145,29 +212,31 @@ def train(
     folder: Path,
     validate_every: int = 2000,
     report: Report = lambda step, scores: None,
-) -> Scores:
+    watch: Watch = lambda step, loss_deg, learning_rate: None,
+    checkpoint_every: int = 500,
+) -> Scores | None:
     """
     Run the recipe to its end, with a checkpoint and a validation every so many steps.
 
-    :param report: called with the step and the validation's scores
-    :returns: the last validation's scores
+    :param report: called with the step and the validation's scores; after a run was killed it may
+        be called again for steps that it had been called for
+    :param watch: called after each step with its number, mean absolute error and learning rate
+    :returns: the last validation's scores, None where there is nothing to validate with
     """
     recipe = trainer.recipe
-    crops = central_crops(validation.pictures, recipe.crop_scale)
+    crops = crops_in_use(validation, recipe) if len(validation) else None
     smooth = float('nan')
     with tqdm(total=recipe.steps, initial=trainer.step, unit='step', mininterval=1.0) as bar:
         for batch in batches_from(training, recipe, trainer.step):
             loss = trainer.train_step(batch)
+            watch(trainer.step, loss, trainer.learning_rate)
             smooth = loss if math.isnan(smooth) else 0.99 * smooth + 0.01 * loss
             bar.set_postfix_str(f'batch error {smooth:.2f} deg', refresh=False)
             bar.update()
-            if trainer.step % validate_every == 0:
-                trainer.save(folder)
+            if crops is not None and trainer.step % validate_every == 0:
+                # Before the checkpoint: nobody who continues from it has missed the report.
                 report(trainer.step, score(trainer.estimate(crops), validation.angles_deg))
+            if trainer.step % checkpoint_every == 0:
+                trainer.save(folder)
     trainer.save(folder)
-    return score(trainer.estimate(crops), validation.angles_deg)
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    start = f'{prefix}.'
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    return None if crops is None else score(trainer.estimate(crops), validation.angles_deg)

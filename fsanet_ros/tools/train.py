@@ -3,70 +3,116 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.fsanet.weight_files import Description
-from fsanet_ros.learning.faces import load_aflw_faces, split
-from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.learning.faces import LabelledFaces, split
+from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.learning.scores import Scores
+from fsanet_ros.learning.training_data import load_faces
 
 if TYPE_CHECKING:
     from fsanet_ros.learning.training import Trainer
 
+DEFAULT_FOLDERS = {'aflw': Path('../shared/data/aflw_faces')}
 
-def main(argv: list[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a training from the command line; it continues where the last one stopped."""
+    arguments = _parser().parse_args(argv)
+    try:
+        recipe = load_recipe(arguments.recipe)
+        return _train(recipe, arguments)
+    except KeyboardInterrupt:
+        print(
+            '\ntrain: stopped; the same command goes on from the last checkpoint', file=sys.stderr
+        )
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        print(f'train: {error}', file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = ', '.join(sorted(path.stem for path in RECIPES.glob('*.yaml')))
     parser = argparse.ArgumentParser(prog='train', description=__doc__)
-    parser.add_argument('--recipe', default='aflw', help='a YAML file, or the name of one')
-    parser.add_argument('--data', type=Path, default=Path('../shared/data/aflw_faces'))
-    parser.add_argument('--output', type=Path, default=Path('runs/aflw'), help='folder')
-    parser.add_argument('--name', default='fsanet_aflw', help='of the weights')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda')
-    parser.add_argument('--validate-every', type=int, default=2000, help='steps')
-    arguments = parser.parse_args(argv)
+    parser.add_argument(
+        '--recipe', default='aflw', help=f'a YAML file, or the name of one that is here: {names}'
+    )
+    parser.add_argument('--data', type=Path, help="the folder of the recipe's data set")
+    parser.add_argument('--output', type=Path, help='folder; default: runs/RECIPE')
+    parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    parser.add_argument('--validate-every', type=_positive, default=2000, help='steps')
+    parser.add_argument('--checkpoint-every', type=_positive, default=500, help='steps')
+    parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files too')
+    return parser
 
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of steps: expected 1 or more')
+    return int(text)
+
+
+def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     from fsanet_ros.learning.training import Trainer, train
+    from fsanet_ros.learning.training_log import TrainingLog
 
-    recipe = load_recipe(arguments.recipe)
-    faces = load_aflw_faces(arguments.data)
-    training, validation = split(faces, recipe.validation_share, recipe.seed)
-    trainer = Trainer(recipe, arguments.device)
-    if trainer.resume(arguments.output):
+    label = Path(arguments.recipe).stem
+    name = arguments.name or f'fsanet_{label}'
+    folder = arguments.output or Path('runs') / label
+    data = arguments.data or DEFAULT_FOLDERS.get(recipe.data)
+    if data is None:
+        raise ValueError(f'the recipe {arguments.recipe} needs --data, the folder of {recipe.data}')
+    training, validation = _load(recipe, data)
+    trainer = Trainer(recipe.for_faces(len(training)), arguments.device)
+    recipe = trainer.recipe
+    if trainer.resume(folder):
         print(f'continuing at step {trainer.step} of {recipe.steps}')
     print(f'{len(training)} faces to train on, {len(validation)} kept aside', flush=True)
+    log = TrainingLog(folder, trainer.step, arguments.tensorboard)
 
     def report(step: int, scores: Scores) -> None:
         print(f'\nstep {step}: {scores}', flush=True)
-        with (arguments.output / 'validation.jsonl').open('a', encoding='utf-8') as file:
-            file.write(json.dumps({'step': step, **asdict(scores)}) + '\n')
+        log.report(step, scores)
 
     scores = train(
-        trainer, training, validation, arguments.output, arguments.validate_every, report
+        trainer,
+        training,
+        validation,
+        folder,
+        arguments.validate_every,
+        report,
+        log.watch,
+        arguments.checkpoint_every,
     )
-    print(f'kept aside: {scores}')
-    _write(trainer, arguments.name, arguments.output)
-    print(
-        'Next, how far its rotations may be off: python3 -m fsanet_ros.tools.fit_uncertainty '
-        f'--root {arguments.data} --weights {arguments.name} --folder {arguments.output}'
-    )
+    log.close()
+    if scores is not None:
+        print(f'kept aside: {scores}')
+    _write(trainer, name, folder)
+    if recipe.data == 'aflw':
+        print(
+            'Next, how far its rotations may be off: python3 -m fsanet_ros.tools.fit_uncertainty '
+            f'--root {data} --weights {name} --folder {folder}'
+        )
     return 0
+
+
+def _load(recipe: Recipe, data: Path) -> tuple[LabelledFaces, LabelledFaces]:
+    if not data.is_dir():
+        raise FileNotFoundError(f'{data} is no folder: expected that of {recipe.data}')
+    return split(load_faces(recipe, data), recipe.validation_share, recipe.seed)
 
 
 def _write(trainer: Trainer, name: str, folder: Path) -> None:
     """Write the averaged network."""
     from fsanet_ros.fsanet.export import write_weights
+    from fsanet_ros.learning.training import describe
 
-    recipe = trainer.recipe
-    description = Description(
-        name=name,
-        crop_scale=recipe.crop_scale,
-        pixel_mean=recipe.pixel_mean,
-        pixel_scale=recipe.pixel_scale,
-    )
-    difference = write_weights(trainer.average, description, folder)
+    difference = write_weights(trainer.average, describe(trainer.recipe, name), folder)
     print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')
 
 

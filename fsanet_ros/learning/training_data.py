@@ -1,0 +1,37 @@
+"""The faces that a recipe trains on, and the crops that it is judged by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces
+from fsanet_ros.learning.labelled_images import cut_faces
+from fsanet_ros.learning.recipe import Recipe
+from fsanet_ros.learning.simple_readers import read_300w_lp, read_biwi
+
+_READERS = {'300w_lp': read_300w_lp, 'biwi': read_biwi}
+
+
+def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
+    """
+    Read a recipe's data set, cut as the recipe's crop needs it.
+
+    :raises FileNotFoundError: if the folder does not hold that data set
+    :raises ValueError: naming the file that does not hold what it should
+    """
+    if recipe.data == 'aflw':
+        if recipe.crop != 'face_square':
+            raise ValueError('data is aflw: expected crop face_square, its pictures are those')
+        return load_aflw_faces(root)
+    return cut_faces(_READERS[recipe.data](root), recipe.crop)
+
+
+def crops_in_use(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.uint8]:
+    """Return what the network sees of faces when nothing is varied, uint8 [n, 64, 64, 3]."""
+    if recipe.crop == 'official':
+        return faces.pictures
+    return central_crops(faces.pictures, recipe.crop_scale)

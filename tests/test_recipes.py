@@ -1,0 +1,274 @@
+"""Recipes and data sets for training: the presets are what they say, mistakes are named."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from lp_samples import generate_samples, write_face
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed')
+
+from fsanet_ros.geometry import rotations  # noqa: E402
+from fsanet_ros.learning.batches import make_batch, rarity_weights  # noqa: E402
+from fsanet_ros.learning.faces import split  # noqa: E402
+from fsanet_ros.learning.labelled_images import (  # noqa: E402
+    LabelledImage,
+    cut_faces,
+    official_crop,
+)
+from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe  # noqa: E402
+from fsanet_ros.learning.simple_readers import read_300w_lp, read_biwi  # noqa: E402
+from fsanet_ros.learning.training import Trainer, make_network, schedule  # noqa: E402
+from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
+from fsanet_ros.tools.train import main  # noqa: E402
+
+PRESETS = sorted(path.stem for path in RECIPES.glob('*.yaml'))
+
+
+@pytest.mark.parametrize('name', PRESETS)
+def test_presets_say_everything_that_decides(name):
+    import yaml
+
+    load_recipe(name)
+    if name == 'aflw':  # older than some of the keys: those keep their defaults
+        return
+    given = set(yaml.safe_load((RECIPES / f'{name}.yaml').read_text()))
+    fields = {f.name for f in dataclasses.fields(Recipe)}
+    # What a choice leaves without meaning need not be there.
+    assert fields - given <= {'samples', 'epochs', 'drops', 'crop_scale', 'batch_norm_momentum'}
+
+
+def test_the_official_recipe_is_that_of_the_paper_and_its_code():
+    recipe = load_recipe('official_300w_lp')
+    count = 16 * 1000 + 7  # the rest of an epoch is left out, as in the authors' code
+    recipe = recipe.for_faces(count)
+    assert recipe.steps == 90 * 1000
+    rates = [recipe.learning_rate * schedule(1000 * epoch, recipe) for epoch in range(90)]
+    expected = [1e-3] * 30 + [1e-4] * 30 + [1e-5] * 30
+    assert rates == pytest.approx(expected)
+    trainer = Trainer(recipe)
+    assert type(trainer.optimizer) is torch.optim.Adam
+    assert {m.momentum for m in trainer.network.modules() if hasattr(m, 'momentum')} == {0.01}
+
+
+def test_an_epoch_shows_every_face_once_in_a_new_order(tmp_path):
+    recipe = dataclasses.replace(load_recipe('official_300w_lp'), epochs=2, batch_size=4)
+    faces = cut_faces(read_300w_lp(generate_samples(tmp_path)), 'official')
+    recipe = recipe.for_faces(len(faces))
+    assert recipe.steps == 6
+    batches = [make_batch(faces, rarity_weights(faces.angles_deg, 0), recipe, s) for s in range(6)]
+    yaws = [b.angles_deg[:, 0].tolist() for b in batches]
+    first, second = np.concatenate(yaws[:3]).tolist(), np.concatenate(yaws[3:]).tolist()
+    assert sorted(first) == sorted(second) == sorted(faces.angles_deg[:, 0].astype(np.float32))
+    assert first != second
+
+
+def test_faces_beyond_the_profile_keep_their_angles_when_they_are_varied(tmp_path):
+    (tmp_path / 'AFW').mkdir()
+    write_face(tmp_path / 'AFW' / 'a_1_0', 95.0, 8.0, -5.0)
+    faces = cut_faces(read_300w_lp(tmp_path), 'face_square')
+    recipe = Recipe(batch_size=8)
+    still = dataclasses.replace(recipe.augmentation, mirror_share=0.0, roll_share=0.0)
+    recipe = dataclasses.replace(recipe, augmentation=still)
+    batch = make_batch(faces, np.ones(1), recipe, 0)
+    assert batch.angles_deg == pytest.approx(np.tile([[95.0, 8.0, -5.0]], (8, 1)), abs=1e-3)
+
+
+# ---- data sets
+
+
+def test_300w_lp_is_read_with_its_poses_boxes_and_people(tmp_path):
+    (tmp_path / 'HELEN_Flip').mkdir()
+    outside = np.array([[30.0, 90.0, 60.0, -4.0], [40.0, 100.0, 70.0, 500.0]])
+    write_face(tmp_path / 'HELEN_Flip' / 'HELEN_7_1_12', 20, -10, 5, pt2d=outside)
+    (face,) = read_300w_lp(tmp_path)
+    assert face.path == tmp_path / 'HELEN_Flip' / 'HELEN_7_1_12.jpg'
+    assert face.yaw_pitch_roll_deg == pytest.approx((20, -10, 5))
+    assert face.box == (30, 40, 90, 100)  # the point with a negative coordinate counts for nothing
+    assert face.group == 'HELEN_7_1'
+
+
+def test_faces_beyond_99_degrees_are_left_out(tmp_path):
+    (tmp_path / 'AFW').mkdir()
+    for number, yaw in enumerate((98.9, 99.1, -99.1)):
+        write_face(tmp_path / 'AFW' / f'a_1_{number}', yaw, 0, 0)
+    faces = cut_faces(read_300w_lp(tmp_path), 'official')
+    assert faces.angles_deg[:, 0] == pytest.approx([98.9])
+
+
+def test_the_pictures_of_a_person_stay_together(tmp_path):
+    faces = cut_faces(read_300w_lp(generate_samples(tmp_path)), 'official')
+    training, aside = split(faces, 1 / 3, seed=1)
+    assert (len(training), len(aside)) == (8, 4)
+    assert not set(training.groups) & set(aside.groups)
+
+
+def test_the_official_crop_is_the_box_and_its_margin_within_the_image():
+    x, y = np.meshgrid(np.arange(200), np.arange(150))
+    image = np.dstack([x, y, x * 0]).astype(np.uint8)
+    labelled = LabelledImage('a.jpg', (20.7, 50.2, 60.9, 100.0), (0, 0, 0), 'a')
+    crop = official_crop(image, labelled)
+    # 20 - 24 is clipped to 0, 60 + 24 = 84; 50 - 30 = 20, 100 + 30 = 130.
+    expected = cv2.resize(image[20:130, 0:84], (64, 64))
+    assert (crop == expected).all()
+    with pytest.raises(ValueError, match=r'a\.jpg.*outside'):
+        official_crop(image, dataclasses.replace(labelled, box=(900, 900, 950, 950)))
+
+
+def test_crops_in_use_fit_the_network_for_both_crops(tmp_path):
+    root = generate_samples(tmp_path, 4)
+    for name in ('official_300w_lp', 'ours_300w_lp'):
+        recipe = load_recipe(name)
+        faces = load_faces(recipe, root)
+        assert crops_in_use(faces, recipe).shape == (4, 64, 64, 3)
+        batch = make_batch(faces, np.full(4, 0.25), recipe, 0)
+        assert batch.crops.shape[1:] == (64, 64, 3) and len(batch.crops) == len(batch.angles_deg)
+
+
+def write_biwi(root, boxes='picture,left,top,right,bottom\n01/frame_00003_rgb.png,40,50,90,110\n'):
+    (root / '01').mkdir(parents=True)
+    cv2.imwrite(str(root / '01' / 'frame_00003_rgb.png'), np.full((200, 200, 3), 80, np.uint8))
+    rotation = rotations.matrix_from_yaw_pitch_roll_deg([30, -20, 10])
+    text = '\n'.join(' '.join(f'{v:.7f}' for v in row) for row in rotation)
+    (root / '01' / 'frame_00003_pose.txt').write_text(f'{text}\n\n1.0 2.0 900.0\n')
+    if boxes is not None:
+        (root / 'boxes.csv').write_text(boxes)
+    return root
+
+
+def test_biwi_is_read_with_the_given_boxes(tmp_path):
+    (face,) = read_biwi(write_biwi(tmp_path))
+    assert face.yaw_pitch_roll_deg == pytest.approx((30, -20, 10), abs=1e-3)
+    assert (face.box, face.group, face.margin) == ((40, 50, 90, 110), '01', 0.4)
+
+
+def test_biwi_gives_the_authors_angles(tmp_path):
+    rotation = rotations.matrix_from_yaw_pitch_roll_deg([30, -20, 10]).T
+    # As in the authors' script, which transposes the file's matrix first.
+    roll = -np.arctan2(rotation[1, 0], rotation[0, 0])
+    yaw = -np.arctan2(-rotation[2, 0], np.hypot(rotation[2, 1], rotation[2, 2]))
+    pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
+    (face,) = read_biwi(write_biwi(tmp_path))
+    assert face.yaw_pitch_roll_deg == pytest.approx(np.degrees([yaw, pitch, roll]), abs=1e-3)
+
+
+# ---- mistakes, each one line that names the file and what was expected
+
+
+def mistake(arguments, capsys):
+    """Run ./run train, which must fail; return its one line."""
+    assert main(arguments) == 1
+    # The progress bar's line is wiped out with returns.
+    line = capsys.readouterr().err.strip().splitlines()[-1].rpartition('\r')[2]
+    assert line.startswith('train: ')
+    return line
+
+
+def train_arguments(tmp_path, recipe='official_300w_lp', data=None):
+    data = tmp_path / 'data' if data is None else data
+    return ['--recipe', recipe, '--data', str(data), '--output', str(tmp_path / 'out')]
+
+
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [
+        ('scoring: 3x3', "scoring is '3x3', expected one of: 1x1, variance, none"),
+        ('aggregation: 7', "aggregation is '7', expected one of: capsule, metric, netvlad"),
+        ('data: imagenet', "data is 'imagenet', expected one of: aflw"),
+        ('crop: round', "crop is 'round', expected one of: face_square"),
+        ('crop: [1]', 'crop is .*expected one of'),
+        ('crop: official\naugmentation: {mirror_share: 0.5}', 'unknown mirror_share; known.*cut_'),
+        ('batch_size: 0', 'batch_size is 0, expected 1 to inf'),
+        ('learning_rate: .nan', 'learning_rate is nan, expected'),
+        ('seed: .inf', 'seed is inf, expected int'),
+        ('validation_share: 1.5', 'validation_share is 1.5, expected 0 to 0.9'),
+        ('epochs: 3\nsamples: 100', 'has samples and epochs: expected one of them'),
+        ('augmentation: 3', 'augmentation is 3, expected names and values'),
+        ('seed: [1', 'is no YAML'),
+    ],
+)
+def test_recipes_with_mistakes_are_refused(tmp_path, capsys, text, reason):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'mine.yaml.*{reason}'):
+        load_recipe(path)
+    line = mistake(train_arguments(tmp_path, str(path)), capsys)
+    assert 'mine.yaml' in line
+
+
+@pytest.mark.parametrize('name', ['official_300w_lp', 'official_biwi', 'ours_300w_lp', 'aflw'])
+def test_a_folder_that_is_no_data_set_is_named(tmp_path, capsys, name):
+    line = mistake(train_arguments(tmp_path, name), capsys)
+    assert str(tmp_path / 'data') in line and 'expected' in line
+    (tmp_path / 'data').mkdir()
+    line = mistake(train_arguments(tmp_path, name), capsys)
+    assert str(tmp_path / 'data') in line and 'expected' in line
+
+
+def test_a_recipe_without_its_data_says_which(capsys):
+    line = mistake(['--recipe', 'official_biwi'], capsys)
+    assert 'needs --data, the folder of biwi' in line
+
+
+def break_text(path, content=b'no such thing'):
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'reason'),
+    [
+        (
+            'a_1_0.mat',
+            lambda p: write_face(p.with_suffix(''), 0, 0, 0, Pose_Para=None),
+            'Pose_Para',
+        ),
+        ('a_1_0.mat', lambda p: write_face(p.with_suffix(''), 0, 0, 0, pt2d=None), 'has no pt2d'),
+        (
+            'a_1_0.mat',
+            lambda p: write_face(p.with_suffix(''), 0, 0, 0, Pose_Para=np.zeros((1, 2))),
+            'expected pitch, yaw, roll',
+        ),
+        (
+            'a_1_0.mat',
+            lambda p: write_face(p.with_suffix(''), 0, 0, 0, pt2d=-np.ones((2, 68))),
+            'expected 68',
+        ),
+        ('a_1_0.mat', lambda p: p.write_bytes(p.read_bytes()[:150]), 'not a readable .mat'),
+        ('a_1_0.mat', break_text, 'not a readable .mat'),
+        ('a_1_0.jpg', break_text, 'not a readable picture'),
+        ('a_1_0.jpg', lambda p: p.unlink(), 'is missing'),
+    ],
+)
+def test_damaged_files_of_300w_lp_are_named(tmp_path, capsys, name, damage, reason):
+    folder = tmp_path / 'data' / 'AFW'
+    folder.mkdir(parents=True)
+    write_face(folder / 'a_1_0', 0, 0, 0)
+    damage(folder / name)
+    line = mistake(train_arguments(tmp_path), capsys)
+    assert str(folder / name) in line and reason in line
+
+
+def test_damaged_files_of_biwi_are_named(tmp_path, capsys):
+    data = write_biwi(tmp_path / 'data', boxes=None)
+    arguments = train_arguments(tmp_path, 'official_biwi')
+    assert 'boxes.csv is missing: expected picture,left' in mistake(arguments, capsys)
+    (data / 'boxes.csv').write_text('picture,left\n01/frame_00003_rgb.png,3\n')
+    assert 'boxes.csv' in (line := mistake(arguments, capsys)) and 'expected picture,left' in line
+    write_biwi(tmp_path / 'whole')
+    (data / 'boxes.csv').write_text((tmp_path / 'whole' / 'boxes.csv').read_text())
+    break_text(data / '01' / 'frame_00003_pose.txt')
+    line = mistake(arguments, capsys)
+    assert 'frame_00003_pose.txt' in line and 'expected 3 x 3 numbers' in line
+
+
+def test_a_network_that_cannot_be_trained_yet_is_refused():
+    recipe = dataclasses.replace(load_recipe('official_300w_lp'), scoring='variance')
+    with pytest.raises(ValueError, match=r'scoring is variance.*expected 1x1'):
+        make_network(recipe)
+
+
+def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path, capsys):
+    generate_samples(tmp_path / 'data')
+    line = mistake([*train_arguments(tmp_path), '--device', 'abacus'], capsys)
+    assert "no device 'abacus'" in line and 'expected auto, cpu or cuda' in line
