@@ -262,10 +262,14 @@ def test_damaged_files_of_biwi_are_named(tmp_path, capsys):
     assert 'frame_00003_pose.txt' in line and 'expected 3 x 3 numbers' in line
 
 
-def test_a_network_that_cannot_be_trained_yet_is_refused():
-    recipe = dataclasses.replace(load_recipe('official_300w_lp'), scoring='variance')
-    with pytest.raises(ValueError, match=r'scoring is variance.*expected 1x1'):
-        make_network(recipe)
+@pytest.mark.parametrize('scoring', ['1x1', 'variance', 'none'])
+@pytest.mark.parametrize('aggregation', ['capsule', 'metric', 'netvlad'])
+def test_the_network_is_that_of_the_recipe(scoring, aggregation):
+    recipe = dataclasses.replace(
+        load_recipe('official_300w_lp'), scoring=scoring, aggregation=aggregation
+    )
+    config = make_network(recipe).config
+    assert (config.scoring, config.aggregation) == (scoring, aggregation)
 
 
 def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path, capsys):

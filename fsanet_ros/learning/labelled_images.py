@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fsanet_ros.fsanet.crops import cut_crop, cut_official_crop
+from fsanet_ros.fsanet.crops import NETWORK_SIZE, cut_crop, cut_official_crop
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG, LabelledFaces
 from fsanet_ros.types import Box, Image, Square

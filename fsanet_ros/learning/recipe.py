@@ -7,10 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from fsanet_ros.fsanet.network_config import Aggregation, Scoring
+from fsanet_ros.fsanet.weight_files import Crop
 from fsanet_ros.learning.augmentation import Augmentation
 from fsanet_ros.learning.official_augmentation import OfficialAugmentation
 
@@ -21,8 +23,8 @@ AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
 CHOICES = {
     'data': ('aflw', '300w_lp', 'biwi'),
     'crop': tuple(AUGMENTATIONS),
-    'scoring': ('1x1', 'variance', 'none'),
-    'aggregation': ('capsule', 'metric', 'netvlad'),
+    'scoring': get_args(Scoring),
+    'aggregation': get_args(Aggregation),
     'optimizer': ('adamw', 'adam'),
     'schedule': ('cosine', 'drops'),
 }
@@ -62,9 +64,9 @@ class Recipe:
     """
 
     data: str = 'aflw'
-    crop: str = 'face_square'
-    scoring: str = '1x1'
-    aggregation: str = 'capsule'
+    crop: Crop = 'face_square'
+    scoring: Scoring = '1x1'
+    aggregation: Aggregation = 'capsule'
     samples: int = 1_000_000
     epochs: int = 0
     batch_size: int = 64

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fsanet_ros.fsanet.weight_files import METADATA_KEY, Description, find_weights
 
 if TYPE_CHECKING:
-    from fsanet_ros.fsanet.network import FSANet
+    from fsanet_ros.fsanet.fusion import Network
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def export(weights: str | Path, output: Path) -> float:
     return difference
 
 
-def load(weights: str | Path, name: str) -> tuple[FSANet, Description]:
+def load(weights: str | Path, name: str) -> tuple[Network, Description]:
     """
     Load a network of weights or of a checkpoint.
 
