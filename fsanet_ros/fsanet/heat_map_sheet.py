@@ -34,7 +34,7 @@ def heat_map_sheet(
     columns say where a capsule looks.
 
     :param crops: uint8 [n, size, size, 3] BGR, n at least 1
-    :param maps: float32 [n, 3, 7, 3, 8, 8]; see fsanet.structure.spatial_maps
+    :param maps: float32 [n, 3, 7, 3, 8, 8]; see fsanet.heat_maps.spatial_maps
     :param names: written into the faces' crops
     :param tile_px: side of one heat map
     :returns: uint8 [height, width, 3] BGR

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
             print('heatmaps: no face was found, so there is nothing to show', file=sys.stderr)
             return 1
         # Here: PyTorch takes seconds to import, and wrong arguments are told at once.
-        from fsanet_ros.fsanet.structure import HeatMaps
+        from fsanet_ros.fsanet.heat_maps import HeatMaps
 
         heat_maps = HeatMaps(arguments.weights)
         scale = heat_maps.description.crop_scale
