@@ -9,7 +9,7 @@ Yaw, pitch and roll over time, head by head: gathered from anywhere, as a plot o
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Timelines:
         """Start with nobody."""
         self._rows: dict[str, list[tuple[float, float, float, float]]] = {}
 
-    def add(self, head_id: str, stamp_s: float, yaw_pitch_roll_deg: Sequence[float]) -> None:
+    def add(self, head_id: str, stamp_s: float, yaw_pitch_roll_deg: Iterable[float]) -> None:
         """Add what one head did in one image; stamps in seconds, of any clock."""
         yaw, pitch, roll = map(float, yaw_pitch_roll_deg)
         self._rows.setdefault(head_id, []).append((float(stamp_s), yaw, pitch, roll))

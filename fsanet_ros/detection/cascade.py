@@ -30,6 +30,7 @@ from fsanet_ros.types import Face, Image
 DEFAULT_SCORE_THRESHOLD = 0.5
 CASCADE_NAMES = ('haar', 'lbp')
 
+_CLASS = 'CascadeClassifier'
 # Steps of size in which the picture is searched.
 _SCALE_FACTOR = 1.1
 # So many overlapping windows make a score of a half.
@@ -65,7 +66,7 @@ class CascadeDetector:
         """
         self.name = name
         self._settings = DetectionSettings(score_threshold, detection_size)
-        if not hasattr(cv2, 'CascadeClassifier'):
+        if not hasattr(cv2, _CLASS):
             raise ImportError(
                 f'the face detector {name} needs cv2.CascadeClassifier, which OpenCV '
                 f'{cv2.__version__} does not have: install opencv-python-headless<5, or choose '
@@ -111,7 +112,7 @@ def _load(path: Path, name: str) -> Any:
         raise FileNotFoundError(f'there is no cascade at {path}; {downloads.advice(name)}')
     downloads.check_known(path)
     try:
-        cascade = cv2.CascadeClassifier(str(path))
+        cascade = getattr(cv2, _CLASS)(str(path))
         reason = 'it is empty' if cascade.empty() else ''
     except (cv2.error, SystemError) as error:
         reason = str(error).strip().splitlines()[0]

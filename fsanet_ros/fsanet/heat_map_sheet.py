@@ -44,7 +44,8 @@ def heat_map_sheet(
         raise ValueError('there is no face to show heat maps of')
     rows = [_face(crop, of_face, tile_px) for crop, of_face in zip(crops, maps, strict=True)]
     for row, name in zip(rows, names or [], strict=False):
-        _write(row, name, (6, row.shape[0] - 10))
+        row[-_TITLE_PX:, : row.shape[0]] //= 3  # white on dark can be read on every face
+        _write(row, name, (6, row.shape[0] - 7))
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
     parts = [_titles(rows[0].shape[1], maps.shape[1:3], tile_px)]
     for row in rows:
@@ -107,20 +108,14 @@ def _titles(width: int, counts: tuple[int, ...], tile_px: int) -> Image:
     left = width - stages * block + _GAP_PX
     for stage in range(stages):
         text = f'S{stage + 1}: capsules 1 to {capsules}; rows: deep, middle, shallow map'
-        _write(strip, text, (left + stage * block, _TITLE_PX - 7), ((0, 0, 0),))
+        _write(strip, text, (left + stage * block, _TITLE_PX - 7), (0, 0, 0))
     return strip
 
 
 def _write(
-    image: Image,
-    text: str,
-    place: tuple[int, int],
-    colours: tuple[tuple[int, int, int], ...] = ((0, 0, 0), (255, 255, 255)),
+    image: Image, text: str, place: tuple[int, int], colour: tuple[int, int, int] = (255, 255, 255)
 ) -> None:
-    for colour, thickness in zip(colours, (3, 1) if len(colours) > 1 else (1,), strict=True):
-        cv2.putText(
-            image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness, cv2.LINE_AA
-        )
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
 
 
 def _resized(image: Image, size: int) -> Image:

@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -32,7 +33,7 @@ from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.types import Head, Image
-from fsanet_ros.video import VideoError, open_frames
+from fsanet_ros.video import Frames, VideoError, open_frames
 
 FALLBACK_RATE_HZ = 30.0
 PICTURES_RATE_HZ = 2.0  # a folder's pictures are to be looked at
@@ -89,26 +90,27 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
         {weights: HeadPoseEstimator(detector, weights) for weights in arguments.weights}
     )
     scores = _Scores(list(models))
-    with open_frames(arguments.source) as frames:
-        is_folder = Path(arguments.source).is_dir()
-        rate_hz = frames.rate_hz or (PICTURES_RATE_HZ if is_folder else FALLBACK_RATE_HZ)
-        with _video(arguments.output, rate_hz) as write:
-            panel = (0, 0)
-            for number, image in enumerate(tqdm(frames, unit='frame', disable=None)):
-                if arguments.frames and number == arguments.frames:
-                    break
-                faces = detector.detect(image)
-                answers = {
-                    name: model.estimate_faces(image, faces, camera)
-                    for name, model in models.items()
-                }
-                truth = truths.get(number, []) if truths is not None else None
-                columns = _columns(answers, truth)
-                if number == 0:
-                    panel = panel_size(image, len(columns))
-                write(side_by_side(image, columns, camera, panel))
-                scores.add(answers, columns)
+    panel = (0, 0)
+    with (
+        open_frames(arguments.source) as frames,
+        _video(arguments.output, _rate_hz(frames, arguments.source)) as write,
+    ):
+        shown = islice(frames, arguments.frames or None)
+        for number, image in enumerate(tqdm(shown, unit='frame', disable=None)):
+            faces = detector.detect(image)
+            answers = {
+                name: model.estimate_faces(image, faces, camera) for name, model in models.items()
+            }
+            columns = _columns(answers, None if truths is None else truths.get(number, []))
+            if number == 0:
+                panel = panel_size(image, len(columns))
+            write(side_by_side(image, columns, camera, panel))
+            scores.add(answers, columns)
     return scores.lines()
+
+
+def _rate_hz(frames: Frames, source: str) -> float:
+    return frames.rate_hz or (PICTURES_RATE_HZ if Path(source).is_dir() else FALLBACK_RATE_HZ)
 
 
 def _named(models: dict[str, HeadPoseEstimator]) -> dict[str, HeadPoseEstimator]:
