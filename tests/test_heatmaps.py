@@ -1,12 +1,13 @@
-"""The heat maps are the spatial maps that the capsules are made of, over the face they belong to."""
+"""The heat maps are the spatial maps that the capsules are made of, over the face they are of."""
 
+import cv2
 import numpy as np
 import pytest
 
-torch = pytest.importorskip('torch')
+pytest.importorskip('torch')
 pytest.importorskip('safetensors')
 
-import cv2
+import torch
 
 from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet, overlay, scaled_per_capsule
 from fsanet_ros.fsanet.heat_maps import HeatMaps, spatial_maps
