@@ -4,6 +4,7 @@ import csv
 import itertools
 import math
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_a_source_that_is_not_there_is_told_in_one_line(source, capsys, tmp_path
 # ---- bags
 
 
-def write_bag(path, topics, definitions=True):
+def write_bag(path, topics):
     """Record two heads over ten images on each of ``topics``; image stamps, not arrival."""
     rosbag2 = pytest.importorskip('rosbags.rosbag2')
     from fsanet_ros.tools.bags import _types
@@ -214,6 +215,30 @@ def test_a_bags_head_poses_are_drawn_by_the_images_stamps(tmp_path, capsys):
     assert [float(row['stamp_s']) for row in rows[:10]] == pytest.approx(np.arange(10) / 10)
     assert [float(row['yaw_deg']) for row in rows[:10]] == pytest.approx(np.arange(10))
     assert {(row['id'], row['roll_deg']) for row in rows} == {('h1', '30.000'), ('h2', '-30.000')}
+
+
+@pytest.mark.parametrize('definitions', [True, False])
+def test_what_ros_has_written_is_read_with_and_without_definitions(tmp_path, definitions):
+    rosbag2 = pytest.importorskip('rosbags.rosbag2')
+    pytest.importorskip('fsanet_ros.msg')
+    from rclpy.serialization import serialize_message
+
+    from fsanet_ros.msg import HeadPose, HeadPoseArray
+    from fsanet_ros.tools.bags import _types, head_poses_of_bag
+
+    message = HeadPoseArray(heads=[HeadPose(id='h3', yaw=0.1, pitch=-0.2, roll=0.3)])
+    message.header.stamp.sec, message.header.stamp.nanosec = 7, 500_000_000
+    with rosbag2.Writer(tmp_path / 'bag', version=8) as writer:
+        kind = 'fsanet_ros/msg/HeadPoseArray'
+        connection = writer.add_connection('/a', kind, typestore=_types())
+        writer.write(connection, STAMP_NS, serialize_message(message))
+    if not definitions:  # recorders before Iron write none
+        with sqlite3.connect(tmp_path / 'bag' / 'bag.db3') as database:
+            database.execute('UPDATE schema SET schema_version = 3')
+            database.execute('DELETE FROM message_definitions')
+    ((stamp_s, head_id, angles_deg),) = head_poses_of_bag(tmp_path / 'bag')
+    assert (stamp_s, head_id) == (7.5, 'h3')
+    assert np.radians(angles_deg) == pytest.approx([0.1, -0.2, 0.3])
 
 
 def test_of_several_topics_one_must_be_chosen(tmp_path, capsys):
