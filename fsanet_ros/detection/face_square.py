@@ -50,6 +50,5 @@ MTCNN = FaceSquareMapping(down=0.118, grow=1.10)
 HAAR = FaceSquareMapping(down=0.13, grow=1.16)
 # LBP boxes begin at the brows: 1.72 to 1.85 (0.09 to 0.11) for frontal faces, 1.69 (0.125) there.
 LBP = FaceSquareMapping(down=0.11, grow=1.75)
-# Not measured: its weights were not at hand. Its boxes look like YuNet's: from the hairline to the
-# chin.
+# Not measured: its weights were not at hand. These are YuNet's numbers.
 SSD = FaceSquareMapping(down=0.112, grow=1.10)

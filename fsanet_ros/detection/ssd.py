@@ -35,8 +35,8 @@ class SsdDetector:
     """
     SSD (a ``FaceDetector``): boxes and scores.
 
-    The network sees the whole image squeezed to 300 x 300 pixels, whatever the detection size: it
-    misses faces that are less than a tenth of the image. No score is below 0.2.
+    The network sees the whole image squeezed to 300 x 300 pixels, whatever the detection size, so
+    small faces are lost. No score is below 0.2.
     """
 
     name = 'ssd'
