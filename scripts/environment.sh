@@ -186,6 +186,7 @@ step_ros() {
 }
 step_base() { install_requirements base; }
 step_train() { install_requirements train; }
+step_plots() { install_requirements plots; }
 step_test() { install_requirements test; }
 
 step_build() {

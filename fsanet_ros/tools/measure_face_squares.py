@@ -238,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         description='Measure how the boxes of a face detector relate to the face square.',
     )
     parser.add_argument('detector', choices=DETECTOR_NAMES)
-    parser.add_argument('--model', default='', help='model file of the detector yunet')
+    parser.add_argument('--model', default='', help='its model file, if it needs one')
     parser.add_argument(
         '--faces',
         type=Path,

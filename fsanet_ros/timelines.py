@@ -1,0 +1,139 @@
+"""
+Yaw, pitch and roll over time, head by head: gathered from anywhere, as a plot or a table.
+
+    timelines = Timelines()
+    timelines.add('h1', 0.033, (12.0, -3.0, 1.0))
+    plot(timelines, 'plot.png')
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fsanet_ros.types import FloatArray
+
+ANGLES = ('yaw', 'pitch', 'roll')
+COLUMNS = ('stamp_s', 'id', 'yaw_deg', 'pitch_deg', 'roll_deg')
+# A line that bridged a longer time without the head, or the jump from 180 to -180 degrees, would
+# show what nobody has measured.
+MAX_GAP_S = 0.5
+MAX_STEP_DEG = 180.0
+
+
+class Timelines:
+    """The angles of heads, as they come."""
+
+    def __init__(self) -> None:
+        """Start with nobody."""
+        self._rows: dict[str, list[tuple[float, float, float, float]]] = {}
+
+    def add(self, head_id: str, stamp_s: float, yaw_pitch_roll_deg: Iterable[float]) -> None:
+        """Add what one head did in one image; stamps in seconds, of any clock."""
+        yaw, pitch, roll = map(float, yaw_pitch_roll_deg)
+        self._rows.setdefault(head_id, []).append((float(stamp_s), yaw, pitch, roll))
+
+    def __len__(self) -> int:
+        """Return how many heads there are."""
+        return len(self._rows)
+
+    @property
+    def count(self) -> int:
+        """How many poses there are, of all heads."""
+        return sum(map(len, self._rows.values()))
+
+    def of_heads(self) -> dict[str, FloatArray]:
+        """
+        Return each head's poses, the head that was seen first first.
+
+        Float64 [n, 4]: seconds since the first pose of all, yaw, pitch, roll in degrees; in the
+        order of time.
+        """
+        rows = {head: np.array(sorted(rows), np.float64) for head, rows in self._rows.items()}
+        start = min((of_head[0, 0] for of_head in rows.values()), default=0.0)
+        ordered = sorted(rows.items(), key=lambda item: item[1][0, 0])
+        return {head: of_head - (start, 0, 0, 0) for head, of_head in ordered}
+
+
+def broken_at_gaps(poses: FloatArray) -> FloatArray:
+    """
+    Return a head's poses with a row of NaN wherever a line must not go on.
+
+    :param poses: float64 [n, 4], as of Timelines.of_heads
+    """
+    steps = np.abs(np.diff(poses, axis=0))
+    breaks = np.flatnonzero((steps[:, 0] > MAX_GAP_S) | (steps[:, 1:] > MAX_STEP_DEG).any(axis=1))
+    return np.insert(poses, breaks + 1, np.nan, axis=0)
+
+
+def write_table(timelines: Timelines, path: str | Path) -> None:
+    """Write a CSV with the columns COLUMNS, head after head."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w', newline='', encoding='utf-8') as file:
+        table = csv.writer(file, lineterminator='\n')
+        table.writerow(COLUMNS)
+        for head, poses in timelines.of_heads().items():
+            table.writerows(
+                (f'{t:.4f}', head, *(f'{a:.3f}' for a in angles)) for t, *angles in poses
+            )
+
+
+def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
+    """
+    Draw yaw, pitch and roll over time, one line a head.
+
+    :param path: .png, .svg, .pdf or what else matplotlib writes
+    :raises ImportError: if matplotlib is not installed
+    :raises ValueError: if there is nothing to draw, or for another kind of file
+    """
+    if not len(timelines):
+        raise ValueError('there is no head pose to draw')
+    figure = _figure()
+    heads = timelines.of_heads()
+    axes = figure.subplots(3, 1, sharex=True)
+    for head, poses in heads.items():
+        line = broken_at_gaps(poses)
+        for column, panel in enumerate(axes, start=1):
+            # Single poses between gaps have no line: the points show them.
+            panel.plot(
+                line[:, 0], line[:, column], label=head, linewidth=1, marker='.', markersize=2
+            )
+    for name, panel in zip(ANGLES, axes, strict=True):
+        panel.set_ylabel(f'{name} (degrees)')
+        panel.axhline(0, color='0.6', linewidth=0.6)
+        panel.grid(alpha=0.3)
+    axes[-1].set_xlabel('time (seconds)')
+    if title:
+        axes[0].set_title(title)
+    if len(heads) > 1:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc='outside right upper', fontsize='small', title='head')
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def check_plot(path: str | Path) -> None:
+    """
+    Find out early whether ``plot`` could write this file.
+
+    :raises ImportError: if matplotlib is not installed
+    :raises ValueError: if it is a kind of file that matplotlib does not write
+    """
+    kinds = _figure().canvas.get_supported_filetypes()
+    if Path(path).suffix[1:] not in kinds:
+        raise ValueError(f'{path} ends in no kind of picture: expected .{", .".join(kinds)}')
+
+
+def _figure() -> Any:
+    try:
+        # Not pyplot, which would look for a screen.
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f'plots need matplotlib ({error}): install it with "pip install matplotlib"'
+        ) from error
+    return Figure(figsize=(10, 7), layout='constrained')

@@ -1,0 +1,201 @@
+"""
+Models side by side as a video: the truth where it is known, then each of the given weights.
+
+Takes a video, a folder of pictures, or the clip of this package (--clip), whose truth is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from fsanet_ros import demo
+from fsanet_ros.comparison import (
+    TRUTH,
+    Column,
+    errors_deg,
+    heads_of_truth,
+    panel_size,
+    side_by_side,
+)
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.geometry.calibration_file import read_calibration
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.types import Head, Image
+from fsanet_ros.video import Frames, VideoError, open_frames
+
+FALLBACK_RATE_HZ = 30.0
+PICTURES_RATE_HZ = 2.0  # a folder's pictures are to be looked at
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compare from the command line; return the exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if bool(arguments.source) == arguments.clip:
+        parser.error('give either a video (or a folder of pictures) or --clip')
+    try:
+        if arguments.clip:
+            arguments.source = str(demo.CLIP)
+            arguments.truth = arguments.truth or demo.CLIP_POSES
+            arguments.calibration = arguments.calibration or demo.CLIP_CAMERA
+        summary = _compare(arguments)
+    except (VideoError, ValueError, OSError, ImportError, KeyError) as error:
+        print(f'compare: {error}', file=sys.stderr)
+        return 1
+    print('\n'.join([*summary, f'written: {arguments.output}']))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='compare', description=__doc__)
+    parser.add_argument('source', nargs='?', default='', help='a video or a folder of pictures')
+    parser.add_argument('--clip', action='store_true', help="this package's clip, with its truth")
+    parser.add_argument(
+        '--weights', nargs='+', default=[DEFAULT_WEIGHTS], metavar='A', help='names or files'
+    )
+    parser.add_argument('--output', type=Path, default=Path('comparison.mp4'), metavar='FILE.mp4')
+    parser.add_argument('--truth', type=Path, metavar='FILE.csv', help='as demo/clip_poses.csv')
+    parser.add_argument('--calibration', help='a YAML of camera_calibration')
+    parser.add_argument('--frames', type=int, default=0, metavar='N', help='stop after N frames')
+    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
+    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    return parser
+
+
+def _compare(arguments: argparse.Namespace) -> list[str]:
+    """Write the video; return the lines of the summary."""
+    camera = None
+    if arguments.calibration:
+        camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
+    truths = _truths_by_frame(arguments.truth)
+    detector = make_detector(
+        arguments.detector,
+        detection_size=arguments.detection_size,
+        model_path=arguments.detector_model,
+    )
+    models = _named(
+        {weights: HeadPoseEstimator(detector, weights) for weights in arguments.weights}
+    )
+    scores = _Scores(list(models))
+    panel = (0, 0)
+    with (
+        open_frames(arguments.source) as frames,
+        _video(arguments.output, _rate_hz(frames, arguments.source)) as write,
+    ):
+        shown = islice(frames, arguments.frames or None)
+        for number, image in enumerate(tqdm(shown, unit='frame', disable=None)):
+            faces = detector.detect(image)
+            answers = {
+                name: model.estimate_faces(image, faces, camera) for name, model in models.items()
+            }
+            columns = _columns(answers, None if truths is None else truths.get(number, []))
+            if number == 0:
+                panel = panel_size(image, len(columns))
+            write(side_by_side(image, columns, camera, panel))
+            scores.add(answers, columns)
+    return scores.lines()
+
+
+def _rate_hz(frames: Frames, source: str) -> float:
+    return frames.rate_hz or (PICTURES_RATE_HZ if Path(source).is_dir() else FALLBACK_RATE_HZ)
+
+
+def _named(models: dict[str, HeadPoseEstimator]) -> dict[str, HeadPoseEstimator]:
+    """Call the models by their own names where these differ, else as they were given."""
+    names = [model.runtime.description.name for model in models.values()]
+    if len(set(names)) < len(names):
+        names = list(models)
+    return dict(zip(names, models.values(), strict=True))
+
+
+def _truths_by_frame(path: Path | None) -> dict[int, list[Head]] | None:
+    if path is None:
+        return None
+    by_frame: dict[int, list[demo.FaceTruth]] = defaultdict(list)
+    try:
+        for truth in demo.read_poses(path):
+            by_frame[truth.frame].append(truth)
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f'{path} is not a table of poses ({error}): expected the columns '
+            f'{", ".join(demo.COLUMNS)}'
+        ) from error
+    return {number: heads_of_truth(truths) for number, truths in by_frame.items()}
+
+
+def _columns(answers: dict[str, list[Head]], truth: list[Head] | None) -> list[Column]:
+    if truth is None:
+        return [Column(name, heads) for name, heads in answers.items()]
+    return [
+        Column(TRUTH, truth),
+        *(Column(name, heads, errors_deg(heads, truth)) for name, heads in answers.items()),
+    ]
+
+
+class _Scores:
+    """The errors of all models over all frames, and how far each is from the first."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._errors_deg: dict[str, list[float]] = {name: [] for name in names}
+        self._apart_deg: dict[str, list[float]] = {name: [] for name in names[1:]}
+
+    def add(self, answers: dict[str, list[Head]], columns: list[Column]) -> None:
+        for column in columns:
+            if column.name in self._errors_deg:
+                self._errors_deg[column.name] += column.errors_deg
+        for name, apart in self._apart_deg.items():
+            apart += errors_deg(answers[name], answers[self._names[0]])
+
+    def lines(self) -> list[str]:
+        lines = [
+            f'{name}: {len(errors)} heads with a truth, geodesic error mean '
+            f'{np.mean(errors):.2f}, median {np.median(errors):.2f} degrees'
+            for name, errors in self._errors_deg.items()
+            if errors
+        ]
+        return lines + [
+            f'{name} and {self._names[0]}: {len(apart)} heads, apart by mean {np.mean(apart):.2f}, '
+            f'median {np.median(apart):.2f} degrees'
+            for name, apart in self._apart_deg.items()
+            if apart
+        ]
+
+
+@contextmanager
+def _video(path: Path, rate_hz: float) -> Iterator[Callable[[Image], None]]:
+    """Give a function that appends a picture; all have the first one's size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer: list[cv2.VideoWriter] = []
+
+    def write(picture: Image) -> None:
+        if not writer:
+            size = picture.shape[1], picture.shape[0]
+            code = cv2.VideoWriter.fourcc(*('MJPG' if path.suffix == '.avi' else 'mp4v'))
+            writer.append(cv2.VideoWriter(str(path), code, rate_hz, size))
+            if not writer[0].isOpened():
+                raise OSError(f'{path} cannot be written: expected the name of a .mp4 or .avi file')
+        writer[0].write(picture)
+
+    try:
+        yield write
+    finally:
+        for open_writer in writer:
+            open_writer.release()
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

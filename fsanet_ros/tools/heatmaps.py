@@ -1,0 +1,106 @@
+"""
+A sheet of FSA-Net's heat maps: where in a face each capsule of the spatial maps S_k looks.
+
+Takes pictures, folders of pictures and videos; needs PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.crops import cut_crop
+from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.types import Head, Image
+from fsanet_ros.video import VideoError, open_frames
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make a sheet from the command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        faces = _faces(arguments)
+        if not faces:
+            print('heatmaps: no face was found, so there is nothing to show', file=sys.stderr)
+            return 1
+        # Here: PyTorch takes seconds to import, and wrong arguments are told at once.
+        from fsanet_ros.fsanet.heat_maps import HeatMaps
+
+        heat_maps = HeatMaps(arguments.weights)
+        scale = heat_maps.description.crop_scale
+        crops = np.stack([cut_crop(image, head.face.square.scaled(scale)) for image, head in faces])
+        sheet = heat_map_sheet(crops, heat_maps(crops), [_name(head) for _, head in faces])
+        _write(arguments.output, sheet)
+    except (VideoError, ValueError, OSError, ImportError) as error:
+        print(f'heatmaps: {error}', file=sys.stderr)
+        return 1
+    print(f'{len(faces)} faces: {arguments.output}')
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='heatmaps', description=__doc__)
+    parser.add_argument('pictures', nargs='+', metavar='PICTURE', help='or a folder, or a video')
+    parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
+    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a .safetensors file')
+    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
+    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    parser.add_argument(
+        '--every', type=_positive, default=1, metavar='N', help='take every Nth frame of a video'
+    )
+    parser.add_argument(
+        '--faces', type=_positive, default=8, metavar='N', help='show so many at most (default 8)'
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f'{number} is not above 0')
+    return number
+
+
+def _faces(arguments: argparse.Namespace) -> list[tuple[Image, Head]]:
+    """Return the first faces, each with the picture that it is in."""
+    detector = make_detector(
+        arguments.detector,
+        detection_size=arguments.detection_size,
+        model_path=arguments.detector_model,
+    )
+    estimator = HeadPoseEstimator(detector, arguments.weights, runtime='torch')
+    faces: list[tuple[Image, Head]] = []
+    for source in arguments.pictures:
+        with open_frames(source) as frames:
+            for image in islice(frames, 0, None, arguments.every):
+                faces += [(image, head) for head in estimator.estimate(image)]
+                if len(faces) >= arguments.faces:
+                    return faces[: arguments.faces]
+    return faces
+
+
+def _name(head: Head) -> str:
+    yaw, pitch, roll = head.yaw_pitch_roll_deg
+    return f'yaw {yaw:+.0f} pitch {pitch:+.0f} roll {roll:+.0f}'
+
+
+def _write(path: Path, sheet: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        written = cv2.imwrite(str(path), sheet)
+    except cv2.error:
+        written = False
+    if not written:
+        raise OSError(f'{path} cannot be written: expected the name of a .png or .jpg file')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

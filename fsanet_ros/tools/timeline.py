@@ -1,0 +1,112 @@
+"""
+Yaw, pitch and roll over time as a plot: of a video, of a recording (bag), or of a live topic.
+
+A video goes through detector, network and tracker here. Of a bag and a topic the messages
+fsanet_ros/HeadPoseArray are drawn; a topic until Ctrl-C or for --seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.timelines import Timelines, check_plot, plot, write_table
+from fsanet_ros.tools.bags import BagError, head_poses_of_bag, is_bag
+from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
+from fsanet_ros.video import VideoError, open_frames
+
+FALLBACK_RATE_HZ = 30.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Plot from the command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        check_plot(arguments.output)  # before hours of listening, not after them
+        timelines = Timelines()
+        code = _gather(arguments, timelines)
+        if code:
+            return code
+        if not len(timelines):
+            print(f'timeline: {arguments.source}: no head was seen; no plot', file=sys.stderr)
+            return 1
+        plot(timelines, arguments.output, title=Path(arguments.source).name)
+        if arguments.table:
+            write_table(timelines, arguments.table)
+    except (BagError, VideoError, ValueError, OSError, ImportError) as error:
+        print(f'timeline: {error}', file=sys.stderr)
+        return 1
+    print(f'{len(timelines)} heads, {timelines.count} poses: {arguments.output}')
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='timeline', description=__doc__)
+    parser.add_argument(
+        'source', help='a video, a folder of pictures, a bag, or a topic such as /head_poses'
+    )
+    parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
+    parser.add_argument('--table', type=Path, metavar='FILE.csv', help='the numbers as well')
+    parser.add_argument(
+        '--seconds', type=_positive, default=math.inf, help='listen so long to a topic'
+    )
+    parser.add_argument('--topic', default='', help='of a bag that has several of the kind')
+    video = parser.add_argument_group('of videos')
+    video.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
+    video.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    video.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
+    video.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    video.add_argument('--smoothing', choices=SMOOTHINGS, default='none')
+    return parser
+
+
+def _positive(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return seconds
+
+
+def _gather(arguments: argparse.Namespace, timelines: Timelines) -> int:
+    """Fill ``timelines`` from the source; return an exit code."""
+    source = Path(arguments.source).expanduser()
+    if is_bag(source):
+        for stamp_s, head_id, angles_deg in head_poses_of_bag(source, arguments.topic):
+            timelines.add(head_id, stamp_s, angles_deg)
+        return 0
+    if arguments.source.startswith('/') and not source.exists():
+        if source.suffix:
+            # A topic's name has no dot: this is a file that is not there.
+            raise VideoError(f'{source} does not exist; give a video, a bag or a topic.')
+        # Here: only this needs ROS.
+        from fsanet_ros.ros.pose_listener import listen
+
+        return listen(arguments.source, arguments.seconds, timelines)
+    _from_video(arguments, timelines)
+    return 0
+
+
+def _from_video(arguments: argparse.Namespace, timelines: Timelines) -> None:
+    detector = make_detector(
+        arguments.detector,
+        detection_size=arguments.detection_size,
+        model_path=arguments.detector_model,
+    )
+    estimator = HeadPoseEstimator(detector, arguments.weights)
+    tracker = HeadTracker(smoothing=arguments.smoothing)
+    with open_frames(arguments.source) as frames:
+        period_s = 1 / (frames.rate_hz or FALLBACK_RATE_HZ)
+        for number, image in enumerate(tqdm(frames, unit='frame', disable=None)):
+            for tracked in tracker.update(estimator.estimate(image), number * period_s):
+                timelines.add(tracked.id, number * period_s, tracked.head.yaw_pitch_roll_deg)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
