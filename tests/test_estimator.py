@@ -112,7 +112,7 @@ def test_one_pass_gives_about_what_two_give(estimator, astronaut):
 @pytest.mark.parametrize(
     ('settings', 'error', 'reason'),
     [
-        ({'detector': 'haar'}, ValueError, 'haar'),
+        ({'detector': 'nonesuch'}, ValueError, 'nonesuch'),
         ({'weights': 'resnet'}, FileNotFoundError, 'no weights resnet'),
         ({'runtime': 'tensorrt'}, ValueError, 'unknown runtime'),
         ({'score_threshold': 2.0}, ValueError, 'score_threshold'),

@@ -1,6 +1,7 @@
 """Recipes and data sets for training: the presets are what they say, mistakes are named."""
 
 import dataclasses
+import itertools
 
 import cv2
 import numpy as np
@@ -9,17 +10,18 @@ from lp_samples import generate_samples, write_face
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
+from fsanet_ros.fsanet.state_files import load_network, save_network  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
-from fsanet_ros.learning.batches import make_batch, rarity_weights  # noqa: E402
+from fsanet_ros.learning.batches import Batch, make_batch, rarity_weights  # noqa: E402
 from fsanet_ros.learning.faces import split  # noqa: E402
 from fsanet_ros.learning.labelled_images import (  # noqa: E402
     LabelledImage,
     cut_faces,
     official_crop,
 )
-from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe  # noqa: E402
+from fsanet_ros.learning.recipe import CHOICES, RECIPES, Recipe, load_recipe  # noqa: E402
 from fsanet_ros.learning.simple_readers import read_300w_lp, read_biwi  # noqa: E402
-from fsanet_ros.learning.training import Trainer, make_network, schedule  # noqa: E402
+from fsanet_ros.learning.training import Trainer, describe, schedule  # noqa: E402
 from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
 from fsanet_ros.tools.train import main  # noqa: E402
 
@@ -36,7 +38,14 @@ def test_presets_say_everything_that_decides(name):
     given = set(yaml.safe_load((RECIPES / f'{name}.yaml').read_text()))
     fields = {f.name for f in dataclasses.fields(Recipe)}
     # What a choice leaves without meaning need not be there.
-    assert fields - given <= {'samples', 'epochs', 'drops', 'crop_scale', 'batch_norm_momentum'}
+    assert fields - given <= {
+        'architecture',
+        'samples',
+        'epochs',
+        'drops',
+        'crop_scale',
+        'batch_norm_momentum',
+    }
 
 
 def test_the_official_recipe_is_that_of_the_paper_and_its_code():
@@ -262,14 +271,29 @@ def test_damaged_files_of_biwi_are_named(tmp_path, capsys):
     assert 'frame_00003_pose.txt' in line and 'expected 3 x 3 numbers' in line
 
 
-@pytest.mark.parametrize('scoring', ['1x1', 'variance', 'none'])
-@pytest.mark.parametrize('aggregation', ['capsule', 'metric', 'netvlad'])
-def test_the_network_is_that_of_the_recipe(scoring, aggregation):
-    recipe = dataclasses.replace(
-        load_recipe('official_300w_lp'), scoring=scoring, aggregation=aggregation
+NETWORKS = [
+    ('ssrnet', '1x1', 'capsule'),
+    *itertools.product(['fsanet'], CHOICES['scoring'], CHOICES['aggregation']),
+]
+
+
+@pytest.mark.parametrize(('architecture', 'scoring', 'aggregation'), NETWORKS)
+def test_every_network_can_be_trained(tmp_path, architecture, scoring, aggregation):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(f'architecture: {architecture}\nscoring: {scoring}\naggregation: {aggregation}')
+    trainer = Trainer(load_recipe(path))
+    rng = np.random.default_rng(0)
+    batch = Batch(
+        rng.integers(0, 256, (4, 64, 64, 3), np.uint8), rng.normal(0, 30, (4, 3)).astype('f4')
     )
-    config = make_network(recipe).config
-    assert (config.scoring, config.aggregation) == (scoring, aggregation)
+    losses = [trainer.train_step(batch) for _ in range(2)]
+    assert np.isfinite(losses).all()
+    save_network(trainer.average, describe(trainer.recipe, 'mine'), tmp_path / 'mine.safetensors')
+    network, description = load_network(tmp_path / 'mine.safetensors')
+    assert description.configs == (trainer.recipe.network,)
+    pixels = torch.from_numpy(batch.crops).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        assert network(pixels).numpy() == pytest.approx(trainer.estimate(batch.crops), abs=1e-4)
 
 
 def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path, capsys):

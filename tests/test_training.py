@@ -81,6 +81,19 @@ def test_the_same_seed_gives_the_same_weights_also_when_interrupted(tmp_path):
     assert not identical(whole, other)
 
 
+def test_a_seed_starts_from_the_same_weights_in_every_version():
+    # Else the weights of the package could not be trained again.
+    state = Trainer(load_recipe('aflw')).network.state_dict()
+    first = {
+        'features.stream_a.shallow.0.pointwise.weight': 0.12658660,
+        'structure.scoring.convolution.weight': -0.26802853,
+        'aggregation.weight': 0.09440419,
+        'regression.bins.2.weight': 0.04917192,
+    }
+    found = {name: state[name].flatten()[0].item() for name in first}
+    assert found == pytest.approx(first, abs=1e-6)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     Trainer(RECIPE).save(tmp_path)
     trainer = Trainer(dataclasses.replace(RECIPE, learning_rate=1e-3))

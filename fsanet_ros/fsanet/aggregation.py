@@ -25,11 +25,14 @@ class CapsuleLayer(nn.Module):
     """
 
     def __init__(self, count: int, count_in: int, size: int, size_in: int) -> None:
-        """Make W, with Glorot's limits."""
+        """Make W, to be filled by initialise."""
         super().__init__()
         self.weight = nn.Parameter(torch.empty(count, count_in, size, size_in))
         self.routings = 2
-        bound = math.sqrt(6.0 / (size + size_in))
+
+    def initialise(self) -> None:
+        """Fill W within Glorot's limits."""
+        bound = math.sqrt(6.0 / (self.weight.shape[-1] + self.weight.shape[-2]))
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, primary: Tensor) -> Tensor:

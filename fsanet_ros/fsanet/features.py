@@ -132,3 +132,6 @@ def initialise_like_keras(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    elif (initialise := getattr(module, 'initialise', None)) is not None:
+        # Layers of other kinds say how; here, so that a seed gives the same weights ever since.
+        initialise()

@@ -85,7 +85,8 @@ def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     :raises ValueError: if nothing of it lies in the image
     """
     left, top, right, bottom = labelled.box
+    box = Box(left, top, right - left, bottom - top)
     try:
-        return cut_official_crop(image, Box(left, top, right - left, bottom - top), labelled.margin)
+        return cut_official_crop(image, box, labelled.margin)
     except ValueError as error:
         raise ValueError(f'{labelled.path}: {error}') from error

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import yaml
 
-from fsanet_ros.fsanet.network_config import Aggregation, Scoring
+from fsanet_ros.fsanet.network_config import Aggregation, Architecture, NetworkConfig, Scoring
 from fsanet_ros.fsanet.weight_files import Crop
 from fsanet_ros.learning.augmentation import Augmentation
 from fsanet_ros.learning.official_augmentation import OfficialAugmentation
@@ -23,6 +23,7 @@ AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
 CHOICES = {
     'data': ('aflw', '300w_lp', 'biwi'),
     'crop': tuple(AUGMENTATIONS),
+    'architecture': get_args(Architecture),
     'scoring': get_args(Scoring),
     'aggregation': get_args(Aggregation),
     'optimizer': ('adamw', 'adam'),
@@ -52,7 +53,8 @@ class Recipe:
     Everything that decides what comes out of a training run, but for the pictures.
 
     ``data``: how the folder of the data is read. ``crop``: what the network sees, see
-    fsanet.weight_files.Description. ``scoring``, ``aggregation``: which FSA-Net.
+    fsanet.weight_files.Description. ``architecture``, ``scoring``,
+    ``aggregation``: see fsanet.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
     and ``samples`` follows from their number (for_faces).
     ``schedule``: of the learning rate; cosine: warm-up, then to zero; drops: to a tenth,
@@ -65,6 +67,7 @@ class Recipe:
 
     data: str = 'aflw'
     crop: Crop = 'face_square'
+    architecture: Architecture = 'fsanet'
     scoring: Scoring = '1x1'
     aggregation: Aggregation = 'capsule'
     samples: int = 1_000_000
@@ -99,6 +102,13 @@ class Recipe:
                 f'crop is {self.crop}: expected an {AUGMENTATIONS[self.crop].__name__}, got an '
                 f'{type(self.augmentation).__name__}'
             )
+
+    @property
+    def network(self) -> NetworkConfig:
+        """Which network."""
+        return NetworkConfig(
+            self.scoring, self.aggregation, self.architecture, self.pixel_mean, self.pixel_scale
+        )
 
     @property
     def steps(self) -> int:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fsanet_ros.fsanet.network import FSANet
-from fsanet_ros.fsanet.network_config import NetworkConfig
+from fsanet_ros.fsanet.network import FSANet, build_network
+from fsanet_ros.fsanet.ssrnet import SSRNetMD
 from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.learning.batches import Batch, batches_from
 from fsanet_ros.learning.checkpoints import (
@@ -139,7 +139,7 @@ class Trainer:
                 averaged[name].copy_(value)
 
 
-def _make_optimizer(recipe: Recipe, network: FSANet) -> torch.optim.Optimizer:
+def _make_optimizer(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
     parameters, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == 'adam':
         return torch.optim.Adam(parameters, rate, eps=1e-7, weight_decay=decay)  # Keras' epsilon
@@ -168,16 +168,9 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def make_network(recipe: Recipe) -> FSANet:
+def make_network(recipe: Recipe) -> FSANet | SSRNetMD:
     """Return the network of a recipe with its initial values."""
-    network = FSANet(
-        NetworkConfig(
-            scoring=recipe.scoring,
-            aggregation=recipe.aggregation,
-            pixel_mean=recipe.pixel_mean,
-            pixel_scale=recipe.pixel_scale,
-        )
-    )
+    network = build_network(recipe.network)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = recipe.batch_norm_momentum
@@ -192,6 +185,7 @@ def describe(recipe: Recipe, name: str) -> Description:
         pixel_mean=recipe.pixel_mean,
         pixel_scale=recipe.pixel_scale,
         crop=recipe.crop,
+        networks=(recipe.network,),
     )
 
 
