@@ -50,7 +50,7 @@ class Room:
     def __init__(self):
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.node = LifecycleNode('head_pose', context=self.context)
+        self.node = LifecycleNode('attention_output', context=self.context)
         self.output = AttentionOutput(self.node)
         self.node.trigger_configure()
         self.node.trigger_activate()
