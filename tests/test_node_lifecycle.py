@@ -137,7 +137,7 @@ def test_ten_rounds_under_load_work_and_leave_nothing_behind(process, manager):
         assert rig.until(lambda: rig.received['head_poses'])
         (only,) = rig.node.get_publishers_info_by_topic('/head_poses')
         assert only.node_name == 'head_pose'
-        assert rig.node.count_subscribers('/camera_info') == 1
+        assert rig.until(lambda: rig.node.count_subscribers('/camera_info') == 1)
         for transition in (DEACTIVATE, CLEANUP):
             assert manager.change(transition)
     rig.node.destroy_timer(camera)

@@ -170,11 +170,10 @@ def test_calibration_of_another_size_is_not_published(tmp_path, video, listener)
 def test_best_effort_is_offered_when_asked_for(video, listener):
     with start(video=video, reliability='best_effort', loop='true') as node:
         node.wait_for_output('publishing')
-        assert until(
-            lambda: listener.node.get_publishers_info_by_topic('/image'), step=listener.spin
-        )
+        offers = listener.node.get_publishers_info_by_topic
         for topic in ('/image', '/camera_info'):
-            (info,) = listener.node.get_publishers_info_by_topic(topic)
+            assert until(lambda t=topic: offers(t), step=listener.spin)
+            (info,) = offers(topic)
             assert info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
         assert node.stop() == 0
 
