@@ -25,17 +25,23 @@ class LabelledImage:
     """
     A face in an image file.
 
-    ``box``: left, top, right, bottom in pixels, of the landmarks or from a detector.
+    ``box``: left, top, right, bottom in pixels, of the 2D landmarks or from a detector, what the
+    official crop is cut around; None where the data set gives none.
     ``yaw_pitch_roll_deg``: in the convention of the README.
     ``group``: faces of the same person or sequence have the same.
     ``margin``: what the official crop adds to the box on each side, in shares of its size.
+    ``square_box``: the box that the face square is made from (of the projected 3D landmarks);
+    None: ``box``.
+    ``archive``: the zip file that ``path`` is a member of; None: ``path`` is a file.
     """
 
     path: Path
-    box: tuple[float, float, float, float]
+    box: tuple[float, float, float, float] | None
     yaw_pitch_roll_deg: tuple[float, float, float]
     group: str
     margin: float = 0.6
+    square_box: tuple[float, float, float, float] | None = None
+    archive: Path | None = None
 
 
 def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
