@@ -26,7 +26,8 @@ CHOICES = {
     'architecture': get_args(Architecture),
     'scoring': get_args(Scoring),
     'aggregation': get_args(Aggregation),
-    'optimizer': ('adamw', 'adam'),
+    'optimizer': ('muon', 'adamw', 'adam'),
+    'precision': ('float32', 'bfloat16'),
     'schedule': ('cosine', 'drops'),
 }
 # Smallest and largest values; where there is none, every number goes.
@@ -35,6 +36,8 @@ _RANGES = {
     'epochs': (0, math.inf),
     'batch_size': (1, math.inf),
     'learning_rate': (1e-12, 10),
+    'muon_learning_rate': (1e-12, 10),
+    'rotation_share': (0, 1),
     'drops': (0, math.inf),
     'weight_decay': (0, math.inf),
     'warmup_steps': (0, math.inf),
@@ -57,11 +60,16 @@ class Recipe:
     ``aggregation``: see fsanet.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
     and ``samples`` follows from their number (for_faces).
+    ``optimizer``: muon gives the weights that are matrices ``muon_learning_rate`` and all others to
+    AdamW.
     ``schedule``: of the learning rate; cosine: warm-up, then to zero; drops: to a tenth,
     ``drops`` times, at equal distances.
     ``rarity``: exponent of the weight of rare poses when samples are drawn, 0: all alike.
     ``ema_decay``: of the running average of the weights that is used in the end, 0: none.
     ``validation_share``: of the faces, or of people and sequences where they are known.
+    ``rotation_share``: of the loss that is the angle between the rotations; the rest is the mean
+    absolute error of the angles, as in the paper.
+    ``precision``: what the network computes in while it is trained; bfloat16 is faster.
     ``crop_scale``: the crop in use, in units of the face square's side.
     """
 
@@ -75,6 +83,7 @@ class Recipe:
     batch_size: int = 64
     optimizer: str = 'adamw'
     learning_rate: float = 2e-3
+    muon_learning_rate: float = 0.02
     schedule: str = 'cosine'
     drops: int = 2
     weight_decay: float = 1e-2
@@ -86,6 +95,8 @@ class Recipe:
     crop_scale: float = 0.9
     pixel_mean: float = 127.5
     pixel_scale: float = 128.0
+    rotation_share: float = 0.0
+    precision: str = 'float32'
     seed: int = 1
     augmentation: Augmentation | OfficialAugmentation = field(default_factory=Augmentation)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ from fsanet_ros.learning.checkpoints import (
     write_checkpoint,
 )
 from fsanet_ros.learning.faces import LabelledFaces
+from fsanet_ros.learning.losses import pose_loss_deg
+from fsanet_ros.learning.optimizers import make_optimizers
 from fsanet_ros.learning.recipe import Recipe
 from fsanet_ros.learning.scores import Scores, score
 from fsanet_ros.learning.training_data import crops_in_use
@@ -52,27 +56,36 @@ class Trainer:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = make_network(recipe).to(self.device).eval()
         self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = _make_optimizer(recipe, self.network)
+        self.optimizers = make_optimizers(recipe, self.network)
+        self._full_rates = [o.param_groups[0]['lr'] for o in self.optimizers]
 
     @property
     def learning_rate(self) -> float:
-        """That of the last step."""
-        return float(self.optimizer.param_groups[0]['lr'])
+        """That of the last step; of AdamW, where Muon has the matrices."""
+        return float(self.optimizers[-1].param_groups[0]['lr'])
 
     def train_step(self, batch: Batch) -> float:
-        """Take one step; return the mean absolute error of the batch in degrees."""
+        """Take one step; return the loss of the batch in degrees."""
         self.network.train()
-        for group in self.optimizer.param_groups:
-            group['lr'] = self.recipe.learning_rate * schedule(self.step, self.recipe)
-        estimated = self.network(self._network_input(batch.crops))
+        share = schedule(self.step, self.recipe)
+        crops = self._network_input(batch.crops)
+        with self._computing():
+            estimated = self.network(crops)
         truth = torch.from_numpy(batch.angles_deg).to(self.device)
-        loss = (estimated - truth).abs().mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        loss = pose_loss_deg(estimated.float(), truth, self.recipe.rotation_share)
+        self.network.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer, rate in zip(self.optimizers, self._full_rates, strict=True):
+            optimizer.param_groups[0]['lr'] = rate * share
+            optimizer.step()
         self.step += 1
         self._update_average()
         return float(loss.detach())
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        if self.recipe.precision == 'float32':
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     @torch.no_grad()
     def estimate(self, crops: np.ndarray, batch_size: int = 256) -> np.ndarray:
@@ -92,8 +105,9 @@ class Trainer:
         """Write the checkpoint; an interrupted write leaves the last one."""
         tensors = {f'network.{k}': v for k, v in self.network.state_dict().items()}
         tensors |= {f'average.{k}': v for k, v in self.average.state_dict().items()}
-        for number, values in self.optimizer.state_dict()['state'].items():
-            tensors |= {f'optimizer.{number}.{k}': v for k, v in values.items()}
+        for which, optimizer in enumerate(self.optimizers):
+            for number, values in optimizer.state_dict()['state'].items():
+                tensors |= {f'optimizer.{which}.{number}.{k}': v for k, v in values.items()}
         write_checkpoint(Checkpoint(self.recipe, self.step, tensors), folder / CHECKPOINT)
 
     def resume(self, folder: Path) -> bool:
@@ -114,12 +128,13 @@ class Trainer:
             )
         self.network.load_state_dict(checkpoint.below('network'))
         self.average.load_state_dict(checkpoint.below('average'))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in checkpoint.below('optimizer').items():
-            number, name = key.split('.')
-            state.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()['param_groups']
-        self.optimizer.load_state_dict({'state': state, 'param_groups': groups})
+        for which, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in checkpoint.below(f'optimizer.{which}').items():
+                number, name = key.split('.')
+                state.setdefault(int(number), {})[name] = value
+            groups = optimizer.state_dict()['param_groups']
+            optimizer.load_state_dict({'state': state, 'param_groups': groups})
         self.step = checkpoint.step
         return True
 
@@ -137,13 +152,6 @@ class Trainer:
                 averaged[name].lerp_(value, 1 - decay)
             else:
                 averaged[name].copy_(value)
-
-
-def _make_optimizer(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
-    parameters, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
-    if recipe.optimizer == 'adam':
-        return torch.optim.Adam(parameters, rate, eps=1e-7, weight_decay=decay)  # Keras' epsilon
-    return torch.optim.AdamW(parameters, rate, weight_decay=decay)
 
 
 def choose_device(name: str) -> torch.device:
