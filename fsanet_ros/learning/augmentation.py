@@ -22,7 +22,13 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far to vary; shares are probabilities, lengths are in units of the face square."""
+    """
+    How far to vary; shares are probabilities, lengths are in units of the face square.
+
+    ``dark_share``: of pictures in a tenth to half of the light, with the noise of it.
+    ``cover_share``: of faces of which the lower half (a mask, a scarf) or a part anywhere (a hand,
+    a cup, glasses) is covered. ``blur_sigma_max`` is in pixels of the crop.
+    """
 
     mirror_share: float = 0.5
     roll_share: float = 0.6
@@ -40,6 +46,12 @@ class Augmentation:
     noise_sigma_max: float = 10.0
     bar_share: float = 0.1
     bar_max: float = 0.25
+    blur_share: float = 0.0
+    blur_sigma_max: float = 1.5
+    jpeg_share: float = 0.0
+    jpeg_quality_min: int = 15
+    dark_share: float = 0.0
+    cover_share: float = 0.0
 
 
 def augment(
@@ -114,6 +126,11 @@ def _warp(
 
 def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator) -> Picture:
     size = crop.shape[0]
+    # A share of 0 draws nothing, so that older recipes give what they gave.
+    if settings.cover_share and rng.random() < settings.cover_share:
+        _cover(crop, rng)
+    if settings.blur_share and rng.random() < settings.blur_share:
+        crop = _blurred(crop, rng.uniform(0.3, settings.blur_sigma_max), rng)
     if rng.random() < settings.low_resolution_share:
         small = int(rng.integers(settings.low_resolution_min, size))
         shrunk = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
@@ -125,7 +142,12 @@ def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator
     if rng.random() < settings.noise_share:
         sigma = rng.uniform(0, settings.noise_sigma_max)
         varied += rng.standard_normal(crop.shape, np.float32) * np.float32(sigma)
+    if settings.dark_share and rng.random() < settings.dark_share:
+        varied *= np.float32(rng.uniform(0.1, 0.5))
+        varied += rng.standard_normal(crop.shape, np.float32) * np.float32(rng.uniform(1, 6))
     result = np.clip(varied, 0, 255).astype(np.uint8)
+    if settings.jpeg_share and rng.random() < settings.jpeg_share:
+        result = _compressed(result, int(rng.integers(settings.jpeg_quality_min, 90)))
     if rng.random() < settings.bar_share:
         _blacken_side(result, int(rng.uniform(0, settings.bar_max) * size), int(rng.integers(4)))
     return result
@@ -138,3 +160,46 @@ def _blacken_side(crop: Picture, width: int, side: int) -> None:
         crop[strips[side]] = 0
     else:
         crop[:, strips[side - 2]] = 0
+
+
+def _cover(crop: Picture, rng: np.random.Generator) -> None:
+    """Paint over the lower half, as a mask does, or over a part anywhere."""
+    size = crop.shape[0]
+    colour = rng.integers(0, 256, 3).astype(np.float32)
+    if rng.random() < 0.5:
+        top = size * rng.uniform(0.5, 0.65)
+        slope, sag = rng.uniform(-0.25, 0.25), size * rng.uniform(-0.05, 0.12)
+        x = np.linspace(-0.5, 0.5, 9)
+        edge = top + size * slope * x + sag * (1 - 4 * x**2)
+        points = np.column_stack([(x + 0.5) * size, edge])
+        points = np.vstack([points, [(size, size), (0, size)]])
+    else:
+        center, angle = rng.uniform(0.1, 0.9, 2) * size, rng.uniform(0, np.pi)
+        half = rng.uniform(0.05, 0.22, 2) * size
+        turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+        ellipse = np.column_stack([np.cos(turn), np.sin(turn)]) * half
+        c, s = np.cos(angle), np.sin(angle)
+        points = center + ellipse @ np.array([[c, s], [-s, c]])
+    shape = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(shape, [np.round(points).astype(np.int32)], 255)
+    # Cloth and skin are not of one colour: a gradient and a grain.
+    shade = np.linspace(rng.uniform(0.6, 1.2), rng.uniform(0.6, 1.2), size, dtype=np.float32)
+    paint = colour * shade[:, None, None] + rng.normal(0, 4, crop.shape)
+    inside = shape > 0
+    crop[inside] = np.clip(paint, 0, 255).astype(np.uint8)[inside]
+
+
+def _blurred(crop: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+    """Return a crop out of focus or, as often, smeared by motion."""
+    if rng.random() < 0.5:
+        return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma), np.uint8)
+    length = 2 * sigma * np.array([np.cos(a := rng.uniform(0, np.pi)), np.sin(a)])
+    kernel = np.zeros((9, 9), np.float32)
+    for t in np.linspace(-1, 1, 17):
+        kernel[tuple(np.round(4 + t * length[::-1]).astype(int).clip(0, 8))] += 1
+    return np.asarray(cv2.filter2D(crop, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _compressed(crop: Picture, quality: int) -> Picture:
+    _, data = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

@@ -106,9 +106,26 @@ def _beyond_profile(angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
     return min(angles_deg, other, key=lambda angles: float(np.abs(angles).max()))
 
 
+def sampling(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.float64]:
+    """
+    Return how likely each face is to be drawn, float64 [n], sums to 1.
+
+    Rare poses are favoured within each set of faces; sets have the recipe's shares.
+    """
+    if faces.sets is None:
+        return rarity_weights(faces.angles_deg, recipe.rarity)
+    probabilities = np.zeros(len(faces))
+    shares = {recipe.data: 1.0 - sum(recipe.also.values()), **recipe.also}
+    for name, share in shares.items():
+        of_set = faces.sets == name
+        probabilities[of_set] = share * rarity_weights(faces.angles_deg[of_set], recipe.rarity)
+    normalised: NDArray[np.float64] = probabilities / probabilities.sum()
+    return normalised
+
+
 def batches_from(faces: LabelledFaces, recipe: Recipe, first_step: int) -> Iterator[Batch]:
     """Yield the batches of all steps from one on, made ahead in a thread of their own."""
-    probabilities = rarity_weights(faces.angles_deg, recipe.rarity)
+    probabilities = sampling(faces, recipe)
     ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
 
     def work() -> None:

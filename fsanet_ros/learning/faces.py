@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +26,8 @@ class LabelledFaces:
     official, that crop). ``rotations``: float64 [n, 3, 3], R_optical against the ray to the face.
     ``angles_deg``: float64 [n, 3] yaw, pitch, roll.
     ``groups``: [n], who or which sequence it is, where that is known; faces of a group stay
-    together when a set is split.
+    together when a set is split. ``sets``: [n], which set of faces it is from, where there are
+    several.
     """
 
     pictures: NDArray[np.uint8]
@@ -32,6 +35,7 @@ class LabelledFaces:
     angles_deg: NDArray[np.float64]
     names: NDArray[np.str_]
     groups: NDArray[np.str_] | None = None
+    sets: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """Return the number of faces."""
@@ -45,7 +49,51 @@ class LabelledFaces:
             self.angles_deg[index],
             self.names[index],
             None if self.groups is None else self.groups[index],
+            None if self.sets is None else self.sets[index],
         )
+
+
+def join(parts: Mapping[str, LabelledFaces]) -> LabelledFaces:
+    """
+    Return several sets of faces as one, with the sets' names.
+
+    :raises ValueError: if their pictures have other sizes
+    """
+    sizes = {name: part.pictures.shape[1:] for name, part in parts.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f'sets of faces have pictures of several sizes: {sizes}')
+    every = list(parts.values())
+    return LabelledFaces(
+        np.concatenate([part.pictures for part in every]),
+        np.concatenate([part.rotations for part in every]),
+        np.concatenate([part.angles_deg for part in every]),
+        np.concatenate([part.names for part in every]),
+        sets=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
+    )
+
+
+def load_rendered_faces(root: str | Path) -> LabelledFaces:
+    """
+    Load rendered heads, as ./run render writes them: faces_120.zip and labels.npz in ``root``.
+
+    :raises FileNotFoundError: naming the file that is missing
+    """
+    labels = _read_labels(Path(root))
+    angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
+    keep = (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
+    names = labels['name'][keep]
+    pictures = _read_zip(Path(root) / 'faces_120.zip', [str(name) for name in names])
+    rotations = labels['rotation_optical'][keep].astype(np.float64)
+    return LabelledFaces(pictures, rotations, angles[keep], names)
+
+
+def _read_labels(root: Path) -> Any:
+    for name in ('faces_120.zip', 'labels.npz'):
+        if not (root / name).is_file():
+            raise FileNotFoundError(
+                f'{root / name} is missing: expected faces_120.zip and labels.npz'
+            )
+    return np.load(root / 'labels.npz', allow_pickle=False)
 
 
 def load_aflw_faces(root: str | Path) -> LabelledFaces:
@@ -59,12 +107,7 @@ def load_aflw_faces(root: str | Path) -> LabelledFaces:
     :raises ValueError: if pictures and labels are not in the same order
     """
     root = Path(root)
-    for name in ('faces_120.zip', 'labels.npz'):
-        if not (root / name).is_file():
-            raise FileNotFoundError(
-                f'{root / name} is missing: expected faces_120.zip and labels.npz'
-            )
-    labels = np.load(root / 'labels.npz', allow_pickle=False)
+    labels = _read_labels(root)
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     keep = (labels['flip_disagreement_deg'] < MAX_FLIP_DISAGREEMENT_DEG) & (
         np.abs(angles) <= MAX_ANGLE_DEG

@@ -28,8 +28,11 @@ CHOICES = {
     'aggregation': get_args(Aggregation),
     'optimizer': ('muon', 'adamw', 'adam'),
     'precision': ('float32', 'bfloat16'),
+    'labels': ('file', 'teacher'),
     'schedule': ('cosine', 'drops'),
 }
+# Sets of faces that samples can be drawn from besides a recipe's data.
+FURTHER = ('pointing04', 'rendered')
 # Smallest and largest values; where there is none, every number goes.
 _RANGES = {
     'samples': (1, math.inf),
@@ -55,7 +58,8 @@ class Recipe:
     """
     Everything that decides what comes out of a training run, but for the pictures.
 
-    ``data``: how the folder of the data is read. ``crop``: what the network sees, see
+    ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by
+    learning.teacher's. ``also``: which share of the samples comes from other sets. ``crop``: what the network sees, see
     fsanet.weight_files.Description. ``architecture``, ``scoring``,
     ``aggregation``: see fsanet.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
@@ -74,6 +78,8 @@ class Recipe:
     """
 
     data: str = 'aflw'
+    labels: str = 'file'
+    also: dict[str, float] = field(default_factory=dict)
     crop: Crop = 'face_square'
     architecture: Architecture = 'fsanet'
     scoring: Scoring = '1x1'
@@ -113,6 +119,15 @@ class Recipe:
                 f'crop is {self.crop}: expected an {AUGMENTATIONS[self.crop].__name__}, got an '
                 f'{type(self.augmentation).__name__}'
             )
+
+        for name, share in self.also.items():
+            if name not in FURTHER or not 0 < share < 1:
+                raise ValueError(
+                    f'also has {name}: {share}, expected shares between 0 and 1 of: '
+                    f'{", ".join(FURTHER)}'
+                )
+        if sum(self.also.values()) >= 1:
+            raise ValueError(f'also is {self.also}, expected shares of less than 1 in all')
 
     @property
     def network(self) -> NetworkConfig:
@@ -187,10 +202,14 @@ def recipe_from_values(values: Any, path: Path) -> Recipe:
     section = values.pop('augmentation', None) or {}
     if not isinstance(section, Mapping):
         raise ValueError(f'{path}: augmentation is {section!r}, expected names and values')
+    also = values.pop('also', None) or {}
+    if not isinstance(also, Mapping):
+        raise ValueError(f'{path}: also is {also!r}, expected names and shares')
+    shares = {str(name): _value(f'also, {name}', v, 0.0, path) for name, v in also.items()}
     kind = AUGMENTATIONS.get(str(values.get('crop', 'face_square')), Augmentation)
     augmentation = kind(**_checked(kind(), section, path))
     try:
-        return Recipe(**_checked(Recipe(), values, path), augmentation=augmentation)
+        return Recipe(**_checked(Recipe(), values, path), also=shares, augmentation=augmentation)
     except ValueError as error:
         text = str(error)
         raise ValueError(text if text.startswith(str(path)) else f'{path}: {text}') from error
@@ -198,7 +217,8 @@ def recipe_from_values(values: Any, path: Path) -> Recipe:
 
 def _checked(defaults: Any, values: Mapping[Any, Any], path: Path) -> dict[str, Any]:
     known = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
-    known.pop('augmentation', None)
+    for section in ('augmentation', 'also'):  # checked on their own
+        known.pop(section, None)
     unknown = sorted(str(name) for name in set(values) - set(known))
     if unknown:
         raise ValueError(f'{path}: unknown {", ".join(unknown)}; known are {", ".join(known)}')

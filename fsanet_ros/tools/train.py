@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.learning.faces import LabelledFaces, split
+from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.learning.scores import Scores
-from fsanet_ros.learning.training_data import load_faces
+from fsanet_ros.learning.training_data import Sources, load_training
 
 if TYPE_CHECKING:
     from fsanet_ros.learning.training import Trainer
@@ -42,6 +42,15 @@ def _parser() -> argparse.ArgumentParser:
         '--recipe', default='aflw', help=f'a YAML file, or the name of one that is here: {names}'
     )
     parser.add_argument('--data', type=Path, help="the folder of the recipe's data set")
+    parser.add_argument(
+        '--also',
+        type=_named_folder,
+        action='append',
+        default=[],
+        metavar='NAME=FOLDER',
+        help="of the recipe's further sets; may be given several times",
+    )
+    parser.add_argument('--teacher', type=Path, metavar='FILE', help='that labels faces, ONNX')
     parser.add_argument('--output', type=Path, help='folder; default: runs/RECIPE')
     parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
@@ -49,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--checkpoint-every', type=_positive, default=500, help='steps')
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files too')
     return parser
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition('=')
+    if not (equals and name and folder):
+        raise argparse.ArgumentTypeError(f'{text!r} is no NAME=FOLDER, such as rendered=heads')
+    return name, Path(folder)
 
 
 def _positive(text: str) -> int:
@@ -67,7 +83,7 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     data = arguments.data or DEFAULT_FOLDERS.get(recipe.data)
     if data is None:
         raise ValueError(f'the recipe {arguments.recipe} needs --data, the folder of {recipe.data}')
-    training, validation = _load(recipe, data)
+    training, validation = _load(recipe, data, folder, arguments)
     trainer = Trainer(recipe.for_faces(len(training)), arguments.device)
     recipe = trainer.recipe
     if trainer.resume(folder):
@@ -101,10 +117,13 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _load(recipe: Recipe, data: Path) -> tuple[LabelledFaces, LabelledFaces]:
+def _load(
+    recipe: Recipe, data: Path, folder: Path, arguments: argparse.Namespace
+) -> tuple[LabelledFaces, LabelledFaces]:
     if not data.is_dir():
         raise FileNotFoundError(f'{data} is no folder: expected that of {recipe.data}')
-    return split(load_faces(recipe, data), recipe.validation_share, recipe.seed)
+    sources = Sources(data, dict(arguments.also), arguments.teacher, cache=folder)
+    return load_training(recipe, sources)
 
 
 def _write(trainer: Trainer, name: str, folder: Path) -> None:

@@ -1,0 +1,152 @@
+"""
+Poses of unlabelled faces by a teacher: a larger network whose answers are averaged over views.
+
+The teacher, 3DDFA V2 (Guo, Zhu, Yang, Yang, Lei, Li, "Towards Fast, Accurate and Stable 3D Dense
+Face Alignment", ECCV 2020), answers differently when the same face is mirrored, turned in the
+picture, shifted or scaled, by 1.9 degrees from the mean. What such changes do to a pose is known:
+undone and averaged they leave a steadier label, and their spread tells which faces it is unsure of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from fsanet_ros.geometry import rotations
+from fsanet_ros.learning.augmentation import turn_in_plane
+
+FloatArray = NDArray[np.float64]
+
+SIZE = 120  # pixels of the teacher's pictures
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """How a face square is looked at; lengths are in units of its side."""
+
+    turn_deg: float = 0.0
+    scale: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    mirror: bool = False
+
+
+_PLAIN = (
+    View(),
+    View(turn_deg=12.0),
+    View(turn_deg=-12.0),
+    View(scale=0.93),
+    View(6.0, 0.96, 0.02, 0.02),
+    View(-6.0, 0.96, -0.02, 0.02),
+    View(6.0, 0.96, -0.02, -0.02),
+    View(-6.0, 0.96, 0.02, -0.02),
+)
+VIEWS = tuple(
+    View(v.turn_deg, v.scale, v.shift_x, v.shift_y, mirror)
+    for v in _PLAIN
+    for mirror in (False, True)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """
+    What the teacher says of n faces.
+
+    ``rotations``: float64 [n, 3, 3], R_optical against the ray, the mean over the views.
+    ``spread_deg``: float64 [n], root mean square angle of the views from it.
+    """
+
+    rotations: FloatArray
+    spread_deg: FloatArray
+
+
+class Teacher:
+    """An ONNX network, bgr float32 [n, 3, 120, 120] of 0 to 255 to rotation_optical [n, 3, 3]."""
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        """
+        Load it.
+
+        :param threads: 0: as many as there are cores
+        :raises FileNotFoundError: if there is no such file
+        :raises ImportError: if onnxruntime is not installed
+        """
+        import onnxruntime
+
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'{path} is missing: expected the teacher, an ONNX file')
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> FloatArray:
+        """Estimate rotations, float64 [n, 3, 3], of face squares, uint8 [n, 120, 120, 3]."""
+        bgr = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
+        answer = self._session.run(None, {self._input: bgr})[0]
+        return np.asarray(answer, np.float64)
+
+    def label(self, pictures: NDArray[np.uint8]) -> Labels:
+        """
+        Average the answers over VIEWS.
+
+        :param pictures: uint8 [n, 120, 120, 3] BGR, face squares
+        """
+        means = np.empty((len(pictures), 3, 3))
+        spread_deg = np.empty(len(pictures))
+        with tqdm(total=len(pictures), desc='labelling', unit='face', leave=False) as bar:
+            for part in _chunks(len(pictures)):
+                answers = np.stack([self._through(view, pictures[part]) for view in VIEWS], axis=1)
+                mean = mean_rotations(answers)
+                apart = rotations.geodesic_deg(
+                    answers, np.broadcast_to(mean[:, None], answers.shape)
+                )
+                means[part], spread_deg[part] = mean, np.sqrt((apart**2).mean(axis=1))
+                bar.update(len(mean))
+        return Labels(means, spread_deg)
+
+    def _through(self, view: View, pictures: NDArray[np.uint8]) -> FloatArray:
+        """Return the rotations as seen in the original pictures."""
+        seen = self(np.stack([look(picture, view) for picture in pictures]))
+        upright = turn_in_plane(seen, -view.turn_deg)
+        return rotations.mirrored(upright) if view.mirror else upright
+
+
+def look(picture: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
+    """Return a face square, uint8 [s, s, 3], as one view shows it, the same size."""
+    size = picture.shape[0]
+    angle = np.radians(view.turn_deg)
+    cosine, sine = view.scale * np.cos(angle), view.scale * np.sin(angle)
+    back = np.array([[cosine, sine], [-sine, cosine]])
+    if view.mirror:
+        back = np.diag([-1.0, 1.0]) @ back
+    middle = (size - 1) / 2
+    origin = middle + size * np.array([view.shift_x, view.shift_y]) - back @ (middle, middle)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(picture, np.column_stack([back, origin]), (size, size), flags=flags)
+    return np.asarray(seen, np.uint8)
+
+
+def mean_rotations(answers: FloatArray) -> FloatArray:
+    """Return the mean rotation of each row in the chordal sense, [n, k, 3, 3] to [n, 3, 3]."""
+    u, _, vt = np.linalg.svd(answers.mean(axis=1))
+    # A reflection is no rotation: the least certain axis turns round.
+    signs = np.ones((len(answers), 3))
+    signs[:, 2] = np.linalg.det(u @ vt)
+    mean: FloatArray = (u * signs[:, None]) @ vt
+    return mean
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    for start in range(0, count, _CHUNK):
+        yield slice(start, min(start + _CHUNK, count))
