@@ -59,9 +59,9 @@ class Recipe:
     Everything that decides what comes out of a training run, but for the pictures.
 
     ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by
-    learning.teacher's. ``also``: which share of the samples comes from other sets. ``crop``: what the network sees, see
-    fsanet.weight_files.Description. ``architecture``, ``scoring``,
-    ``aggregation``: see fsanet.network_config.NetworkConfig.
+    learning.teacher's. ``also``: which share of the samples comes from other sets.
+    ``crop``: what the network sees, see fsanet.weight_files.Description.
+    ``architecture``, ``scoring``, ``aggregation``: see fsanet.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
     and ``samples`` follows from their number (for_faces).
     ``optimizer``: muon gives the weights that are matrices ``muon_learning_rate`` and all others to
@@ -205,7 +205,7 @@ def recipe_from_values(values: Any, path: Path) -> Recipe:
     also = values.pop('also', None) or {}
     if not isinstance(also, Mapping):
         raise ValueError(f'{path}: also is {also!r}, expected names and shares')
-    shares = {str(name): _value(f'also, {name}', v, 0.0, path) for name, v in also.items()}
+    shares = {str(n): float(_value(f'also, {n}', v, 0.0, path)) for n, v in also.items()}
     kind = AUGMENTATIONS.get(str(values.get('crop', 'face_square')), Augmentation)
     augmentation = kind(**_checked(kind(), section, path))
     try:
