@@ -71,6 +71,18 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     )
 
 
+def read_picture(labelled: LabelledImage) -> Image:
+    """
+    Return the picture, uint8 [h, w, 3] BGR.
+
+    :raises ValueError: naming the picture, if it cannot be read
+    """
+    image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{labelled.path} is not a readable picture')
+    return np.asarray(image, np.uint8)
+
+
 def face_square_picture(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     """
     Return the face square: sqrt(2) times the box's larger side, around its centre.
