@@ -150,6 +150,8 @@ def evaluate_images(
 
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
+    if not images:
+        raise ValueError('there are no faces to evaluate')
 
     def read_and_cut(labelled: LabelledImage) -> tuple[Face, Image] | None:
         picture = read_picture(labelled)
@@ -186,7 +188,7 @@ def evaluate_images(
     if crops:
         answers.append(estimate(runtime, np.stack(crops)))
     if not kept:
-        raise ValueError(f'none of {len(images)} faces was found')
+        raise ValueError(f'none of {len(images)} faces was found, from {images[0].path} on')
     truth = np.array([labelled.yaw_pitch_roll_deg for labelled in kept], np.float64)
     return Evaluation(kept, faces, compare(np.concatenate(answers), truth), len(images))
 

@@ -36,9 +36,15 @@ from fsanet_ros.learning.figures_table import table, title
 from fsanet_ros.learning.labelled_images import LabelledImage
 from fsanet_ros.learning.pose_errors import figures, nominal_figures
 from fsanet_ros.learning.recipe import load_recipe
-from fsanet_ros.learning.simple_readers import read_300w_lp
+from fsanet_ros.learning.simple_readers import _read_300w_lp_face, read_300w_lp
 
-READERS = {'300w_lp': read_300w_lp, 'aflw2000': read_300w_lp}
+def _flat(root):
+    found = [_read_300w_lp_face(p) for p in sorted(Path(root).glob('*.mat'))]
+    if not found:
+        raise ValueError(f'{root} is not it')
+    return found
+
+READERS = {'300w_lp': read_300w_lp, 'aflw2000': _flat, 'csv': None, 'biwi': None}
 
 OWN = ('aflw', 'clip')
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
