@@ -14,9 +14,10 @@ def title(figures: dict[str, Any]) -> str:
     counts = f'{figures["faces"]} faces, {100 * figures["detected"]:.1f} % of them found'
     if figures['left_out']:
         counts += f'; {figures["left_out"]} more with an angle beyond 99 degrees were left out'
+    found_by = figures['detector'] or figures['crop']
     return (
-        f'{figures["weights"]["name"]} on {figures["data"]}{protocol}, '
-        f'faces by {figures["detector"] or figures["crop"]}, {figures["crop_kind"]} crops{passes}\n{counts}'
+        f'{figures["weights"]["name"]} on {figures["data"]}{protocol}, faces by {found_by}, '
+        f'{figures["crop_kind"]} crops{passes}\n{counts}'
     )
 
 
@@ -35,9 +36,7 @@ def table(figures: dict[str, Any]) -> str:
     for name, band in figures['bands'].items():
         lines.append(_row(f'  {name}', [str(band['n']), band['mae'], band['geodesic']]))
     if 'correlation' in figures:
-        lines.append(
-            _row(f'up to {NOMINAL_MAX_DEG:.0f} degrees', ['n', 'correl.', 'slope', 'MAE'])
-        )
+        lines.append(_row(f'up to {NOMINAL_MAX_DEG:.0f} degrees', ['n', 'correl.', 'slope', 'MAE']))
         for name in ANGLES[:2]:
             columns = ('correlation', 'slope', 'nominal_mae')
             correlation, slope, error = (figures[column][name] for column in columns)

@@ -73,8 +73,8 @@ The true angle's bins are 10 degrees wide; those with fewer than three faces are
 
 ## The {min(WORST, figures['n'])} worst faces
 
-Left with the true, right with the estimated axes: x (red) out of the face, y (green) to the person's left, z (blue) to the
-top of the head. Below: file, geodesic error; yaw, pitch, roll.
+Left with the true, right with the estimated axes: x (red) out of the face, y (green) to the
+person's left, z (blue) to the top of the head. Below: file, geodesic error; yaw, pitch, roll.
 
 ![the worst faces]({WORST_FACES})
 """

@@ -21,9 +21,7 @@ def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
     :raises ImportError: if matplotlib is not installed
     """
     figure = new_figure(width=11, height=4.6)
-    panels = figure.subplots(
-        2, 3, sharex='col', sharey='row', gridspec_kw={'height_ratios': (4, 1)}
-    )
+    panels = figure.subplots(2, 3, sharex='col', gridspec_kw={'height_ratios': (4, 1)})
     for column, name in enumerate(ANGLES):
         upper, lower = panels[:, column]
         angles = errors.truth_deg[:, column]
@@ -31,9 +29,11 @@ def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
             ('geodesic', errors.geodesic_deg, 'tab:blue'),
             ('mean absolute', errors.mean_deg, 'tab:orange'),
         ):
-            centers, means, near, far = binned(angles, values)
-            upper.plot(centers, means, 'o-', color=color, markersize=3.5, linewidth=1.4, label=label)
-            upper.fill_between(centers, near, far, color=color, alpha=0.15, linewidth=0)
+            middles, means, near, far = binned(angles, values)
+            upper.plot(
+                middles, means, 'o-', color=color, markersize=3.5, linewidth=1.4, label=label
+            )
+            upper.fill_between(middles, near, far, color=color, alpha=0.15, linewidth=0)
         edges = _edges(angles)
         lower.hist(angles, edges, color='0.65', edgecolor='white', linewidth=0.5)
         lower.set_xlabel(f'true {name} (degrees)')
@@ -41,7 +41,8 @@ def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
             panel.grid(alpha=0.25)
             panel.set_axisbelow(True)
             panel.set_xticks(_ticks(angles))
-        upper.set_ylim(bottom=0)
+        upper.sharey(panels[0, 0])
+    panels[0, 0].set_ylim(bottom=0)
     panels[0, 0].set_ylabel('error (degrees)')
     panels[1, 0].set_ylabel('faces')
     panels[0, 0].legend(title='mean; shaded: middle half', fontsize='small', title_fontsize='small')
@@ -59,7 +60,7 @@ def plot_estimate_against_truth(errors: PoseErrors, path: Path) -> None:
     size = float(np.clip(150.0 / np.sqrt(len(errors)), 3.0, 18.0))
     for column, (name, panel) in enumerate(zip(ANGLES, panels, strict=True)):
         truth, estimated = errors.truth_deg[:, column], errors.estimated_deg[:, column]
-        limit = 10.0 * np.ceil(max(np.abs(truth).max(), np.abs(estimated).max(), 10.0) / 10.0)
+        limit = 10.0 * np.floor(max(np.abs(truth).max(), np.abs(estimated).max()) / 10.0 + 1.0)
         panel.plot([-limit, limit], [-limit, limit], color='0.5', linewidth=1)
         panel.scatter(truth, estimated, s=size, color='tab:blue', alpha=0.45, linewidths=0)
         panel.set_title(f'{name}: {errors.absolute_deg[:, column].mean():.2f}° off', fontsize=10)
@@ -76,7 +77,7 @@ def binned(
     angles_deg: FloatArray, values: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """
-    Return the bins' centres, and in each the values' mean, first and third quartile.
+    Return for each bin the mean angle, and the values' mean, first and third quartile.
 
     :param angles_deg: float64 [n]; bins of 10 degrees, with borders at their multiples
     :param values: float64 [n]
@@ -88,7 +89,7 @@ def binned(
         inside = values[number == index]
         if len(inside) >= MIN_IN_BIN:
             quartiles = np.percentile(inside, (25, 75))
-            rows.append((BIN_DEG * (index + 0.5), inside.mean(), *quartiles))
+            rows.append((angles_deg[number == index].mean(), inside.mean(), *quartiles))
     table = np.array(rows, np.float64).reshape(-1, 4)
     return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
 

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.downloads import sha256_of
 from fsanet_ros.estimator import HeadPoseEstimator
@@ -31,12 +33,13 @@ from fsanet_ros.learning.evaluate_images import (
     within_angle_limit,
 )
 from fsanet_ros.learning.evaluation import estimate_faces, score_clip, score_faces
-from fsanet_ros.learning.faces import load_aflw_faces, split
+from fsanet_ros.learning.faces import groups_aside, load_aflw_faces, split
 from fsanet_ros.learning.figures_table import table, title
 from fsanet_ros.learning.labelled_images import LabelledImage
 from fsanet_ros.learning.pose_errors import figures, nominal_figures
 from fsanet_ros.learning.recipe import load_recipe
 from fsanet_ros.learning.simple_readers import _read_300w_lp_face, read_300w_lp
+
 
 def _flat(root):
     found = [_read_300w_lp_face(p) for p in sorted(Path(root).glob('*.mat'))]
@@ -44,11 +47,13 @@ def _flat(root):
         raise ValueError(f'{root} is not it')
     return found
 
+
 READERS = {'300w_lp': read_300w_lp, 'aflw2000': _flat, 'csv': None, 'biwi': None}
 
 OWN = ('aflw', 'clip')
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 WITH_PROTOCOLS = ('biwi',)
+PROTOCOL_2 = 'official_biwi'  # the recipe that trains on the other sequences
 CROPS = ('landmarks', 'detector')
 
 
@@ -135,9 +140,7 @@ def _evaluate_data_set(arguments: argparse.Namespace) -> None:
         _write_report(arguments.report, evaluation, result)
 
 
-def _of_protocol(
-    images: list[LabelledImage], arguments: argparse.Namespace
-) -> list[LabelledImage]:
+def _of_protocol(images: list[LabelledImage], arguments: argparse.Namespace) -> list[LabelledImage]:
     if arguments.protocol is None:
         return images
     if arguments.data not in WITH_PROTOCOLS:
@@ -145,7 +148,12 @@ def _of_protocol(
             f'--protocol is for {", ".join(WITH_PROTOCOLS)}, {arguments.data} has none: leave it '
             'out'
         )
-    return images
+    if arguments.protocol == 1:
+        return images
+    recipe = load_recipe(PROTOCOL_2)
+    groups = np.array([image.group for image in images], np.str_)
+    aside = groups_aside(groups, recipe.validation_share, recipe.seed)
+    return [image for image in images if image.group in aside]
 
 
 def _kind_of_crop(images: list[LabelledImage], arguments: argparse.Namespace) -> str:
