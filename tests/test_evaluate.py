@@ -13,6 +13,7 @@ from scipy.io import loadmat
 from fsanet_ros.fsanet.crops import cut_crop
 from fsanet_ros.fsanet.runtime import make_runtime
 from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, nose_direction
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
     cut_face,
@@ -27,6 +28,7 @@ from fsanet_ros.learning.pose_errors import (
     compare,
     figures,
     nominal_figures,
+    rotations_to_marks,
     smallest_angles_deg,
 )
 from fsanet_ros.tools import evaluate
@@ -213,9 +215,17 @@ def test_nominal_angles_are_compared_up_to_60_degrees():
     assert found['nominal_mae'] == pytest.approx({'yaw': (33 + 3 + 27) / 3, 'pitch': 3})
 
 
-def test_beyond_the_profile_angles_stay_the_small_ones():
-    from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+def test_a_mark_on_the_wall_is_where_the_nose_points():
+    pan, tilt = 40.0, 25.0
+    found = compare(np.array([[0.0, 0, 0]]), np.array([[pan, tilt, 0]]), rotations_to_marks)
+    x, y, z = nose_direction(found.truth[0])
+    assert math.degrees(math.atan2(-x, -z)) == pytest.approx(pan)  # to the image's left
+    assert math.degrees(math.asin(-y)) == pytest.approx(tilt)  # up
+    assert found.truth[0][1, 0] == pytest.approx(0)  # the eyes stay level
+    assert found.absolute_deg[0] == pytest.approx([pan, tilt, 0])
 
+
+def test_beyond_the_profile_angles_stay_the_small_ones():
     angles = np.array([[95.0, 10, -5], [-98, -20, 30], [80, 20, 10], [0, 0, 0], [-30, 40, -50]])
     assert smallest_angles_deg(matrix_from_yaw_pitch_roll_deg(angles)) == pytest.approx(angles)
 

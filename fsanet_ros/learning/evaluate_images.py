@@ -28,9 +28,15 @@ from fsanet_ros.fsanet.crops import cut_crop, cut_official_crop, official_region
 from fsanet_ros.fsanet.passes import mirrored_pass
 from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG
 from fsanet_ros.learning.labelled_images import LabelledImage, read_picture
-from fsanet_ros.learning.pose_errors import PoseErrors, compare, smallest_angles_deg
+from fsanet_ros.learning.pose_errors import (
+    PoseErrors,
+    RotationsOf,
+    compare,
+    smallest_angles_deg,
+)
 from fsanet_ros.types import Box, Face, FloatArray, Image, Square
 
 BATCH = 64
@@ -144,10 +150,12 @@ def evaluate_images(
     runtime: Runtime,
     find: FindFace = face_of_label,
     estimate: Estimate = plain_angles,
+    rotations_of: RotationsOf = matrix_from_yaw_pitch_roll_deg,
 ) -> Evaluation:
     """
     Estimate the pose of each labelled face and compare it with its label.
 
+    :param rotations_of: what rotations the labels mean
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
     if not images:
@@ -190,7 +198,8 @@ def evaluate_images(
     if not kept:
         raise ValueError(f'none of {len(images)} faces was found, from {images[0].path} on')
     truth = np.array([labelled.yaw_pitch_roll_deg for labelled in kept], np.float64)
-    return Evaluation(kept, faces, compare(np.concatenate(answers), truth), len(images))
+    errors = compare(np.concatenate(answers), truth, rotations_of)
+    return Evaluation(kept, faces, errors, len(images))
 
 
 def cut_face(picture: Image, face: Face, margin: float, description: Description) -> Image | None:

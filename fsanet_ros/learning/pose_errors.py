@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ VECTORS = ('right', 'down', 'front')
 BANDS = ((0, 30), (30, 60), (60, 99))
 NOMINAL_MAX_DEG = 60.0
 
+# From angles, float64 [n, 3], to R_optical, float64 [n, 3, 3].
+RotationsOf = Callable[[FloatArray], FloatArray]
+
 
 @dataclass(frozen=True, eq=False)
 class PoseErrors:
@@ -23,13 +27,16 @@ class PoseErrors:
     What was estimated of n faces, and how far it is from the truth, all in degrees.
 
     ``truth_deg``, ``estimated_deg``: float64 [n, 3], yaw, pitch, roll. ``absolute_deg``: float64
-    [n, 3], of each angle, without wrap-around, as the literature does. ``geodesic_deg``: float64
-    [n], the angle of the rotation in between. ``vectors_deg``: float64 [n, 3], the angles between
-    the estimated and the true axes of the head: to its right, down and front.
+    [n, 3], of each angle, without wrap-around, as the literature does. ``truth``, ``estimated``:
+    float64 [n, 3, 3], R_optical. ``geodesic_deg``: float64 [n], the angle of the rotation in
+    between. ``vectors_deg``: float64 [n, 3], the angles between the estimated and the true axes of
+    the head: to its right, down and front.
     """
 
     truth_deg: FloatArray
     estimated_deg: FloatArray
+    truth: FloatArray
+    estimated: FloatArray
     absolute_deg: FloatArray
     geodesic_deg: FloatArray
     vectors_deg: FloatArray
@@ -44,7 +51,11 @@ class PoseErrors:
         return np.asarray(self.absolute_deg.mean(axis=1))
 
 
-def compare(estimated_deg: FloatArray, truth_deg: FloatArray) -> PoseErrors:
+def compare(
+    estimated_deg: FloatArray,
+    truth_deg: FloatArray,
+    rotations_of: RotationsOf = rotations.matrix_from_yaw_pitch_roll_deg,
+) -> PoseErrors:
     """
     Compare estimated poses with true ones.
 
@@ -53,6 +64,7 @@ def compare(estimated_deg: FloatArray, truth_deg: FloatArray) -> PoseErrors:
 
     :param estimated_deg: float64 [n, 3], yaw, pitch, roll
     :param truth_deg: float64 [n, 3]
+    :param rotations_of: what rotations the true angles mean
     :raises ValueError: if there is nothing to compare
     """
     if not len(truth_deg) or estimated_deg.shape != truth_deg.shape:
@@ -60,16 +72,32 @@ def compare(estimated_deg: FloatArray, truth_deg: FloatArray) -> PoseErrors:
             f'expected two equal, non-empty sets, got {estimated_deg.shape} and {truth_deg.shape}'
         )
     estimated = rotations.matrix_from_yaw_pitch_roll_deg(estimated_deg)
-    truth = rotations.matrix_from_yaw_pitch_roll_deg(truth_deg)
+    truth = rotations_of(truth_deg)
     # The columns are the axes. By the chord, which keeps its digits for small angles.
     chords = np.linalg.norm(estimated - truth, axis=-2)
     return PoseErrors(
         truth_deg=truth_deg,
         estimated_deg=estimated_deg,
+        truth=truth,
+        estimated=estimated,
         absolute_deg=np.abs(estimated_deg - truth_deg),
         geodesic_deg=rotations.geodesic_deg(estimated, truth),
         vectors_deg=np.degrees(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0))),
     )
+
+
+def rotations_to_marks(pan_tilt_roll_deg: FloatArray) -> FloatArray:
+    """
+    Return the rotations of heads that turn to marks on a wall: pan first, then tilt, then roll.
+
+    Yaw, pitch and roll of the same numbers are another rotation, by many degrees far from the
+    front.
+
+    :param pan_tilt_roll_deg: float64 [n, 3], with the signs of yaw, pitch, roll
+    :returns: R_optical, float64 [n, 3, 3]
+    """
+    pan = rotations.matrix_from_yaw_pitch_roll_deg(pan_tilt_roll_deg * (1.0, 0.0, 0.0))
+    return pan @ rotations.matrix_from_yaw_pitch_roll_deg(pan_tilt_roll_deg * (0.0, 1.0, 1.0))
 
 
 def smallest_angles_deg(rotation_optical: FloatArray) -> FloatArray:

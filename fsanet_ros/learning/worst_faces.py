@@ -7,7 +7,6 @@ import numpy as np
 
 from fsanet_ros.drawing import draw_axes
 from fsanet_ros.fsanet.crops import cut_crop
-from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.evaluate_images import Evaluation
 from fsanet_ros.learning.labelled_images import read_picture
 from fsanet_ros.types import FloatArray, Image
@@ -49,7 +48,9 @@ def _tile(evaluation: Evaluation, index: int) -> Image:
     square = evaluation.faces[index].square.scaled(_AROUND)
     region = cut_crop(read_picture(labelled), square, _TILE_PX)
     truth, estimated = errors.truth_deg[index], errors.estimated_deg[index]
-    pictures = [_with_axes(region, truth), _with_axes(region, estimated)]
+    pictures = [
+        _with_axes(region, rotation) for rotation in (errors.truth[index], errors.estimated[index])
+    ]
     caption = np.full((_CAPTION_PX, 2 * _TILE_PX, 3), 255, np.uint8)
     error = f'{errors.geodesic_deg[index]:.1f}'
     name = labelled.path.name
@@ -61,9 +62,8 @@ def _tile(evaluation: Evaluation, index: int) -> Image:
     return np.concatenate([np.concatenate(pictures, axis=1), caption])
 
 
-def _with_axes(region: Image, angles_deg: FloatArray) -> Image:
+def _with_axes(region: Image, rotation: FloatArray) -> Image:
     picture = region.copy()
-    rotation = matrix_from_yaw_pitch_roll_deg(angles_deg)
     middle = (_TILE_PX / 2, _TILE_PX / 2)
     draw_axes(picture, middle, rotation, _AXIS_SHARE * _TILE_PX)
     return picture

@@ -22,6 +22,7 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
     Evaluation,
@@ -36,7 +37,7 @@ from fsanet_ros.learning.evaluation import estimate_faces, score_clip, score_fac
 from fsanet_ros.learning.faces import groups_aside, load_aflw_faces, split
 from fsanet_ros.learning.figures_table import table, title
 from fsanet_ros.learning.labelled_images import LabelledImage
-from fsanet_ros.learning.pose_errors import figures, nominal_figures
+from fsanet_ros.learning.pose_errors import figures, nominal_figures, rotations_to_marks
 from fsanet_ros.learning.recipe import load_recipe
 from fsanet_ros.learning.simple_readers import _read_300w_lp_face, read_300w_lp
 
@@ -54,6 +55,7 @@ OWN = ('aflw', 'clip')
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 WITH_PROTOCOLS = ('biwi',)
 PROTOCOL_2 = 'official_biwi'  # the recipe that trains on the other sequences
+_ROTATIONS_OF = {'pointing04': rotations_to_marks}
 CROPS = ('landmarks', 'detector')
 
 
@@ -123,7 +125,9 @@ def _evaluate_data_set(arguments: argparse.Namespace) -> None:
         images, left_out = kept, len(images) - len(kept)
     crop = _kind_of_crop(images, arguments)
     estimate = mirror_averaged_angles if arguments.flip else plain_angles
-    evaluation = evaluate_images(images, runtime, _finder(crop, arguments), estimate)
+    find = _finder(crop, arguments)
+    rotations_of = _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg)
+    evaluation = evaluate_images(images, runtime, find, estimate, rotations_of)
     result = {
         **_what(runtime, crop, arguments),
         'left_out': left_out,
