@@ -158,48 +158,51 @@ def evaluate_images(
     :param rotations_of: what rotations the labels mean
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
-    if not images:
-        raise ValueError('there are no faces to evaluate')
-
-    def read_and_cut(labelled: LabelledImage) -> tuple[Face, Image] | None:
-        picture = read_picture(labelled)
-        face = find(picture, labelled)
-        if face is None:
-            return None
-        crop = cut_face(picture, face, labelled.margin, runtime.description)
-        if crop is None:
-            # Detectors may put a box on the border; labels that do are wrong.
-            if find is face_of_label:
-                raise ValueError(f'{labelled.path}: the box {labelled.box} is not in the picture')
-            return None
-        return face, crop
-
     kept: list[LabelledImage] = []
     faces: list[Face] = []
     answers: list[FloatArray] = []
-    crops: list[Image] = []
-    workers = len(os.sched_getaffinity(0))
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        tqdm(total=len(images), desc='evaluating', unit='face', leave=False, disable=None) as bar,
-    ):
-        for labelled, found in zip(images, _ahead(pool, read_and_cut, images), strict=True):
-            bar.update()
-            if found is None:
-                continue
-            kept.append(labelled)
-            faces.append(found[0])
-            crops.append(found[1])
-            if len(crops) == BATCH:
-                answers.append(estimate(runtime, np.stack(crops)))
-                crops.clear()
-    if crops:
-        answers.append(estimate(runtime, np.stack(crops)))
+    waiting: list[Image] = []
+    for labelled, face, crop in _found(images, find, runtime.description):
+        kept.append(labelled)
+        faces.append(face)
+        waiting.append(crop)
+        if len(waiting) == BATCH:
+            answers.append(estimate(runtime, np.stack(waiting)))
+            waiting.clear()
+    if waiting:
+        answers.append(estimate(runtime, np.stack(waiting)))
     if not kept:
-        raise ValueError(f'none of {len(images)} faces was found, from {images[0].path} on')
+        where = f', from {images[0].path} on' if images else ''
+        raise ValueError(f'none of {len(images)} faces was found{where}')
     truth = np.array([labelled.yaw_pitch_roll_deg for labelled in kept], np.float64)
     errors = compare(np.concatenate(answers), truth, rotations_of)
     return Evaluation(kept, faces, errors, len(images))
+
+
+def _found(
+    images: Sequence[LabelledImage], find: FindFace, description: Description
+) -> Iterator[tuple[LabelledImage, Face, Image]]:
+    """Yield the faces that are found, in order, each with its crop."""
+
+    def read_and_cut(labelled: LabelledImage) -> tuple[LabelledImage, Face, Image] | None:
+        picture = read_picture(labelled)
+        face = find(picture, labelled)
+        crop = None if face is None else cut_face(picture, face, labelled.margin, description)
+        if face is None or crop is None:
+            # Detectors may put a box on the border; labels that do are wrong.
+            if face is not None and find is face_of_label:
+                raise ValueError(f'{labelled.path}: the box {labelled.box} is not in the picture')
+            return None
+        return labelled, face, crop
+
+    with (
+        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+        tqdm(total=len(images), desc='evaluating', unit='face', leave=False, disable=None) as bar,
+    ):
+        for result in _ahead(pool, read_and_cut, images):
+            bar.update()
+            if result is not None:
+                yield result
 
 
 def cut_face(picture: Image, face: Face, margin: float, description: Description) -> Image | None:
