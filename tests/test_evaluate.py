@@ -16,11 +16,12 @@ from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, nose_direction
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
+    box_of_label,
     cut_face,
     evaluate_images,
-    face_of_label,
     mirror_averaged_angles,
     plain_angles,
+    square_of_label,
     within_angle_limit,
 )
 from fsanet_ros.learning.labelled_images import LabelledImage
@@ -122,7 +123,7 @@ def check_official_crops(name, root, stems):
     for stem in stems:
         labelled = labels[f'{stem}.jpg']
         picture = cv2.imread(f'{stem}.jpg')
-        face = face_of_label(picture, labelled)
+        face = box_of_label(picture, labelled)
         crop = cut_face(picture, face, labelled.margin, OFFICIAL)
         assert np.array_equal(crop, official_picture(stem)), stem
         pitch, yaw, roll = np.degrees(loadmat(f'{stem}.mat')['Pose_Para'][0, :3])
@@ -157,13 +158,14 @@ def test_our_weights_get_the_square_of_the_3d_landmarks_from_the_picture_itself(
     rng = np.random.default_rng(5)
     picture = rng.integers(0, 256, (300, 400, 3), np.uint8)
     labelled = label('a.jpg', box=(0, 0, 50, 50), square_box=(100, 80, 180, 190))
-    face = face_of_label(picture, labelled)
+    face = square_of_label(picture, labelled)
     assert face.square == Square(140, 135, pytest.approx(110 * math.sqrt(2)))
     description = Description('ours', crop_scale=0.88)
     expected = cut_crop(picture, Square(140, 135, 110 * math.sqrt(2) * 0.88))
     assert np.array_equal(cut_face(picture, face, labelled.margin, description), expected)
+    assert box_of_label(picture, label('a.jpg', box=None, square_box=(1, 2, 3, 4))) is None
     without = label('a.jpg', box=(10, 20, 50, 50))
-    assert face_of_label(picture, without).square.side == pytest.approx(40 * math.sqrt(2))
+    assert square_of_label(picture, without).square.side == pytest.approx(40 * math.sqrt(2))
 
 
 def test_figures_are_those_worked_out_by_hand():

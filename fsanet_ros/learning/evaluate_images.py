@@ -30,14 +30,19 @@ from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG
-from fsanet_ros.learning.labelled_images import LabelledImage, read_picture
+from fsanet_ros.learning.labelled_images import (
+    LabelledImage,
+    read_picture,
+    square_around,
+    whole_pixels,
+)
 from fsanet_ros.learning.pose_errors import (
     PoseErrors,
     RotationsOf,
     compare,
     smallest_angles_deg,
 )
-from fsanet_ros.types import Box, Face, FloatArray, Image, Square
+from fsanet_ros.types import Face, FloatArray, Image
 
 BATCH = 64
 AHEAD = 4 * BATCH  # pictures; their crops take 3 MB
@@ -76,27 +81,28 @@ class FindFace(Protocol):
         ...
 
 
-def face_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
-    """Return the face at the place that the data set gives; a FindFace."""
+def square_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
+    """
+    Return the face with the square that the data set gives; a FindFace.
+
+    The box is that of the 2D landmarks where it is known.
+    """
     del picture
-    if labelled.box is None:
+    square_box = labelled.square_box or labelled.box
+    if square_box is None:
         return None
-    # Whole pixels first: left + (right - left) can end just below right, and would be cut off to
-    # the pixel before it.
-    left, top, right, bottom = map(int, labelled.box)
-    square = truth_square(labelled)
-    assert square is not None
-    return Face(Box(left, top, right - left, bottom - top), 1.0, square)
+    box = whole_pixels(labelled.box or square_box)
+    return Face(box, 1.0, square_around(square_box))
 
 
-def truth_square(labelled: LabelledImage) -> Square | None:
-    """Return the face square of a label: around its 3D landmarks, or its box; None without."""
-    box = labelled.square_box or labelled.box
-    if box is None:
-        return None
-    left, top, right, bottom = box
-    side = math.sqrt(2.0) * max(right - left, bottom - top)
-    return Square((left + right) / 2, (top + bottom) / 2, side)
+def box_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
+    """Return the face with the box that the data set gives; a FindFace."""
+    return None if labelled.box is None else square_of_label(picture, labelled)
+
+
+def by_labels(crop: str) -> FindFace:
+    """Return what finds faces at their labels, for weights that want this kind of crop."""
+    return box_of_label if crop == 'official' else square_of_label
 
 
 class DetectedFaces:
@@ -115,9 +121,10 @@ class DetectedFaces:
         """
         with self._one_at_a_time:
             faces = self._detector.detect(picture)
-        truth = truth_square(labelled)
-        if truth is None:
+        box = labelled.square_box or labelled.box
+        if box is None:
             return max(faces, key=lambda face: face.square.side, default=None)
+        truth = square_around(box)
         offsets = [
             (abs(f.square.center_x - truth.center_x), abs(f.square.center_y - truth.center_y))
             for f in faces
@@ -148,16 +155,18 @@ def within_angle_limit(images: Iterable[LabelledImage]) -> list[LabelledImage]:
 def evaluate_images(
     images: Sequence[LabelledImage],
     runtime: Runtime,
-    find: FindFace = face_of_label,
+    find: FindFace | None = None,
     estimate: Estimate = plain_angles,
     rotations_of: RotationsOf = matrix_from_yaw_pitch_roll_deg,
 ) -> Evaluation:
     """
     Estimate the pose of each labelled face and compare it with its label.
 
+    :param find: None: at their labels
     :param rotations_of: what rotations the labels mean
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
+    find = find or by_labels(runtime.description.crop)
     kept: list[LabelledImage] = []
     faces: list[Face] = []
     answers: list[FloatArray] = []
@@ -190,7 +199,7 @@ def _found(
         crop = None if face is None else cut_face(picture, face, labelled.margin, description)
         if face is None or crop is None:
             # Detectors may put a box on the border; labels that do are wrong.
-            if face is not None and find is face_of_label:
+            if face is not None and not isinstance(find, DetectedFaces):
                 raise ValueError(f'{labelled.path}: the box {labelled.box} is not in the picture')
             return None
         return labelled, face, crop

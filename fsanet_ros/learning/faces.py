@@ -84,18 +84,14 @@ def split(
     Where groups are known, the share is of them, and none is in both.
     """
     if faces.groups is not None:
-        aside = np.isin(faces.groups, groups_aside(faces.groups, validation_share, seed))
+        groups = np.unique(faces.groups)
+        order = np.random.default_rng(seed).permutation(len(groups))
+        chosen = groups[order[: round(validation_share * len(groups))]]
+        aside = np.isin(faces.groups, chosen)
         return faces.select(~aside), faces.select(aside)
     order = np.random.default_rng(seed).permutation(len(faces))
     kept_aside = round(validation_share * len(faces))
     return faces.select(np.sort(order[kept_aside:])), faces.select(np.sort(order[:kept_aside]))
-
-
-def groups_aside(groups: NDArray[np.str_], validation_share: float, seed: int) -> NDArray[np.str_]:
-    """Return the groups that ``split`` keeps aside, of those of all faces."""
-    each = np.unique(groups)
-    order = np.random.default_rng(seed).permutation(len(each))
-    return each[order[: round(validation_share * len(each))]]
 
 
 def _read_zip(path: Path, names: list[str]) -> NDArray[np.uint8]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,9 @@ from fsanet_ros.types import Box, Image, Square
 
 # The network takes about 0.9 of the face square at 64 pixels: this leaves room to vary.
 FACE_SQUARE_SIZE = 96
+
+
+BoxOf = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,37 @@ class LabelledImage:
     """
 
     path: Path
-    box: tuple[float, float, float, float] | None
+    box: BoxOf | None
     yaw_pitch_roll_deg: tuple[float, float, float]
     group: str
     margin: float = 0.6
-    square_box: tuple[float, float, float, float] | None = None
+    square_box: BoxOf | None = None
     archive: Path | None = None
+
+
+def read_picture(labelled: LabelledImage) -> Image:
+    """
+    Read the picture of a face, uint8 [h, w, 3] BGR.
+
+    :raises ValueError: naming the file that is missing or cannot be read
+    """
+    if labelled.archive is None:
+        # Not imread: it says nothing of a missing file and prints warnings of its own.
+        name = str(labelled.path)
+        data = np.fromfile(name, np.uint8) if labelled.path.is_file() else np.empty(0, np.uint8)
+    else:
+        name = f'{labelled.archive}: {labelled.path.as_posix()}'
+        data = np.frombuffer(_open_zip(labelled.archive).read(labelled.path.as_posix()), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f'{name} is not a readable picture')
+    return np.asarray(image, np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    # Reading its index takes longer than reading a picture. Reads of one ZipFile may overlap.
+    return zipfile.ZipFile(path)
 
 
 def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
@@ -57,10 +87,7 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     pictures = np.empty((len(kept), size, size, 3), np.uint8)
     with tqdm(kept, desc='cutting faces', unit='face', leave=False) as bar:
         for picture, labelled in zip(pictures, bar, strict=True):
-            image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise ValueError(f'{labelled.path} is not a readable picture')
-            picture[...] = cut(np.asarray(image, np.uint8), labelled)
+            picture[...] = cut(read_picture(labelled), labelled)
     angles = np.array([i.yaw_pitch_roll_deg for i in kept], np.float64).reshape(-1, 3)
     return LabelledFaces(
         pictures,
@@ -71,27 +98,14 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     )
 
 
-def read_picture(labelled: LabelledImage) -> Image:
-    """
-    Return the picture, uint8 [h, w, 3] BGR.
-
-    :raises ValueError: naming the picture, if it cannot be read
-    """
-    image = cv2.imread(str(labelled.path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{labelled.path} is not a readable picture')
-    return np.asarray(image, np.uint8)
-
-
 def face_square_picture(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     """
     Return the face square: sqrt(2) times the box's larger side, around its centre.
 
     :returns: uint8 [96, 96, 3], black beyond the image
+    :raises ValueError: if no box is known
     """
-    left, top, right, bottom = labelled.box
-    side = float(np.sqrt(2) * max(right - left, bottom - top))
-    square = Square((left + right) / 2, (top + bottom) / 2, side)
+    square = square_around(box_of(labelled, labelled.square_box or labelled.box))
     return cut_crop(image, square, FACE_SQUARE_SIZE)
 
 
@@ -100,11 +114,39 @@ def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     Return the authors' crop: the box and a margin, within the image, whatever its proportions.
 
     :returns: uint8 [64, 64, 3]
-    :raises ValueError: if nothing of it lies in the image
+    :raises ValueError: if nothing of it lies in the image, or no box is known
     """
-    left, top, right, bottom = labelled.box
-    box = Box(left, top, right - left, bottom - top)
+    box = whole_pixels(box_of(labelled, labelled.box))
     try:
         return cut_official_crop(image, box, labelled.margin)
     except ValueError as error:
         raise ValueError(f'{labelled.path}: {error}') from error
+
+
+def square_around(box: BoxOf) -> Square:
+    """Return the face square that belongs to the box of the landmarks."""
+    left, top, right, bottom = box
+    side = float(np.sqrt(2) * max(right - left, bottom - top))
+    return Square((left + right) / 2, (top + bottom) / 2, side)
+
+
+def whole_pixels(box: BoxOf) -> Box:
+    """
+    Return a box cut off to whole pixels, as the official preprocessing does.
+
+    Width and height are those of whole pixels, too: left + (right - left) can end just below
+    right, and would then be cut off to the pixel before it.
+    """
+    left, top, right, bottom = map(int, box)
+    return Box(left, top, right - left, bottom - top)
+
+
+def box_of(labelled: LabelledImage, box: BoxOf | None) -> BoxOf:
+    """
+    Return a box that has to be there.
+
+    :raises ValueError: if it is None
+    """
+    if box is None:
+        raise ValueError(f'{labelled.path} has no box of the face: expected one in the data set')
+    return box

@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.downloads import sha256_of
 from fsanet_ros.estimator import HeadPoseEstimator
@@ -23,38 +21,28 @@ from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.learning.datasets import READERS
+from fsanet_ros.learning.datasets.biwi import PROTOCOL_2_TEST
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
     Evaluation,
     FindFace,
+    by_labels,
     evaluate_images,
-    face_of_label,
     mirror_averaged_angles,
     plain_angles,
     within_angle_limit,
 )
 from fsanet_ros.learning.evaluation import estimate_faces, score_clip, score_faces
-from fsanet_ros.learning.faces import groups_aside, load_aflw_faces, split
+from fsanet_ros.learning.faces import load_aflw_faces, split
 from fsanet_ros.learning.figures_table import table, title
 from fsanet_ros.learning.labelled_images import LabelledImage
 from fsanet_ros.learning.pose_errors import figures, nominal_figures, rotations_to_marks
 from fsanet_ros.learning.recipe import load_recipe
-from fsanet_ros.learning.simple_readers import _read_300w_lp_face, read_300w_lp
-
-
-def _flat(root):
-    found = [_read_300w_lp_face(p) for p in sorted(Path(root).glob('*.mat'))]
-    if not found:
-        raise ValueError(f'{root} is not it')
-    return found
-
-
-READERS = {'300w_lp': read_300w_lp, 'aflw2000': _flat, 'csv': None, 'biwi': None}
 
 OWN = ('aflw', 'clip')
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 WITH_PROTOCOLS = ('biwi',)
-PROTOCOL_2 = 'official_biwi'  # the recipe that trains on the other sequences
 _ROTATIONS_OF = {'pointing04': rotations_to_marks}
 CROPS = ('landmarks', 'detector')
 
@@ -123,13 +111,12 @@ def _evaluate_data_set(arguments: argparse.Namespace) -> None:
     if arguments.data in WITH_ANGLE_LIMIT:
         kept = within_angle_limit(images)
         images, left_out = kept, len(images) - len(kept)
-    crop = _kind_of_crop(images, arguments)
     estimate = mirror_averaged_angles if arguments.flip else plain_angles
-    find = _finder(crop, arguments)
+    find = _finder(images, runtime, arguments)
     rotations_of = _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg)
     evaluation = evaluate_images(images, runtime, find, estimate, rotations_of)
     result = {
-        **_what(runtime, crop, arguments),
+        **_what(runtime, find, arguments),
         'left_out': left_out,
         'faces': evaluation.looked_for,
         'detected': evaluation.detected,
@@ -154,32 +141,36 @@ def _of_protocol(images: list[LabelledImage], arguments: argparse.Namespace) -> 
         )
     if arguments.protocol == 1:
         return images
-    recipe = load_recipe(PROTOCOL_2)
-    groups = np.array([image.group for image in images], np.str_)
-    aside = groups_aside(groups, recipe.validation_share, recipe.seed)
-    return [image for image in images if image.group in aside]
-
-
-def _kind_of_crop(images: list[LabelledImage], arguments: argparse.Namespace) -> str:
-    has_boxes = any(image.box is not None for image in images)
-    if arguments.crop == 'landmarks' and not has_boxes:
+    tested = [image for image in images if image.group in PROTOCOL_2_TEST]
+    if not tested:
         raise ValueError(
-            f'{arguments.root} gives no landmarks or boxes of the faces: use --crop detector'
+            f'{arguments.root} has no faces of protocol 2: expected sequences '
+            f'{", ".join(PROTOCOL_2_TEST)}'
         )
-    if arguments.crop:
-        return str(arguments.crop)
-    return 'landmarks' if has_boxes and arguments.data != 'pointing04' else 'detector'
+    return tested
 
 
-def _finder(crop: str, arguments: argparse.Namespace) -> FindFace:
-    if crop == 'landmarks':
-        return face_of_label
+def _finder(
+    images: list[LabelledImage], runtime: Runtime, arguments: argparse.Namespace
+) -> FindFace:
+    official = runtime.description.crop == 'official'
+    has_places = any(
+        image.box is not None or (image.square_box is not None and not official) for image in images
+    )
+    if arguments.crop == 'landmarks' and not has_places:
+        raise ValueError(
+            f'{arguments.root} gives no landmarks or boxes of the faces, which the weights '
+            f'{runtime.description.name} need: use --crop detector'
+        )
+    by_detector = arguments.data == 'pointing04' or not has_places
+    if arguments.crop == 'landmarks' or (arguments.crop is None and not by_detector):
+        return by_labels(runtime.description.crop)
     return DetectedFaces(make_detector(arguments.detector, model_path=arguments.detector_model))
 
 
-def _what(runtime: Runtime, crop: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _what(runtime: Runtime, find: FindFace, arguments: argparse.Namespace) -> dict[str, Any]:
     suffix = '.onnx' if runtime.name == 'onnxruntime' else '.safetensors'
-    detector = arguments.detector if crop == 'detector' else None
+    detector = arguments.detector if isinstance(find, DetectedFaces) else None
     return {
         'data': arguments.data,
         'protocol': arguments.protocol,
@@ -187,7 +178,7 @@ def _what(runtime: Runtime, crop: str, arguments: argparse.Namespace) -> dict[st
             'name': runtime.description.name,
             'sha256': sha256_of(find_weights(arguments.weights, suffix)),
         },
-        'crop': crop,
+        'crop': 'detector' if detector else 'landmarks',
         'crop_kind': runtime.description.crop,
         'detector': detector,
         'flip': arguments.flip,
