@@ -202,7 +202,7 @@ def test_biwi_without_boxes_is_read_by_its_calibration(tmp_path):
     write_biwi(tmp_path / 'hpdb', boxes=None)
     (face,) = read_biwi(tmp_path)
     assert face.box is None
-    left, top, right, bottom = face.square_box
+    left, _, right, _ = face.square_box
     # 2 degrees of yaw are 31 mm at 0.9 m, less the 20 between the cameras: to the right.
     assert (left + right) / 2 == pytest.approx(100 + 500 * 0.012 / 0.9, abs=8)
     assert (right - left) * np.sqrt(2) == pytest.approx(500 * 0.205 / 0.93, rel=0.03)
