@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from fsanet_ros.fsanet.crops import cut_crop
 from fsanet_ros.fsanet.runtime import make_runtime
 from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, nose_direction
+from fsanet_ros.learning.datasets.biwi import PROTOCOL_2_TEST
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
     box_of_label,
@@ -362,6 +364,39 @@ def test_the_default_runtime_reads_the_pictures_of_a_data_set(aflw2000):
     together = evaluate_images(images, runtime).errors.estimated_deg
     alone = [evaluate_images([image], runtime).errors.estimated_deg[0] for image in images]
     assert np.abs(together - alone).max() < 1e-4
+
+
+def test_protocol_2_tests_on_eight_sequences_of_biwi(pictures, monkeypatch, tmp_path):
+    groups = [f'{number % 24 + 1:02}' for number in range(len(pictures))]
+    images = [replace(p, group=g) for p, g in zip(pictures, groups, strict=True)]
+    monkeypatch.setitem(evaluate.READERS, 'biwi', lambda root: images)
+    figures_file = tmp_path / 'figures.json'
+    arguments = ['biwi', '--root', str(tmp_path), '--json', str(figures_file)]
+    counts = []
+    for protocol in ([], ['--protocol', '1'], ['--protocol', '2']):
+        assert evaluate.main([*arguments, *protocol]) == 0
+        counts.append(json.loads(figures_file.read_text())['n'])
+    tested = [g for g in groups if g in PROTOCOL_2_TEST]
+    assert counts == [150, 150, len(tested)] and len(set(tested)) == 8
+
+
+def test_pointing04_is_found_by_a_detector_and_compared_with_pan_and_tilt(
+    tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / 'Person01'
+    folder.mkdir()
+    for number, (tilt, pan) in enumerate(((0, 15), (-30, -15), (15, 45), (60, -90))):
+        stem = folder / f'person011{number:02}{tilt:+}{pan:+}'
+        cv2.imwrite(f'{stem}.jpg', np.full((288, 384, 3), 40 * number, np.uint8))
+        stem.with_suffix('.txt').write_text(f'{stem.name}.jpg\n\nFace\n190\n140\n80\n100\n')
+    monkeypatch.setattr(evaluate, 'make_detector', lambda *a, **k: Detector(face_at(190, 140)))
+    figures_file = tmp_path / 'figures.json'
+    arguments = ['pointing04', '--root', str(tmp_path), '--json', str(figures_file)]
+    assert evaluate.main(arguments) == 0
+    found = json.loads(figures_file.read_text())
+    assert found['crop'] == 'detector' and found['n'] == 4 and found['nominal_n'] == 3
+    assert set(found['correlation']) == set(found['slope']) == {'yaw', 'pitch'}
+    assert 'correl.' in capsys.readouterr().out
 
 
 def mistakes():
