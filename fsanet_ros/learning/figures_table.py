@@ -11,7 +11,8 @@ def title(figures: dict[str, Any]) -> str:
     """Return what was evaluated on what, and on how many faces, in two lines."""
     passes = ', averaged with the mirrored crop' if figures['flip'] else ''
     protocol = f' (protocol {figures["protocol"]})' if figures['protocol'] else ''
-    counts = f'{figures["faces"]} faces, {100 * figures["detected"]:.1f} % of them found'
+    faces = figures['faces']
+    counts = f'{faces} face{"s" * (faces != 1)}, {100 * figures["detected"]:.1f} % found'
     if figures['left_out']:
         counts += f'; {figures["left_out"]} more with an angle beyond 99 degrees were left out'
     found_by = figures['detector'] or figures['crop']

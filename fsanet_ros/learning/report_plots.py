@@ -41,8 +41,9 @@ def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
             panel.grid(alpha=0.25)
             panel.set_axisbelow(True)
             panel.set_xticks(_ticks(angles))
-        upper.sharey(panels[0, 0])
-    panels[0, 0].set_ylim(bottom=0)
+    highest = max(panel.get_ylim()[1] for panel in panels[0])
+    for panel in panels[0]:
+        panel.set_ylim(0, highest)
     panels[0, 0].set_ylabel('error (degrees)')
     panels[1, 0].set_ylabel('faces')
     panels[0, 0].legend(title='mean; shaded: middle half', fontsize='small', title_fontsize='small')
