@@ -203,8 +203,9 @@ def test_biwi_without_boxes_is_read_by_its_calibration(tmp_path):
     (face,) = read_biwi(tmp_path)
     assert face.box is None
     left, _, right, _ = face.square_box
-    # 2 degrees of yaw are 31 mm at 0.9 m, less the 20 between the cameras: to the right.
-    assert (left + right) / 2 == pytest.approx(100 + 500 * 0.012 / 0.9, abs=8)
+    # At 0.93 m, across: the position 1 mm, the face behind the turned nose 15 mm, 2 degrees between
+    # the cameras 32 mm, less the 20 mm between them.
+    assert (left + right) / 2 == pytest.approx(100 + 500 * 0.028 / 0.93, abs=1)
     assert (right - left) * np.sqrt(2) == pytest.approx(500 * 0.205 / 0.93, rel=0.03)
     turned = rotation_in_colour_camera(tmp_path / 'hpdb' / '01' / 'frame_00003_pose.txt')
     unturned = rotations.matrix_from_yaw_pitch_roll_deg([30, -20, 10])

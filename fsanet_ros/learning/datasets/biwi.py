@@ -69,8 +69,8 @@ def read_biwi(root: str | Path) -> list[LabelledImage]:
     """
     root = Path(root)
     for folder in (root, *(root / name for name in FOLDERS)):
-        poses = sorted(folder.glob('[0-9][0-9]/frame_*_pose.txt'))
-        if poses:
+        pictures = sorted(folder.glob('[0-9][0-9]/frame_*_rgb.png'))
+        if pictures:
             break
     else:
         raise FileNotFoundError(
@@ -79,8 +79,9 @@ def read_biwi(root: str | Path) -> list[LabelledImage]:
         )
     if (folder / BOXES).is_file():
         return _with_boxes(folder)
-    cameras = {path: read_colour_camera(path / 'rgb.cal') for path in {p.parent for p in poses}}
-    return [_with_camera(pose, cameras[pose.parent]) for pose in poses]
+    sequences = {picture.parent for picture in pictures}
+    cameras = {sequence: read_colour_camera(sequence / 'rgb.cal') for sequence in sequences}
+    return [_with_camera(_pose_of(picture), cameras[picture.parent]) for picture in pictures]
 
 
 def rotation_in_colour_camera(pose: str | Path) -> NDArray[np.float64]:
@@ -125,8 +126,7 @@ def _with_box(folder: Path, row: dict[str, str], table: Path) -> LabelledImage:
         raise ValueError(
             f'{table}: {row} is no box, expected picture,left,top,right,bottom'
         ) from error
-    pose = path.with_name(path.name.replace('_rgb.png', '_pose.txt'))
-    return _labelled(pose, box=(left, top, right, bottom))
+    return _labelled(_pose_of(path), box=(left, top, right, bottom))
 
 
 def _with_camera(pose: Path, camera: ColourCamera) -> LabelledImage:
@@ -145,6 +145,10 @@ def _labelled(
     picture = pose.with_name(pose.name.replace('_pose.txt', '_rgb.png'))
     group = pose.parent.name
     return LabelledImage(picture, box, (yaw, pitch, roll), group, MARGIN, square_box)
+
+
+def _pose_of(picture: Path) -> Path:
+    return picture.with_name(picture.name.replace('_rgb.png', '_pose.txt'))
 
 
 def _read_pose(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
