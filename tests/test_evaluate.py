@@ -403,7 +403,7 @@ def mistakes():
     return {
         'weights': (['--weights', 'magic'], 'no weights magic'),
         'root': (['--root', 'nowhere'], 'nowhere'),
-        'protocol': (['--protocol', '2'], '--protocol is for biwi, aflw2000 has none'),
+        'protocol': (['--protocol', '2'], '--protocol is for biwi, pointing04, aflw2000 has none'),
         'model': (['--crop', 'detector', '--detector', 'yunet', '--detector-model', 'x'], 'x'),
     }
 

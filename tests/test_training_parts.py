@@ -1,6 +1,7 @@
 """What training is made of: losses, optimizers, a teacher's labels, several sets of faces."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.learning import marks_on_a_wall, teacher  # noqa: E402
 from fsanet_ros.learning.augmentation import Augmentation, augment  # noqa: E402
 from fsanet_ros.learning.batches import Batch, sampling  # noqa: E402
+from fsanet_ros.learning.datasets.pointing04 import PROTOCOL_2_TEST  # noqa: E402
 from fsanet_ros.learning.faces import LabelledFaces, join  # noqa: E402
+from fsanet_ros.learning.labelled_images import LabelledImage  # noqa: E402
 from fsanet_ros.learning.losses import geodesic_deg, matrices, pose_loss_deg  # noqa: E402
 from fsanet_ros.learning.optimizers import (  # noqa: E402
     Muon,
@@ -191,8 +194,20 @@ def test_labels_lie_between_the_teacher_and_the_marks():
     assert found[:, 2] == pytest.approx(roll, abs=0.5)
 
 
-def test_people_who_are_trained_on_are_half_of_them():
-    assert len(marks_on_a_wall.PEOPLE) == 8 and '02' not in marks_on_a_wall.PEOPLE
+def test_the_people_of_protocol_2_are_never_trained_on(tmp_path, monkeypatch):
+    read = []
+
+    def read_picture(labelled):
+        read.append(labelled.group)
+        return np.zeros((50, 50, 3), np.uint8)
+
+    people = [LabelledImage(tmp_path, None, (0, 0, 0), f'{i:02d}') for i in range(1, 16)]
+    monkeypatch.setattr(marks_on_a_wall, 'read_pointing04', lambda root: people)
+    monkeypatch.setattr(marks_on_a_wall, 'read_picture', read_picture)
+    with pytest.raises(ValueError, match='no face'):
+        marks_on_a_wall.pointing04_faces(tmp_path, None, SimpleNamespace(detect=lambda p: []))
+    assert sorted({*read, *PROTOCOL_2_TEST}) == [p.group for p in people]
+    assert not set(read) & set(PROTOCOL_2_TEST)
 
 
 # ---- several sets

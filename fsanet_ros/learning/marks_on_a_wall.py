@@ -19,15 +19,13 @@ from tqdm import tqdm
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.fsanet.crops import cut_crop
 from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.datasets.pointing04 import read_pointing04
+from fsanet_ros.learning.datasets.pointing04 import PROTOCOL_2_TEST, read_pointing04
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.labelled_images import read_picture
 from fsanet_ros.learning.teacher import SIZE, Teacher
 
 FloatArray = NDArray[np.float64]
 
-# The others are never trained on: results are measured on them.
-PEOPLE = tuple(f'{number:02d}' for number in range(1, 16, 2))
 # How much of the label is the mark, the rest is the teacher; for tilts people agree better.
 _PAN_SHARE, _TILT_SHARE = 0.5, 0.6
 # The teacher underestimates tilts, by 13 % on rendered heads of exact pose.
@@ -38,11 +36,11 @@ _NOSE: FloatArray = np.array([0.0, 0.0, -1.0])
 
 def pointing04_faces(root: str | Path, teacher: Teacher, detector: FaceDetector) -> LabelledFaces:
     """
-    Read, cut and label the faces of PEOPLE; those that the detector misses are left out.
+    Read, cut and label the faces that may be trained on, those that the detector finds.
 
     :raises FileNotFoundError: if the folder is not that of Pointing'04
     """
-    people = [image for image in read_pointing04(root) if image.group in PEOPLE]
+    people = [image for image in read_pointing04(root) if image.group not in PROTOCOL_2_TEST]
     found, marks = [], []
     for labelled in tqdm(people, desc="finding Pointing'04's faces", unit='picture', leave=False):
         picture = read_picture(labelled)

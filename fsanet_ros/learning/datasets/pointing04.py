@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage
 
 ZIP = 'pointing04.zip'
+# What our weights are never trained on: half of the people.
+PROTOCOL_2_TEST = ('02', '04', '06', '08', '10', '12', '14')
 _NAME = re.compile(r'person(\d\d)\d+([+-]\d+)([+-]\d+)\.jpg$')
 
 
