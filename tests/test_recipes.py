@@ -11,8 +11,8 @@ from lp_samples import generate_samples, write_face
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
 from fsanet_ros.fsanet.state_files import load_network, save_network  # noqa: E402
-from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.learning.batches import Batch, make_batch, rarity_weights  # noqa: E402
+from fsanet_ros.learning.datasets.mat_files import read_300w_lp  # noqa: E402
 from fsanet_ros.learning.faces import split  # noqa: E402
 from fsanet_ros.learning.labelled_images import (  # noqa: E402
     LabelledImage,
@@ -20,7 +20,6 @@ from fsanet_ros.learning.labelled_images import (  # noqa: E402
     official_crop,
 )
 from fsanet_ros.learning.recipe import CHOICES, RECIPES, Recipe, load_recipe  # noqa: E402
-from fsanet_ros.learning.simple_readers import read_300w_lp, read_biwi  # noqa: E402
 from fsanet_ros.learning.training import Trainer, describe, schedule  # noqa: E402
 from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
 from fsanet_ros.tools.train import main  # noqa: E402
@@ -87,17 +86,6 @@ def test_faces_beyond_the_profile_keep_their_angles_when_they_are_varied(tmp_pat
 # ---- data sets
 
 
-def test_300w_lp_is_read_with_its_poses_boxes_and_people(tmp_path):
-    (tmp_path / 'HELEN_Flip').mkdir()
-    outside = np.array([[30.0, 90.0, 60.0, -4.0], [40.0, 100.0, 70.0, 500.0]])
-    write_face(tmp_path / 'HELEN_Flip' / 'HELEN_7_1_12', 20, -10, 5, pt2d=outside)
-    (face,) = read_300w_lp(tmp_path)
-    assert face.path == tmp_path / 'HELEN_Flip' / 'HELEN_7_1_12.jpg'
-    assert face.yaw_pitch_roll_deg == pytest.approx((20, -10, 5))
-    assert face.box == (30, 40, 90, 100)  # the point with a negative coordinate counts for nothing
-    assert face.group == 'HELEN_7_1'
-
-
 def test_faces_beyond_99_degrees_are_left_out(tmp_path):
     (tmp_path / 'AFW').mkdir()
     for number, yaw in enumerate((98.9, 99.1, -99.1)):
@@ -133,33 +121,6 @@ def test_crops_in_use_fit_the_network_for_both_crops(tmp_path):
         assert crops_in_use(faces, recipe).shape == (4, 64, 64, 3)
         batch = make_batch(faces, np.full(4, 0.25), recipe, 0)
         assert batch.crops.shape[1:] == (64, 64, 3) and len(batch.crops) == len(batch.angles_deg)
-
-
-def write_biwi(root, boxes='picture,left,top,right,bottom\n01/frame_00003_rgb.png,40,50,90,110\n'):
-    (root / '01').mkdir(parents=True)
-    cv2.imwrite(str(root / '01' / 'frame_00003_rgb.png'), np.full((200, 200, 3), 80, np.uint8))
-    rotation = rotations.matrix_from_yaw_pitch_roll_deg([30, -20, 10])
-    text = '\n'.join(' '.join(f'{v:.7f}' for v in row) for row in rotation)
-    (root / '01' / 'frame_00003_pose.txt').write_text(f'{text}\n\n1.0 2.0 900.0\n')
-    if boxes is not None:
-        (root / 'boxes.csv').write_text(boxes)
-    return root
-
-
-def test_biwi_is_read_with_the_given_boxes(tmp_path):
-    (face,) = read_biwi(write_biwi(tmp_path))
-    assert face.yaw_pitch_roll_deg == pytest.approx((30, -20, 10), abs=1e-3)
-    assert (face.box, face.group, face.margin) == ((40, 50, 90, 110), '01', 0.4)
-
-
-def test_biwi_gives_the_authors_angles(tmp_path):
-    rotation = rotations.matrix_from_yaw_pitch_roll_deg([30, -20, 10]).T
-    # As in the authors' script, which transposes the file's matrix first.
-    roll = -np.arctan2(rotation[1, 0], rotation[0, 0])
-    yaw = -np.arctan2(-rotation[2, 0], np.hypot(rotation[2, 1], rotation[2, 2]))
-    pitch = np.arctan2(rotation[2, 1], rotation[2, 2])
-    (face,) = read_biwi(write_biwi(tmp_path))
-    assert face.yaw_pitch_roll_deg == pytest.approx(np.degrees([yaw, pitch, roll]), abs=1e-3)
 
 
 # ---- mistakes, each one line that names the file and what was expected
@@ -218,57 +179,6 @@ def test_a_folder_that_is_no_data_set_is_named(tmp_path, capsys, name):
 def test_a_recipe_without_its_data_says_which(capsys):
     line = mistake(['--recipe', 'official_biwi'], capsys)
     assert 'needs --data, the folder of biwi' in line
-
-
-def break_text(path, content=b'no such thing'):
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ('name', 'damage', 'reason'),
-    [
-        (
-            'a_1_0.mat',
-            lambda p: write_face(p.with_suffix(''), 0, 0, 0, Pose_Para=None),
-            'Pose_Para',
-        ),
-        ('a_1_0.mat', lambda p: write_face(p.with_suffix(''), 0, 0, 0, pt2d=None), 'has no pt2d'),
-        (
-            'a_1_0.mat',
-            lambda p: write_face(p.with_suffix(''), 0, 0, 0, Pose_Para=np.zeros((1, 2))),
-            'expected pitch, yaw, roll',
-        ),
-        (
-            'a_1_0.mat',
-            lambda p: write_face(p.with_suffix(''), 0, 0, 0, pt2d=-np.ones((2, 68))),
-            'expected 68',
-        ),
-        ('a_1_0.mat', lambda p: p.write_bytes(p.read_bytes()[:150]), 'not a readable .mat'),
-        ('a_1_0.mat', break_text, 'not a readable .mat'),
-        ('a_1_0.jpg', break_text, 'not a readable picture'),
-        ('a_1_0.jpg', lambda p: p.unlink(), 'is missing'),
-    ],
-)
-def test_damaged_files_of_300w_lp_are_named(tmp_path, capsys, name, damage, reason):
-    folder = tmp_path / 'data' / 'AFW'
-    folder.mkdir(parents=True)
-    write_face(folder / 'a_1_0', 0, 0, 0)
-    damage(folder / name)
-    line = mistake(train_arguments(tmp_path), capsys)
-    assert str(folder / name) in line and reason in line
-
-
-def test_damaged_files_of_biwi_are_named(tmp_path, capsys):
-    data = write_biwi(tmp_path / 'data', boxes=None)
-    arguments = train_arguments(tmp_path, 'official_biwi')
-    assert 'boxes.csv is missing: expected picture,left' in mistake(arguments, capsys)
-    (data / 'boxes.csv').write_text('picture,left\n01/frame_00003_rgb.png,3\n')
-    assert 'boxes.csv' in (line := mistake(arguments, capsys)) and 'expected picture,left' in line
-    write_biwi(tmp_path / 'whole')
-    (data / 'boxes.csv').write_text((tmp_path / 'whole' / 'boxes.csv').read_text())
-    break_text(data / '01' / 'frame_00003_pose.txt')
-    line = mistake(arguments, capsys)
-    assert 'frame_00003_pose.txt' in line and 'expected 3 x 3 numbers' in line
 
 
 NETWORKS = [

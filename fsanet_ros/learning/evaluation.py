@@ -17,9 +17,10 @@ from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.learning.datasets.pointing04 import read_pointing04
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.known_faces import CHUNK, MIN_INSIDE
-from fsanet_ros.learning.pointing04 import read_pointing04
+from fsanet_ros.learning.labelled_images import read_picture
 from fsanet_ros.learning.scores import Scores, score
 from fsanet_ros.types import Head
 from fsanet_ros.video import open_frames
@@ -68,11 +69,12 @@ def score_pointing04(path: str | Path, estimator: HeadPoseEstimator) -> Pointing
     """Run an estimator on all pictures, faces by its own detector."""
     found, nominal = [], []
     pictures = 0
-    for picture, pan, tilt in tqdm(read_pointing04(path), total=2790, unit='picture', leave=False):
+    for labelled in tqdm(read_pointing04(path), unit='picture', leave=False):
+        pan, tilt, _ = labelled.yaw_pitch_roll_deg
         if max(abs(pan), abs(tilt)) > 60.0:
             continue
         pictures += 1
-        heads = estimator.estimate(picture)
+        heads = estimator.estimate(read_picture(labelled))
         if heads:
             found.append(heads[0].yaw_pitch_roll_deg[:2])
             nominal.append((pan, tilt))

@@ -21,7 +21,7 @@ RECIPES = Path(__file__).parent / 'recipes'
 # What augments a picture belongs to what the picture is.
 AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
 CHOICES = {
-    'data': ('aflw', '300w_lp', 'biwi'),
+    'data': ('aflw', '300w_lp', 'biwi', 'csv'),
     'crop': tuple(AUGMENTATIONS),
     'architecture': get_args(Architecture),
     'scoring': get_args(Scoring),

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.learning.augmentation import central_crops
+from fsanet_ros.learning.datasets import READERS
 from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces
 from fsanet_ros.learning.labelled_images import cut_faces
 from fsanet_ros.learning.recipe import Recipe
-from fsanet_ros.learning.simple_readers import read_300w_lp, read_biwi
-
-_READERS = {'300w_lp': read_300w_lp, 'biwi': read_biwi}
 
 
 def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
@@ -27,7 +25,7 @@ def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
         if recipe.crop != 'face_square':
             raise ValueError('data is aflw: expected crop face_square, its pictures are those')
         return load_aflw_faces(root)
-    return cut_faces(_READERS[recipe.data](root), recipe.crop)
+    return cut_faces(READERS[recipe.data](Path(root)), recipe.crop)
 
 
 def crops_in_use(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.uint8]:
