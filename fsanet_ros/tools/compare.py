@@ -30,7 +30,9 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.datasets import READERS
+from fsanet_ros.learning.pose_errors import rotations_to_marks
 from fsanet_ros.tools.scenes import (
     Scene,
     by_picture,
@@ -43,6 +45,7 @@ from fsanet_ros.video import Frames, VideoError, open_frames
 
 FALLBACK_RATE_HZ = 30.0
 PICTURES_RATE_HZ = 2.0  # a folder's pictures are to be looked at
+_ROTATIONS_OF = {'pointing04': rotations_to_marks}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,7 +142,9 @@ def _scenes(
     if arguments.data:
         labelled = READERS[arguments.data](Path(arguments.root).expanduser())
         pictures = by_picture(labelled)[:: arguments.every][: arguments.frames]
-        yield scenes_of_data_set(pictures, detector), len(pictures), PICTURES_RATE_HZ
+        rotations_of = _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg)
+        scenes = scenes_of_data_set(pictures, detector, rotations_of)
+        yield scenes, len(pictures), PICTURES_RATE_HZ
         return
     truths = read_truths(arguments.truth, camera) if arguments.truth else None
     with open_frames(arguments.source) as frames:

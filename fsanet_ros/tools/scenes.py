@@ -18,6 +18,7 @@ from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG
 from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage, read_picture
+from fsanet_ros.learning.pose_errors import RotationsOf
 from fsanet_ros.types import Box, Face, Head, Image, Square
 
 
@@ -77,7 +78,9 @@ def by_picture(labelled: Iterable[LabelledImage]) -> list[list[LabelledImage]]:
 
 
 def scenes_of_data_set(
-    pictures: Iterable[Sequence[LabelledImage]], detector: FaceDetector
+    pictures: Iterable[Sequence[LabelledImage]],
+    detector: FaceDetector,
+    rotations_of: RotationsOf = matrix_from_yaw_pitch_roll_deg,
 ) -> Iterator[Scene]:
     """
     Return the scenes of a data set, one for each picture.
@@ -86,6 +89,7 @@ def scenes_of_data_set(
     surest face that the detector finds is taken for it: such sets have a person in each picture.
 
     :param pictures: as of by_picture
+    :param rotations_of: what rotations the angles of the data set mean
     :raises ValueError: naming the picture that can not be read
     """
     for faces in pictures:
@@ -94,7 +98,7 @@ def scenes_of_data_set(
         for labelled in faces:
             face = _labelled_face(labelled) or next(iter(detector.detect(image)), None)
             if face is not None:
-                rotation = matrix_from_yaw_pitch_roll_deg(labelled.yaw_pitch_roll_deg)
+                rotation = rotations_of(np.array([labelled.yaw_pitch_roll_deg]))[0]
                 truth.append(Head(face, rotation))
         yield Scene(image, [head.face for head in truth], truth)
 
