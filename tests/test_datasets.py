@@ -25,7 +25,7 @@ from fsanet_ros.learning.datasets.biwi_boxes import nearest_face, write_boxes
 from fsanet_ros.learning.datasets.csv_table import read_csv_table
 from fsanet_ros.learning.datasets.mat_files import read_300w_lp, read_aflw2000
 from fsanet_ros.learning.datasets.pointing04 import read_pointing04
-from fsanet_ros.learning.faces import LabelledFaces, split
+from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.labelled_images import (
     LabelledImage,
     face_square_picture,
@@ -33,6 +33,7 @@ from fsanet_ros.learning.labelled_images import (
     read_picture,
 )
 from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.learning.training_data import split_faces
 from fsanet_ros.tools import boxes as tools_boxes
 from fsanet_ros.types import Box, Face, Square
 
@@ -311,14 +312,16 @@ def test_the_tool_for_boxes_says_what_is_wrong_in_a_line(tmp_path, capsys):
     assert line.startswith(f'boxes: {tmp_path} is not BIWI: expected folders 01 to 24')
 
 
-def test_protocol_2_tests_on_what_its_training_keeps_aside():
+def test_protocol_2_tests_on_what_its_training_keeps_aside_and_on_nobody_else():
     groups = np.array([f'{i:02d}' for i in range(1, 25)])
-    empty = np.zeros((24, 3))
-    faces = LabelledFaces(np.zeros((24, 1, 1, 3), np.uint8), np.zeros((24, 3, 3)), empty, groups)
-    faces = LabelledFaces(faces.pictures, faces.rotations, empty, groups, groups)
+    pictures, matrices = np.zeros((24, 1, 1, 3), np.uint8), np.zeros((24, 3, 3))
+    faces = LabelledFaces(pictures, matrices, np.zeros((24, 3)), groups, groups)
     recipe = load_recipe('official_biwi')
-    aside = split(faces, recipe.validation_share, recipe.seed)[1]
-    assert tuple(aside.groups) == PROTOCOL_2_TEST and len(PROTOCOL_2_TEST) == 8
+    training, aside = split_faces(faces, recipe)
+    assert tuple(aside.groups) == PROTOCOL_2_TEST and len(training) == 16
+    for person in (('02', '21'), ('03', '15'), ('05', '18'), ('07', '22')):
+        assert len(set(person) & set(PROTOCOL_2_TEST)) != 1
+    assert len(split_faces(faces, dataclasses.replace(recipe, validation_share=0.0))[0]) == 24
 
 
 @pytest.mark.parametrize(
