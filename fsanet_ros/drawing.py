@@ -39,12 +39,36 @@ def draw_heads(
     for name, head in named_heads:
         _draw_box(canvas, name, head, thickness)
         tips = _axis_points_px(head, camera, axis_length_m)
-        # The axis that points away is drawn first, so that nearer ones lie over it.
-        depth = (head.rotation_optical @ HEAD_FROM_FACE)[2]
-        for axis in np.argsort(-depth):
-            start, end = _pixel(tips[0]), _pixel(tips[1 + axis])
-            cv2.line(canvas, start, end, AXIS_COLORS[axis], thickness + 1, cv2.LINE_AA)
+        _draw_axes(canvas, tips, head.rotation_optical, thickness + 1)
     return canvas
+
+
+def draw_axes(
+    canvas: Image,
+    origin_px: tuple[float, float],
+    rotation_optical: FloatArray,
+    length_px: float,
+    thickness: int = 2,
+) -> None:
+    """
+    Draw the axes of the face frame into an image, without perspective; colours as draw_heads.
+
+    :param rotation_optical: float64 [3, 3]
+    """
+    axes = (rotation_optical @ HEAD_FROM_FACE).T[:, :2]
+    points = np.asarray(origin_px) + length_px * np.vstack([np.zeros(2), axes])
+    _draw_axes(canvas, points, rotation_optical, thickness)
+
+
+def _draw_axes(
+    canvas: Image, points_px: FloatArray, rotation_optical: FloatArray, thickness: int
+) -> None:
+    """Draw lines from the first to the other three points, float64 [4, 2]."""
+    # The axis that points away is drawn first, so that nearer ones lie over it.
+    depth = (rotation_optical @ HEAD_FROM_FACE)[2]
+    for axis in np.argsort(-depth):
+        start, end = _pixel(points_px[0]), _pixel(points_px[1 + axis])
+        cv2.line(canvas, start, end, AXIS_COLORS[axis], thickness, cv2.LINE_AA)
 
 
 def _axis_points_px(head: Head, camera: CameraModel | None, length_m: float) -> FloatArray:

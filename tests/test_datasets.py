@@ -13,6 +13,7 @@ from scipy.io import savemat
 
 from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.fsanet.crops import cut_official_crop
+from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.datasets import READERS
 from fsanet_ros.learning.datasets.biwi import (
@@ -25,6 +26,7 @@ from fsanet_ros.learning.datasets.biwi_boxes import nearest_face, write_boxes
 from fsanet_ros.learning.datasets.csv_table import read_csv_table
 from fsanet_ros.learning.datasets.mat_files import read_300w_lp, read_aflw2000
 from fsanet_ros.learning.datasets.pointing04 import read_pointing04
+from fsanet_ros.learning.evaluate_images import cut_face
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.labelled_images import (
     LabelledImage,
@@ -261,6 +263,11 @@ def test_the_official_crop_of_biwi_takes_the_last_pixel_in(tmp_path):
     # 40 and 90 less and plus 0.4 of 50, 50 and 110 of 60: the slice ends one behind the last.
     assert (official_crop(image, face) == cv2.resize(image[26:135, 20:111], (64, 64))).all()
     corner = dataclasses.replace(face, box=(150, 150, 199, 199))
+    description = Description('official', crop_scale=1.0, crop='official')
+    boxed = Face(Box(40, 50, 50, 60), 1.0, Square(65, 80, 60))
+    assert (
+        cut_face(image, boxed, face.margin, description, face.border) == official_crop(image, face)
+    ).all()
     assert (official_crop(image, corner) == cv2.resize(image[130:200, 130:200], (64, 64))).all()
 
 

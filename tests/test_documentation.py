@@ -1,6 +1,7 @@
 """What is written about the package is what the package does."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
-from fsanet_ros.tools import write_parameter_docs
+from fsanet_ros.tools import evaluate, write_parameter_docs
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -75,3 +76,18 @@ def test_every_promise_has_its_tests():
         if not re.search(rf'^def {name}\(', (ROOT / 'tests' / file).read_text(), re.M)
     ]
     assert not missing
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.name)
+def test_commands_that_evaluate_are_understood(page):
+    text = page.read_text(encoding='utf-8')
+    for line in re.findall(r'\./run evaluate ([^`#\n]+)', text):
+        evaluate.make_parser().parse_args(shlex.split(line))
+
+
+def test_every_option_of_evaluate_is_told_of():
+    text = (ROOT / 'docs' / 'results.md').read_text(encoding='utf-8')
+    options = re.findall(r'--[a-z-]+', evaluate.make_parser().format_usage())
+    assert {'--crop', '--protocol', '--flip', '--json', '--report'} <= set(options)
+    assert not [option for option in options if option not in text]
+    assert all(f'`{name}' in text or f' {name} ' in text for name in evaluate.READERS)

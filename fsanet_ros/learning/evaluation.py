@@ -1,13 +1,11 @@
-"""Measure weights on validation data: faces kept aside, Pointing'04, the rendered clip."""
+"""Measure weights on data of our own: faces kept aside from training, the rendered clip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA, FaceTruth, read_poses
 from fsanet_ros.estimator import HeadPoseEstimator
@@ -17,10 +15,8 @@ from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.learning.augmentation import central_crops
-from fsanet_ros.learning.datasets.pointing04 import read_pointing04
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.known_faces import CHUNK, MIN_INSIDE
-from fsanet_ros.learning.labelled_images import read_picture
 from fsanet_ros.learning.scores import Scores, score
 from fsanet_ros.types import Head
 from fsanet_ros.video import open_frames
@@ -38,56 +34,6 @@ def estimate_faces(faces: LabelledFaces, runtime: Runtime, one_pass: Pass) -> Fl
 def score_faces(faces: LabelledFaces, found: FloatArray) -> Scores:
     """Score rotations against the labels."""
     return score(rotations.yaw_pitch_roll_deg_from_matrix(found), faces.angles_deg)
-
-
-@dataclass(frozen=True)
-class Pointing04Scores:
-    """
-    Agreement with the nominal angles of Pointing'04, which people met only roughly.
-
-    ``detected``: share of the pictures in which a face was found; the rest is over those, pan and
-    tilt up to 60 degrees. Errors are mean absolute, in degrees.
-    """
-
-    pictures: int
-    detected: float
-    pan_correlation: float
-    tilt_correlation: float
-    pan_error_deg: float
-    tilt_error_deg: float
-
-    def __str__(self) -> str:
-        """Return one line."""
-        return (
-            f'{self.pictures} pictures, {100 * self.detected:.1f} % with a face; correlation '
-            f'pan {self.pan_correlation:.3f}, tilt {self.tilt_correlation:.3f}; mean absolute '
-            f'error pan {self.pan_error_deg:.1f}, tilt {self.tilt_error_deg:.1f} degrees'
-        )
-
-
-def score_pointing04(path: str | Path, estimator: HeadPoseEstimator) -> Pointing04Scores:
-    """Run an estimator on all pictures, faces by its own detector."""
-    found, nominal = [], []
-    pictures = 0
-    for labelled in tqdm(read_pointing04(path), unit='picture', leave=False):
-        pan, tilt, _ = labelled.yaw_pitch_roll_deg
-        if max(abs(pan), abs(tilt)) > 60.0:
-            continue
-        pictures += 1
-        heads = estimator.estimate(read_picture(labelled))
-        if heads:
-            found.append(heads[0].yaw_pitch_roll_deg[:2])
-            nominal.append((pan, tilt))
-    estimated, truth = np.array(found), np.array(nominal)
-    errors = np.abs(estimated - truth).mean(axis=0)
-    return Pointing04Scores(
-        pictures=pictures,
-        detected=len(found) / pictures,
-        pan_correlation=float(np.corrcoef(estimated[:, 0], truth[:, 0])[0, 1]),
-        tilt_correlation=float(np.corrcoef(estimated[:, 1], truth[:, 1])[0, 1]),
-        pan_error_deg=float(errors[0]),
-        tilt_error_deg=float(errors[1]),
-    )
 
 
 @dataclass(frozen=True)

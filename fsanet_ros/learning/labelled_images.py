@@ -123,9 +123,7 @@ def face_square_picture(image: Image, labelled: LabelledImage) -> NDArray[np.uin
     :returns: uint8 [96, 96, 3], black beyond the image
     :raises ValueError: if no box is known
     """
-    left, top, right, bottom = box_of(labelled, labelled.square_box or labelled.box)
-    side = float(np.sqrt(2) * max(right - left, bottom - top))
-    square = Square((left + right) / 2, (top + bottom) / 2, side)
+    square = square_around(box_of(labelled, labelled.square_box or labelled.box))
     return cut_crop(image, square, FACE_SQUARE_SIZE)
 
 
@@ -136,12 +134,29 @@ def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     :returns: uint8 [64, 64, 3]
     :raises ValueError: if nothing of it lies in the image, or no box is known
     """
-    left, top, right, bottom = box_of(labelled, labelled.box)
-    box = Box(left, top, right - left, bottom - top)
+    box = whole_pixels(box_of(labelled, labelled.box))
     try:
         return cut_official_crop(image, box, labelled.margin, border=labelled.border)
     except ValueError as error:
         raise ValueError(f'{labelled.path}: {error}') from error
+
+
+def square_around(box: BoxOf) -> Square:
+    """Return the face square that belongs to the box of the landmarks."""
+    left, top, right, bottom = box
+    side = float(np.sqrt(2) * max(right - left, bottom - top))
+    return Square((left + right) / 2, (top + bottom) / 2, side)
+
+
+def whole_pixels(box: BoxOf) -> Box:
+    """
+    Return a box cut off to whole pixels, as the official preprocessing does.
+
+    Width and height are those of whole pixels, too: left + (right - left) can end just below
+    right, and would then be cut off to the pixel before it.
+    """
+    left, top, right, bottom = map(int, box)
+    return Box(left, top, right - left, bottom - top)
 
 
 def box_of(labelled: LabelledImage, box: BoxOf | None) -> BoxOf:

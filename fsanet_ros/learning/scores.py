@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.geometry import rotations
+from fsanet_ros.learning.pose_errors import compare
 
 FloatArray = NDArray[np.float64]
 
@@ -41,15 +41,8 @@ def score(estimated_deg: FloatArray, truth_deg: FloatArray) -> Scores:
     :param truth_deg: float64 [n, 3]
     :raises ValueError: if there is nothing to compare
     """
-    if not len(truth_deg) or estimated_deg.shape != truth_deg.shape:
-        raise ValueError(
-            f'expected two equal, non-empty sets, got {estimated_deg.shape} and {truth_deg.shape}'
-        )
-    absolute = np.abs(estimated_deg - truth_deg).mean(axis=0)
-    geodesic = rotations.geodesic_deg(
-        rotations.matrix_from_yaw_pitch_roll_deg(estimated_deg),
-        rotations.matrix_from_yaw_pitch_roll_deg(truth_deg),
-    )
+    errors = compare(estimated_deg, truth_deg)
+    absolute, geodesic = errors.absolute_deg.mean(axis=0), errors.geodesic_deg
     return Scores(
         count=len(truth_deg),
         yaw=float(absolute[0]),
