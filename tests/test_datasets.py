@@ -13,6 +13,7 @@ from scipy.io import savemat
 
 from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.fsanet.crops import cut_official_crop
+from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.datasets import READERS
 from fsanet_ros.learning.datasets.biwi import (
@@ -25,7 +26,8 @@ from fsanet_ros.learning.datasets.biwi_boxes import nearest_face, write_boxes
 from fsanet_ros.learning.datasets.csv_table import read_csv_table
 from fsanet_ros.learning.datasets.mat_files import read_300w_lp, read_aflw2000
 from fsanet_ros.learning.datasets.pointing04 import read_pointing04
-from fsanet_ros.learning.faces import LabelledFaces, split
+from fsanet_ros.learning.evaluate_images import cut_face
+from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.labelled_images import (
     LabelledImage,
     face_square_picture,
@@ -33,6 +35,7 @@ from fsanet_ros.learning.labelled_images import (
     read_picture,
 )
 from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.learning.training_data import split_faces
 from fsanet_ros.tools import boxes as tools_boxes
 from fsanet_ros.types import Box, Face, Square
 
@@ -260,6 +263,11 @@ def test_the_official_crop_of_biwi_takes_the_last_pixel_in(tmp_path):
     # 40 and 90 less and plus 0.4 of 50, 50 and 110 of 60: the slice ends one behind the last.
     assert (official_crop(image, face) == cv2.resize(image[26:135, 20:111], (64, 64))).all()
     corner = dataclasses.replace(face, box=(150, 150, 199, 199))
+    description = Description('official', crop_scale=1.0, crop='official')
+    boxed = Face(Box(40, 50, 50, 60), 1.0, Square(65, 80, 60))
+    assert (
+        cut_face(image, boxed, face.margin, description, face.border) == official_crop(image, face)
+    ).all()
     assert (official_crop(image, corner) == cv2.resize(image[130:200, 130:200], (64, 64))).all()
 
 
@@ -311,14 +319,16 @@ def test_the_tool_for_boxes_says_what_is_wrong_in_a_line(tmp_path, capsys):
     assert line.startswith(f'boxes: {tmp_path} is not BIWI: expected folders 01 to 24')
 
 
-def test_protocol_2_tests_on_what_its_training_keeps_aside():
+def test_protocol_2_tests_on_what_its_training_keeps_aside_and_on_nobody_else():
     groups = np.array([f'{i:02d}' for i in range(1, 25)])
-    empty = np.zeros((24, 3))
-    faces = LabelledFaces(np.zeros((24, 1, 1, 3), np.uint8), np.zeros((24, 3, 3)), empty, groups)
-    faces = LabelledFaces(faces.pictures, faces.rotations, empty, groups, groups)
+    pictures, matrices = np.zeros((24, 1, 1, 3), np.uint8), np.zeros((24, 3, 3))
+    faces = LabelledFaces(pictures, matrices, np.zeros((24, 3)), groups, groups)
     recipe = load_recipe('official_biwi')
-    aside = split(faces, recipe.validation_share, recipe.seed)[1]
-    assert tuple(aside.groups) == PROTOCOL_2_TEST and len(PROTOCOL_2_TEST) == 8
+    training, aside = split_faces(faces, recipe)
+    assert tuple(aside.groups) == PROTOCOL_2_TEST and len(training) == 16
+    for person in (('02', '21'), ('03', '15'), ('05', '18'), ('07', '22')):
+        assert len(set(person) & set(PROTOCOL_2_TEST)) != 1
+    assert len(split_faces(faces, dataclasses.replace(recipe, validation_share=0.0))[0]) == 24
 
 
 @pytest.mark.parametrize(

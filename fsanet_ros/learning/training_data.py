@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fsanet_ros.learning.augmentation import central_crops
 from fsanet_ros.learning.datasets import READERS
-from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces
+from fsanet_ros.learning.datasets.biwi import PROTOCOL_2_TEST
+from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split
 from fsanet_ros.learning.labelled_images import cut_faces
 from fsanet_ros.learning.recipe import Recipe
 
@@ -26,6 +27,19 @@ def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
             raise ValueError('data is aflw: expected crop face_square, its pictures are those')
         return load_aflw_faces(root)
     return cut_faces(READERS[recipe.data](Path(root)), recipe.crop)
+
+
+def split_faces(faces: LabelledFaces, recipe: Recipe) -> tuple[LabelledFaces, LabelledFaces]:
+    """
+    Return the faces to train on and those kept aside.
+
+    On BIWI the sequences that protocol 2 tests on are kept aside, unless the recipe's share is 0:
+    else training would see what the evaluation tests on. Elsewhere see faces.split.
+    """
+    if recipe.data != 'biwi' or not recipe.validation_share or faces.groups is None:
+        return split(faces, recipe.validation_share, recipe.seed)
+    aside = np.isin(faces.groups, PROTOCOL_2_TEST)
+    return faces.select(~aside), faces.select(aside)
 
 
 def crops_in_use(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.uint8]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.learning.faces import LabelledFaces, split
+from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.learning.scores import Scores
-from fsanet_ros.learning.training_data import load_faces
+from fsanet_ros.learning.training_data import load_faces, split_faces
 
 if TYPE_CHECKING:
     from fsanet_ros.learning.training import Trainer
@@ -104,7 +104,7 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
 def _load(recipe: Recipe, data: Path) -> tuple[LabelledFaces, LabelledFaces]:
     if not data.is_dir():
         raise FileNotFoundError(f'{data} is no folder: expected that of {recipe.data}')
-    return split(load_faces(recipe, data), recipe.validation_share, recipe.seed)
+    return split_faces(load_faces(recipe, data), recipe)
 
 
 def _write(trainer: Trainer, name: str, folder: Path) -> None:
