@@ -104,7 +104,9 @@ def check_known(path: Path) -> None:
         return
     found = sha256_of(path)
     if all(found != file.sha256 for file in files):
-        raise ValueError(_mismatch(path, files[0], found, path.stat().st_size))
+        raise ValueError(
+            f'{_mismatch(path, files[0], found, path.stat().st_size)}: {advice(files[0].name)}'
+        )
 
 
 def sha256_of(path: Path) -> str:
@@ -156,7 +158,10 @@ def fetch(
                 _copy_file(path, file, output, progress)
         found = sha256_of(part)
         if found != file.sha256:
-            raise ValueError(_mismatch(origin, file, found, part.stat().st_size))
+            raise ValueError(
+                f'{_mismatch(origin, file, found, part.stat().st_size)}; nothing was kept of it. '
+                'Try again, and if it stays so, tell the maintainers of this package'
+            )
         part.chmod(0o644)
         part.replace(target)
     finally:
@@ -214,6 +219,5 @@ def _mismatch(origin: object, file: PublishedFile, found: str, size: int) -> str
     cause = 'it was cut short' if size < file.size else 'it was changed or is another file'
     return (
         f'{origin} is not the published {file.file_name} ({cause}): found {size} bytes with '
-        f'SHA-256 {found}, expected {file.size} bytes with {file.sha256}; nothing was kept of it. '
-        f'Try again, and if it stays so, tell the maintainers of this package'
+        f'SHA-256 {found}, expected {file.size} bytes with {file.sha256}'
     )

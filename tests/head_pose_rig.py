@@ -36,7 +36,10 @@ OUTPUTS = {
     'head_poses': HeadPoseArray,
     'poses': PoseArray,
     'markers': MarkerArray,
-    **dict.fromkeys(('debug_image', 'debug_image_0', 'debug_image_1'), Image),
+    **dict.fromkeys(
+        ('debug_image', 'debug_image_0', 'debug_image_1', 'debug_heat_maps', 'debug_heat_maps_1'),
+        Image,
+    ),
     '/diagnostics': DiagnosticArray,
     '/tf': TFMessage,
 }

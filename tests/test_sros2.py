@@ -121,7 +121,9 @@ def test_nothing_is_allowed_twice():
 
 def test_whole_namespaces_are_allowed_nowhere():
     for name in [*policy().iter('topic'), *policy().iter('service')]:
-        assert '*' not in name.text or re.match(r'debug_image_\*$|/humans/faces/\*/\w+$', name.text)
+        assert '*' not in name.text or re.match(
+            r'debug_(image|heat_maps)_\*$|/humans/faces/\*/\w+$', name.text
+        )
 
 
 def test_names_in_the_page_are_those_of_the_policy():

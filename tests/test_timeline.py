@@ -137,14 +137,14 @@ def test_a_videos_head_follows_the_truth(of_clip):
     assert np.corrcoef(yaw_deg, true_yaw_deg)[0, 1] > 0.98
 
 
-@pytest.mark.parametrize('source', ['/nowhere.mp4', 'nowhere', 'nowhere.mcap'])
+@pytest.mark.parametrize('source', ['/nowhere.mp4', 'nowhere', 'head_poses', 'nowhere.mcap'])
 def test_a_source_that_is_not_there_is_told_in_one_line(source, capsys, tmp_path, monkeypatch):
     pytest.importorskip('matplotlib')
     pytest.importorskip('rosbags')
     monkeypatch.chdir(tmp_path)
     assert timeline.main([source, '--output', 'plot.png']) == 1
     error = capsys.readouterr().err
-    assert error.startswith('timeline: ') and 'nowhere' in error and error.count('\n') == 1
+    assert error.startswith('timeline: ') and source in error and error.count('\n') == 1
 
 
 # ---- bags
@@ -313,3 +313,32 @@ def test_a_topic_is_heard_until_the_time_is_up_or_ctrl_c(tmp_path, ending):
 def test_videos_and_bags_need_no_ros():
     code = 'import sys; sys.modules["rclpy"] = None; import fsanet_ros.tools.timeline'
     subprocess.run([sys.executable, '-c', code], check=True, cwd=Path(__file__).parents[1])
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ('topic', 'said'),
+    [
+        ('/nowhere', 'nothing comes on /nowhere: is the node running?'),
+        ('/pictures', '/pictures is sensor_msgs/msg/Image, expected fsanet_ros/msg/HeadPoseArray'),
+        ('/two words', '/two words is no name of a topic'),
+    ],
+)
+def test_a_topic_that_gives_nothing_is_told_of(tmp_path, topic, said):
+    for module in ('matplotlib', 'rclpy', 'fsanet_ros.msg'):
+        pytest.importorskip(module)
+    import rclpy
+    from ros_helpers import NodeProcess
+    from sensor_msgs.msg import Image
+
+    arguments = ['-m', 'fsanet_ros.tools.timeline', topic, '--seconds', '2']
+    rclpy.init()
+    node = rclpy.create_node('camera')
+    try:
+        node.create_publisher(Image, '/pictures', 10)
+        with NodeProcess([*arguments, '--output', str(tmp_path / 'plot.png')]) as process:
+            assert process.wait() == 1
+            assert said in process.output and 'Traceback' not in process.output
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()

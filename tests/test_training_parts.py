@@ -1,6 +1,7 @@
 """What training is made of: losses, optimizers, a teacher's labels, several sets of faces."""
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,7 @@ from fsanet_ros.learning.optimizers import (  # noqa: E402
     orthogonal,
 )
 from fsanet_ros.learning.recipe import Recipe, load_recipe  # noqa: E402
-from fsanet_ros.learning.teacher import VIEWS, Teacher, look, mean_rotations  # noqa: E402
+from fsanet_ros.learning.teacher import VIEWS, Labels, Teacher, look, mean_rotations  # noqa: E402
 from fsanet_ros.learning.training import Trainer  # noqa: E402
 from fsanet_ros.learning.training_data import Sources, load_training  # noqa: E402
 
@@ -195,19 +196,23 @@ def test_labels_lie_between_the_teacher_and_the_marks():
 
 
 def test_the_people_of_protocol_2_are_never_trained_on(tmp_path, monkeypatch):
-    read = []
-
-    def read_picture(labelled):
-        read.append(labelled.group)
-        return np.zeros((50, 50, 3), np.uint8)
-
-    people = [LabelledImage(tmp_path, None, (0, 0, 0), f'{i:02d}') for i in range(1, 16)]
+    people = [
+        LabelledImage(tmp_path / f'{i:02d}.jpg', (100, 50, 150, 110), (0, 0, 0), f'{i:02d}')
+        for i in range(1, 16)
+    ]
     monkeypatch.setattr(marks_on_a_wall, 'read_pointing04', lambda root: people)
-    monkeypatch.setattr(marks_on_a_wall, 'read_picture', read_picture)
-    with pytest.raises(ValueError, match='no face'):
-        marks_on_a_wall.pointing04_faces(tmp_path, None, SimpleNamespace(detect=lambda p: []))
+    monkeypatch.setattr(
+        marks_on_a_wall, 'read_picture', lambda labelled: np.zeros((200, 200, 3), np.uint8)
+    )
+    rotation = rotations.matrix_from_yaw_pitch_roll_deg([5.0, 0.0, 0.0])
+    says = SimpleNamespace(
+        label=lambda pictures: Labels(np.stack([rotation] * len(pictures)), np.zeros(1))
+    )
+    found = marks_on_a_wall.pointing04_faces(tmp_path, says)
+    read = {Path(name).stem for name in found.names}
+    assert found.pictures.shape == (8, 120, 120, 3)
     assert sorted({*read, *PROTOCOL_2_TEST}) == [p.group for p in people]
-    assert not set(read) & set(PROTOCOL_2_TEST)
+    assert not read & set(PROTOCOL_2_TEST)
 
 
 # ---- several sets

@@ -36,7 +36,7 @@ class SsdDetector:
     SSD (a ``FaceDetector``): boxes and scores.
 
     The network sees the whole image squeezed to 300 x 300 pixels, whatever the detection size, so
-    small faces are lost. No score is below 0.2.
+    small faces are lost.
     """
 
     name = 'ssd'
@@ -57,7 +57,8 @@ class SsdDetector:
         :raises FileNotFoundError: there are no such files, or nothing was downloaded yet.
         :raises ImportError: this OpenCV reads no Caffe files.
         """
-        self._settings = DetectionSettings(score_threshold, detection_size)
+        # Checked, though the network sees the same at every detection size.
+        self._score_threshold = DetectionSettings(score_threshold, detection_size).score_threshold
         if not hasattr(cv2.dnn, _READER):
             raise ImportError(
                 f'the face detector ssd is a Caffe network, which OpenCV {cv2.__version__} cannot '
@@ -69,10 +70,9 @@ class SsdDetector:
     def detect(self, image: Image) -> list[Face]:
         """Find faces, as ``FaceDetector.detect`` says."""
         check_image(image)
-        small = self._settings.shrink(image)
         with self._lock:
-            found = _run(self._net, small)
-        boxes, scores = _decode(found, self._settings.score_threshold)
+            found = _run(self._net, image)
+        boxes, scores = _decode(found, self._score_threshold)
         return faces_from_detections(boxes, scores, None, (image.shape[1], image.shape[0]), SSD)
 
 

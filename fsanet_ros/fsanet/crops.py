@@ -65,7 +65,7 @@ def cut_crops(
 
 
 def official_region(
-    shape: tuple[int, ...], box: Box, margin: float = OFFICIAL_MARGIN
+    shape: tuple[int, ...], box: Box, margin: float = OFFICIAL_MARGIN, border: int = 0
 ) -> tuple[slice, slice]:
     """
     Return the rows and columns that the official FSA-Net cuts for a box, empty if outside.
@@ -73,19 +73,26 @@ def official_region(
     :param shape: of the image: height, width, ...
     :param box: of the 2D landmarks, points with a negative coordinate dropped, or of a detector
     :param margin: added on each side, in shares of the box's width and height
+    :param border: pixels added to the right and below: 1 in the official code for BIWI
     """
     # Whole pixels, cut off before and after the margin is added; the last row and column of the
     # image are never reached: as in the official code (data/type1/TYY_create_db_type1.py).
     left, top = int(box.x), int(box.y)
     right, bottom = int(box.x + box.width), int(box.y + box.height)
     x_margin, y_margin = margin * (right - left), margin * (bottom - top)
-    rows = slice(max(int(top - y_margin), 0), min(int(bottom + y_margin), shape[0] - 1))
-    columns = slice(max(int(left - x_margin), 0), min(int(right + x_margin), shape[1] - 1))
+    last_row = min(int(bottom + y_margin), shape[0] - 1) + border
+    last_column = min(int(right + x_margin), shape[1] - 1) + border
+    rows = slice(max(int(top - y_margin), 0), max(last_row, 0))
+    columns = slice(max(int(left - x_margin), 0), max(last_column, 0))
     return rows, columns
 
 
 def cut_official_crop(
-    image: Image, box: Box, margin: float = OFFICIAL_MARGIN, size: int = NETWORK_SIZE
+    image: Image,
+    box: Box,
+    margin: float = OFFICIAL_MARGIN,
+    size: int = NETWORK_SIZE,
+    border: int = 0,
 ) -> Image:
     """
     Return the crop that the official weights want: a box and a margin, stretched to a square.
@@ -96,7 +103,7 @@ def cut_official_crop(
     :returns: uint8 [size, size, 3]
     :raises ValueError: if nothing of it lies in the image
     """
-    rows, columns = official_region(image.shape, box, margin)
+    rows, columns = official_region(image.shape, box, margin, border)
     region = image[rows, columns]
     if not region.size:
         height, width = image.shape[:2]

@@ -53,18 +53,24 @@ def heat_map_sheet(
     return np.concatenate(parts)
 
 
-def overlay(crop: Image, heat: NDArray[np.floating]) -> Image:
+def overlays(crop: Image, heat: NDArray[np.floating]) -> Image:
     """
-    Lay one map over a crop.
+    Lay maps over a crop.
 
     :param crop: uint8 [size, size, 3] BGR
-    :param heat: float [8, 8], from 0 (blue) to 1 (red)
-    :returns: uint8 [size, size, 3] BGR
+    :param heat: float [n, 8, 8], from 0 (blue) to 1 (red); n up to 512
+    :returns: uint8 [n, size, size, 3] BGR
     """
     levels = np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)
-    smooth = cv2.resize(levels, crop.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    colours = cv2.applyColorMap(smooth, cv2.COLORMAP_JET)
-    return np.asarray(cv2.addWeighted(colours, _HEAT, crop, 1 - _HEAT, 0), np.uint8)
+    # Together, as channels and as one tall picture: a call for each would take ten times as long.
+    smooth = cv2.resize(
+        np.moveaxis(levels, 0, -1), crop.shape[1::-1], interpolation=cv2.INTER_CUBIC
+    )
+    smooth = np.moveaxis(smooth.reshape(*crop.shape[:2], -1), -1, 0)
+    colours = cv2.applyColorMap(smooth.reshape(-1, crop.shape[1]), cv2.COLORMAP_JET)
+    faces = np.tile(crop, (len(heat), 1, 1))
+    laid_over = cv2.addWeighted(colours, _HEAT, faces, 1 - _HEAT, 0)
+    return np.asarray(laid_over, np.uint8).reshape(-1, *crop.shape)
 
 
 def scaled_per_capsule(maps: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -78,27 +84,18 @@ def scaled_per_capsule(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _face(crop: Image, maps: NDArray[np.float32], tile_px: int) -> Image:
     """Return the three rows of one face; ``maps`` is [3, 7, 3, 8, 8]."""
-    small = _resized(crop, tile_px)
-    heat = scaled_per_capsule(maps)
-    stages, capsules, sources = heat.shape[:3]
-    height = sources * tile_px + (sources - 1) * _LINE_PX
-    parts = [_resized(crop, height)]
-    for stage in range(stages):
-        parts.append(np.full((height, _GAP_PX, 3), 255, np.uint8))
-        columns = [
-            _stacked([overlay(small, heat[stage, capsule, source]) for source in range(sources)])
-            for capsule in range(capsules)
-        ]
-        line = np.full((height, _LINE_PX, 3), 255, np.uint8)
-        for column in columns:
-            parts += [column, line]
-    return np.concatenate(parts, axis=1)
-
-
-def _stacked(tiles: list[Image]) -> Image:
-    line = np.full((_LINE_PX, tiles[0].shape[1], 3), 255, np.uint8)
-    parts = [part for tile in tiles for part in (tile, line)]
-    return np.concatenate(parts[:-1])
+    stages, capsules, sources = maps.shape[:3]
+    tiles = overlays(_resized(crop, tile_px), scaled_per_capsule(maps).reshape(-1, *maps.shape[3:]))
+    step = tile_px + _LINE_PX
+    height = sources * step - _LINE_PX
+    block = capsules * step + _GAP_PX
+    picture = np.full((height, height + stages * block, 3), 255, np.uint8)
+    picture[:, :height] = _resized(crop, height)
+    for tile, (stage, capsule, source) in zip(tiles, np.ndindex(*maps.shape[:3]), strict=True):
+        x = height + stage * block + _GAP_PX + capsule * step
+        y = source * step
+        picture[y : y + tile_px, x : x + tile_px] = tile
+    return picture
 
 
 def _titles(width: int, counts: tuple[int, ...], tile_px: int) -> Image:

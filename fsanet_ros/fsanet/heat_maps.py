@@ -1,77 +1,152 @@
 """
-The fine-grained structure that FSA-Net sees in a face: its spatial maps S_k (needs PyTorch).
+The fine-grained structure that FSA-Net sees in a face: its spatial maps S_k.
 
 Section 3.3 of the paper, equation (4): S_k = SL SR_k says for each of the seven capsules of stage
 k from which cells of the feature maps it is put together. A cell of a feature map is an eighth of
 the crop, so a row of S_k is a picture.
 
-    heat_maps = HeatMaps('fsanet_aflw')
+    heat_maps = make_heat_maps('fsanet_aflw')
     maps = heat_maps(crops)      # [n, 3 stages, 7 capsules, 3 feature maps, 8, 8]
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from fsanet_ros.fsanet.state_files import load_network
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, WeightsError, find_weights
+from fsanet_ros.fsanet.runtime import choose_runtime, onnx_session
+from fsanet_ros.fsanet.weight_files import (
+    DEFAULT_WEIGHTS,
+    Description,
+    WeightsError,
+    find_weights,
+)
 
+STAGES, CAPSULES = 3, 7
 SIDE = 8  # cells, of every stage's feature map
+# The normalised S_1, S_2, S_3 as the exporter names them: the divisions in structure.py.
+_IN_GRAPH = tuple(f'/network/structure/Div{n}_output_0' for n in ('', '_1', '_2'))
 
 
-class HeatMaps:
+class HeatMaps(Protocol):
     """A network, loaded for its spatial maps; ``description`` says which crops it wants."""
 
-    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
-        """
-        Load weights.
-
-        :param weights: a name or a .safetensors file
-        :raises FileNotFoundError: if there is no such file or name
-        :raises WeightsError: if it is not a network of this package, or one without spatial maps
-        """
-        network, self.description = load_network(find_weights(weights, '.safetensors'))
-        self._network: nn.Module = network
-        if not hasattr(getattr(network, 'structure', None), 'maps'):
-            raise WeightsError(
-                f'{weights} has no spatial maps: choose a network with 1x1 or variance scoring, '
-                f'such as {DEFAULT_WEIGHTS}'
-            )
+    description: Description
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the spatial maps of crops; see spatial_maps."""
-        return spatial_maps(self._network, crops)
+        """
+        Return the spatial maps S_k of crops, each row divided by its sum as the capsules are.
+
+        :param crops: uint8 [n, 64, 64, 3] BGR, n may be 0
+        :returns: float32 [n, 3, 7, 3, 8, 8]: stage k (the deepest first), capsule, feature map
+            (the deepest first), row and column of the cell; the values of a capsule sum to 1
+        """
+        ...
 
 
-def spatial_maps(network: nn.Module, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+def make_heat_maps(weights: str | Path = DEFAULT_WEIGHTS, runtime: str = 'auto') -> HeatMaps:
     """
-    Return the spatial maps S_k of crops, each row divided by its sum as the capsules are.
+    Load weights for their spatial maps; the runtime is chosen as make_runtime does.
 
-    :param network: an FSANet in evaluation mode, with the part ``structure``
-    :param crops: uint8 [n, 64, 64, 3] BGR
-    :returns: float32 [n, 3, 7, 3, 8, 8]: stage k (the deepest first), capsule, feature map (the
-        deepest first), row and column of the cell; the values of a capsule sum to 1
+    :param weights: a name or a file
+    :param runtime: onnxruntime, torch or auto; both give the same maps
+    :raises FileNotFoundError: if there is no such file or name
+    :raises WeightsError: if it is not a network of this package, or one without spatial maps
+    :raises ImportError: if the runtime is not installed
+    :raises ValueError: for another runtime
     """
-    if not len(crops):
-        return np.zeros((0, 3, 7, 3, SIDE, SIDE), np.float32)
-    pixels = torch.from_numpy(np.require(crops, requirements=['C', 'W'])).permute(0, 3, 1, 2)
-    structure: Any = network.structure
-    seen: list[list[Tensor]] = []
-    # The feature maps are what the structure is given: no second copy of the network's forward.
-    hook = structure.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        with torch.inference_mode():
-            network(pixels.float())
-            maps = torch.stack(structure.maps(seen[0]), dim=1)
-    finally:
-        hook.remove()
-    shares = maps / maps.sum(dim=-1, keepdim=True)
-    n, stages, capsules, _ = shares.shape
-    found: NDArray[np.float32] = shares.view(n, stages, capsules, stages, SIDE, SIDE).numpy()
-    return found
+    if choose_runtime(weights, runtime) == 'onnxruntime':
+        return OnnxHeatMaps(weights)
+    return TorchHeatMaps(weights)
+
+
+class OnnxHeatMaps:
+    """The spatial maps in onnxruntime: the same graph, asked for what it has on the way."""
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
+        """Load weights; see make_heat_maps."""
+        path = find_weights(weights, '.onnx')
+        session = onnx_session(path)
+        self.description = Description.from_metadata(
+            session.get_modelmeta().custom_metadata_map, path
+        )
+        _check_has_maps(self.description, weights)
+        self._session = onnx_session(path, _also_giving(_IN_GRAPH))
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the spatial maps of crops; see HeatMaps."""
+        if not len(crops):
+            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+        maps = self._session.run(list(_IN_GRAPH), {self._input: np.ascontiguousarray(crops)})
+        return _as_pictures(np.stack(maps, axis=1))
+
+
+class TorchHeatMaps:
+    """The spatial maps in PyTorch."""
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
+        """Load weights; see make_heat_maps."""
+        import torch
+
+        from fsanet_ros.fsanet.state_files import load_network
+
+        self._torch = torch
+        self._network: Any
+        self._network, self.description = load_network(find_weights(weights, '.safetensors'))
+        _check_has_maps(self.description, weights)
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the spatial maps of crops; see HeatMaps."""
+        if not len(crops):
+            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+        own = np.require(crops, requirements=['C', 'W'])
+        pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
+        with self._torch.inference_mode():
+            maps = self._network.structure.maps(self._network.feature_maps(pixels))
+            shares = [s / s.sum(dim=-1, keepdim=True) for s in maps]
+            return _as_pictures(self._torch.stack(shares, dim=1).numpy())
+
+
+def _check_has_maps(description: Description, weights: str | Path) -> None:
+    configs = description.configs
+    if len(configs) > 1:
+        reason = f'they fuse {len(configs)} networks, each with maps of its own'
+    elif configs[0].architecture != 'fsanet' or configs[0].scoring == 'none':
+        reason = f'{configs[0]} groups no cells'
+    else:
+        return
+    raise WeightsError(
+        f'the weights {weights} have no heat maps, {reason}: choose a single FSA-Net with 1x1 or '
+        f'variance scoring, such as {DEFAULT_WEIGHTS}'
+    )
+
+
+def _as_pictures(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the rows of S_k, float32 [n, 3, 7, 192], into [n, 3, 7, 3, 8, 8]."""
+    return maps.reshape(*maps.shape[:3], STAGES, SIDE, SIDE)
+
+
+def _also_giving(names: tuple[str, ...]) -> bytes:
+    """
+    Return what makes results of tensors inside a graph, put at the end of an ONNX file.
+
+    An ONNX file is a message of Protocol Buffers, and those that follow each other are merged
+    (protobuf.dev, "Encoding": "Last One Wins", embedded messages): here, ModelProto.graph (field
+    7) gets GraphProto.output (field 12), a ValueInfoProto with a name (field 1) and no type, which
+    onnxruntime infers. So the published file serves, and the package onnx is not needed.
+    """
+    outputs = (_field(12, _field(1, name.encode())) for name in names)
+    return _field(7, b''.join(outputs))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field of Protocol Buffers that is told with its length, of any length."""
+    length, encoded = len(content), bytearray([number << 3 | 2])
+    while length > 127:
+        encoded.append(length & 127 | 128)
+        length >>= 7
+    return bytes(encoded) + bytes([length]) + content

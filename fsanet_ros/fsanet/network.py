@@ -66,12 +66,16 @@ class FSANet(nn.Module):
         :param bgr: float [n, 3, 64, 64], 0 to 255, channels blue, green, red
         :returns: float [n, 3], yaw, pitch, roll in degrees
         """
-        pixels = (bgr - self.config.pixel_mean) / self.config.pixel_scale
-        stages: list[Tensor] = self.features(pixels)
-        representatives: Tensor = self.structure(stages)
+        representatives: Tensor = self.structure(self.feature_maps(bgr))
         vectors: Tensor = self.aggregation(representatives)
         angles: Tensor = self.regression(vectors)
         return angles
+
+    def feature_maps(self, bgr: Tensor) -> list[Tensor]:
+        """Return U_1 to U_3 of the same input, deepest first: three of float [n, 64, 8, 8]."""
+        pixels = (bgr - self.config.pixel_mean) / self.config.pixel_scale
+        stages: list[Tensor] = self.features(pixels)
+        return stages
 
 
 def build_network(config: NetworkConfig) -> FSANet | SSRNetMD:

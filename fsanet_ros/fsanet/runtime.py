@@ -52,22 +52,8 @@ class OnnxRuntime:
         :param threads: of this network; more than one helps with many faces only
         :raises WeightsError: if the file is not a network of this package
         """
-        import onnxruntime
-
         path = find_weights(weights, '.onnx')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Threads that wait in busy loops would take the cores of detector and robot.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=['CPUExecutionProvider']
-            )
-        except Exception as error:  # onnxruntime's own classes are not public
-            raise WeightsError(
-                f'{path} is not a readable ONNX network ({error}): download or export it again'
-            ) from error
+        self._session = onnx_session(path, threads=threads)
         found = [(i.type, i.shape[1:]) for i in self._session.get_inputs()]
         expected = [('tensor(uint8)', [NETWORK_SIZE, NETWORK_SIZE, 3])]
         if found != expected:
@@ -131,6 +117,23 @@ def make_runtime(
     :raises WeightsError: if the weights are damaged, of another network, or not numbers
     :raises FileNotFoundError: if they are not there
     """
+    runtime = choose_runtime(weights, name)
+    loaded: Runtime = (OnnxRuntime if runtime == 'onnxruntime' else TorchRuntime)(weights, threads)
+    if not np.isfinite(loaded(np.full((1, NETWORK_SIZE, NETWORK_SIZE, 3), 128, np.uint8))).all():
+        raise WeightsError(
+            f'the weights {weights} give no finite angles, expected trained weights: choose others'
+        )
+    return loaded
+
+
+def choose_runtime(weights: str | Path, name: str = 'auto') -> str:
+    """
+    Return the name of the runtime to use.
+
+    :param name: onnxruntime, torch, or auto: the best that is installed
+    :raises ImportError: if it, or with auto none of them, is installed
+    :raises ValueError: for another name
+    """
     if name not in ('auto', *RUNTIME_NAMES):
         raise ValueError(f'unknown runtime {name!r}: expected auto, {", ".join(RUNTIME_NAMES)}')
     wanted = RUNTIME_NAMES if name == 'auto' else (name,)
@@ -142,11 +145,28 @@ def make_runtime(
         raise ImportError(
             f'{" or ".join(wanted)} is needed to run the network: pip install {wanted[0]}'
         )
-    loaded: Runtime = (OnnxRuntime if installed[0] == 'onnxruntime' else TorchRuntime)(
-        weights, threads
-    )
-    if not np.isfinite(loaded(np.full((1, NETWORK_SIZE, NETWORK_SIZE, 3), 128, np.uint8))).all():
-        raise WeightsError(
-            f'the weights {weights} give no finite angles, expected trained weights: choose others'
+    return installed[0]
+
+
+def onnx_session(path: Path, more: bytes = b'', threads: int = 1) -> Any:
+    """
+    Load an ONNX file as an onnxruntime.InferenceSession.
+
+    :param more: what is to be read as if it stood at the end of the file
+    :raises WeightsError: if it is not readable
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that wait in busy loops would take the cores of detector and robot.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    try:
+        return onnxruntime.InferenceSession(
+            path.read_bytes() + more, options, providers=['CPUExecutionProvider']
         )
-    return loaded
+    except Exception as error:  # onnxruntime's own classes are not public
+        raise WeightsError(
+            f'{path} is not a readable ONNX network ({error}): download or export it again'
+        ) from error

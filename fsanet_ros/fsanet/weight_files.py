@@ -147,10 +147,7 @@ def find_weights(name_or_path: str | Path, suffix: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(_unknown(name))
     if path.suffix != suffix:
-        raise WeightsError(
-            f'{path} ends in {path.suffix or "nothing"}, this runtime reads {suffix}: '
-            'choose the other runtime or export the weights'
-        )
+        raise WeightsError(_wrong_kind(path, suffix))
     return path
 
 
@@ -179,6 +176,20 @@ def check_sha256(path: Path, expected: str) -> None:
             f'{path} has the SHA-256 {found}, expected {expected}: it is damaged or not the '
             'published file; install or download it again'
         )
+
+
+def _wrong_kind(path: Path, suffix: str) -> str:
+    if path.suffix in FORMATS:
+        return (
+            f'{path} ends in {path.suffix}, this runtime reads {suffix}: choose the other runtime '
+            'or export the weights'
+        )
+    if path.suffix in ('.h5', '.hdf5'):
+        return (
+            f'{path} is a Keras file, expected {" or ".join(FORMATS)}: convert it with "./run '
+            f'models import {path.name} --name NAME" and give the name'
+        )
+    return f'{path} ends in {path.suffix or "nothing"}, expected {" or ".join(FORMATS)}'
 
 
 def _unknown(name: str) -> str:

@@ -196,7 +196,9 @@ def _found(
     def read_and_cut(labelled: LabelledImage) -> tuple[LabelledImage, Face, Image] | None:
         picture = read_picture(labelled)
         face = find(picture, labelled)
-        crop = None if face is None else cut_face(picture, face, labelled.margin, description)
+        crop = None
+        if face is not None:
+            crop = cut_face(picture, face, labelled.margin, description, labelled.border)
         if face is None or crop is None:
             # Detectors may put a box on the border; labels that do are wrong.
             if face is not None and not isinstance(find, DetectedFaces):
@@ -214,17 +216,20 @@ def _found(
                 yield result
 
 
-def cut_face(picture: Image, face: Face, margin: float, description: Description) -> Image | None:
+def cut_face(
+    picture: Image, face: Face, margin: float, description: Description, border: int = 0
+) -> Image | None:
     """
     Return what the network sees of a face in use; None if nothing of it is in the picture.
 
     :param margin: what the official crop adds to the box
+    :param border: and to the right and below in pixels
     :returns: uint8 [64, 64, 3]
     """
     if description.crop == 'official':
-        if not picture[official_region(picture.shape, face.box, margin)].size:
+        if not picture[official_region(picture.shape, face.box, margin, border)].size:
             return None
-        return cut_official_crop(picture, face.box, margin)
+        return cut_official_crop(picture, face.box, margin, border=border)
     square = face.square.scaled(description.crop_scale)
     return cut_crop(picture, square) if square.side >= 1.0 else None
 

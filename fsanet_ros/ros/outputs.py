@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from fsanet_ros.drawing import draw_heads
+from fsanet_ros.fsanet.heat_maps import HeatMaps
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import hri, messages
 from fsanet_ros.ros.attention import AttentionOutput
+from fsanet_ros.ros.heat_maps import HeatMapOutput
 from fsanet_ros.ros.images import BgrImage, image_from_bgr
 from fsanet_ros.ros.markers import marker_array
 from fsanet_ros.ros.settings import HeadPoseSettings
@@ -49,8 +51,14 @@ class Seen:
 class Outputs:
     """Lifecycle publishers of one node, made when it is configured."""
 
-    def __init__(self, node: Any, settings: HeadPoseSettings) -> None:
-        """Make the publishers; they are silent until the node is active."""
+    def __init__(
+        self, node: Any, settings: HeadPoseSettings, load_heat_maps: Callable[[], HeatMaps]
+    ) -> None:
+        """
+        Make the publishers; they are silent until the node is active.
+
+        :param load_heat_maps: called in another thread when somebody first wants to see them
+        """
         self._node = node
         self.head_poses = node.create_lifecycle_publisher(HeadPoseArray, 'head_poses', 10)
         self.poses = node.create_lifecycle_publisher(PoseArray, 'poses', 10)
@@ -59,6 +67,9 @@ class Outputs:
             node.create_lifecycle_publisher(Image, topic, 5)
             for topic in debug_topics(len(settings.image_topics))
         ]
+        self.heat_maps = HeatMapOutput(
+            node, debug_topics(len(settings.image_topics), 'debug_heat_maps'), load_heat_maps
+        )
         self.attention = AttentionOutput(node)
         self.hri: hri.HriOutputs | None = None
         self.tf: Any = None
@@ -97,6 +108,7 @@ class Outputs:
             any(map(_is_heard, self._per_image))
             or self._tf_wanted()
             or self.attention.wanted()
+            or self.heat_maps.wanted()
             or (self.hri is not None and self.hri.wanted())
         )
 
@@ -123,9 +135,11 @@ class Outputs:
             named = [(t.id, t.head) for t in tracked]
             drawn = draw_heads(seen.image, named, seen.camera, self._settings.axis_length_m)
             self.debug_images[seen.camera_index].publish(image_from_bgr(drawn, header))
+        self.heat_maps.offer(seen.camera_index, seen.image, tracked, header)
 
     def clear(self) -> None:
         """Say that nobody is followed any more, where listeners rely on it."""
+        self.heat_maps.abandon()
         self.attention.reset()
         if self.hri is not None:
             self.hri.clear()
@@ -140,6 +154,7 @@ class Outputs:
         for publisher in (*self._per_image, self.tf):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
+        self.heat_maps.destroy()
         self.attention.destroy()
         if self.hri is not None:
             self.hri.destroy()
@@ -148,9 +163,9 @@ class Outputs:
         return self._settings.publish_tf and self.tf is not None and _is_heard(self.tf)
 
 
-def debug_topics(cameras: int) -> list[str]:
-    """Return the topics of the debug images, one for each camera."""
-    return ['debug_image'] if cameras == 1 else [f'debug_image_{n}' for n in range(cameras)]
+def debug_topics(cameras: int, name: str = 'debug_image') -> list[str]:
+    """Return the topics of pictures for people, one for each camera."""
+    return [name] if cameras == 1 else [f'{name}_{n}' for n in range(cameras)]
 
 
 def _is_heard(publisher: Any) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.fsanet.heat_maps import make_heat_maps
 from fsanet_ros.ros.camera_input import CameraInput
 from fsanet_ros.ros.estimation import Estimate, Estimation, Shot
 from fsanet_ros.ros.outputs import Outputs, Seen
@@ -50,7 +52,10 @@ class Pipeline:
         self._settle = settle
         self._warnings = warnings
         self._estimation = Estimation(node, self._on_estimates)
-        self._outputs = Outputs(node, settings)
+        # The runtime that was chosen: its package is loaded already.
+        self._outputs = Outputs(
+            node, settings, partial(make_heat_maps, settings.weights, estimator.runtime.name)
+        )
         self._cameras: list[CameraInput] = []
         self._arrival = node.create_guard_condition(self._process)
 

@@ -6,6 +6,7 @@ import math
 import time
 
 import numpy as np
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -17,24 +18,37 @@ from fsanet_ros.timelines import Timelines
 # Poses of several images may come at once; best-effort matches every publisher.
 _QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 _ASK_S = 5.0
+_KIND = 'fsanet_ros/msg/HeadPoseArray'
 
 
 class PoseListener(Node):
     """Fills timelines with what comes on a topic of fsanet_ros/HeadPoseArray."""
 
     def __init__(self, topic: str, timelines: Timelines) -> None:
-        """Subscribe."""
+        """Subscribe; a ValueError if this is no name of a topic."""
         super().__init__('timeline')
         self.messages = 0
         self._timelines = timelines
-        self._subscription = self.create_subscription(
-            HeadPoseArray, topic, self._on_head_poses, _QOS
-        )
+        try:
+            self._subscription = self.create_subscription(
+                HeadPoseArray, topic, self._on_head_poses, _QOS
+            )
+        except NameValidationException as error:
+            raise ValueError(
+                f'{topic} is no name of a topic: {str(error).splitlines()[0]}'
+            ) from error
 
     @property
     def topic(self) -> str:
         """The resolved topic."""
         return str(self._subscription.topic_name)
+
+    def silence(self) -> str:
+        """Say why nothing comes, for people."""
+        kinds = set(dict(self.get_topic_names_and_types()).get(self.topic, ())) - {_KIND}
+        if kinds:
+            return f'{self.topic} is {", ".join(sorted(kinds))}, expected {_KIND}'
+        return f'nothing comes on {self.topic}: is the node running?'
 
     def _on_head_poses(self, message: HeadPoseArray) -> None:
         self.messages += 1
@@ -48,7 +62,7 @@ def listen(topic: str, seconds: float, timelines: Timelines) -> int:
     """
     Fill ``timelines`` until Ctrl-C, or for so many seconds; for the main thread.
 
-    :returns: the exit code: 0, also after Ctrl-C
+    :returns: the exit code: 0, also after Ctrl-C; 1 if nothing came, which is told
     """
 
     def spin(node: PoseListener) -> int:
@@ -61,7 +75,9 @@ def listen(topic: str, seconds: float, timelines: Timelines) -> int:
             executor.spin_once(timeout_sec=min(0.2, end - now))
             if not node.messages and now > ask:
                 ask = math.inf
-                node.get_logger().warning(f'nothing on {node.topic} yet: is the node running?')
+                node.get_logger().warning(node.silence())
+        if not node.messages:
+            raise ValueError(node.silence())
         return 0
 
     errors = (ValueError, ExternalShutdownException)

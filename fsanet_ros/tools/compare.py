@@ -1,14 +1,14 @@
 """
 Models side by side as a video: the truth where it is known, then each of the given weights.
 
-Takes a video, a folder of pictures, or the clip of this package (--clip), whose truth is known.
+Takes a video, a folder of pictures, the clip of this package (--clip), whose truth is known, or a
+data set (--data NAME --root DIR); of a data set the faces are taken as it marks them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -19,39 +19,52 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_ros import demo
-from fsanet_ros.comparison import (
-    TRUTH,
-    Column,
-    errors_deg,
-    heads_of_truth,
-    panel_size,
-    side_by_side,
+from fsanet_ros.comparison import TRUTH, Column, errors_deg, panel_size, side_by_side
+from fsanet_ros.detection import (
+    DEFAULT_DETECTION_SIZE,
+    DETECTOR_NAMES,
+    FaceDetector,
+    make_detector,
 )
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.learning.datasets import READERS
+from fsanet_ros.learning.pose_errors import rotations_to_marks
+from fsanet_ros.tools.scenes import (
+    Scene,
+    by_picture,
+    read_truths,
+    scenes_of_data_set,
+    scenes_of_frames,
+)
 from fsanet_ros.types import Head, Image
 from fsanet_ros.video import Frames, VideoError, open_frames
 
 FALLBACK_RATE_HZ = 30.0
 PICTURES_RATE_HZ = 2.0  # a folder's pictures are to be looked at
+_ROTATIONS_OF = {'pointing04': rotations_to_marks}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Compare from the command line; return the exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    if bool(arguments.source) == arguments.clip:
-        parser.error('give either a video (or a folder of pictures) or --clip')
+    if [bool(arguments.source), arguments.clip, bool(arguments.data)].count(True) != 1:
+        parser.error('give one of: a video (or a folder of pictures), --clip, --data NAME')
+    if bool(arguments.data) != bool(arguments.root):
+        parser.error('--data and --root belong together')
+    if arguments.data and (arguments.truth or arguments.calibration):
+        parser.error('a data set brings its own truth, without a camera')
     try:
         if arguments.clip:
             arguments.source = str(demo.CLIP)
             arguments.truth = arguments.truth or demo.CLIP_POSES
             arguments.calibration = arguments.calibration or demo.CLIP_CAMERA
         summary = _compare(arguments)
-    except (VideoError, ValueError, OSError, ImportError, KeyError) as error:
+    except (VideoError, ValueError, OSError, ImportError) as error:
         print(f'compare: {error}', file=sys.stderr)
         return 1
     print('\n'.join([*summary, f'written: {arguments.output}']))
@@ -62,17 +75,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='compare', description=__doc__)
     parser.add_argument('source', nargs='?', default='', help='a video or a folder of pictures')
     parser.add_argument('--clip', action='store_true', help="this package's clip, with its truth")
+    parser.add_argument('--data', choices=sorted(READERS), help='a data set, with its truth')
+    parser.add_argument('--root', metavar='DIR', help='where the data set is')
     parser.add_argument(
         '--weights', nargs='+', default=[DEFAULT_WEIGHTS], metavar='A', help='names or files'
     )
     parser.add_argument('--output', type=Path, default=Path('comparison.mp4'), metavar='FILE.mp4')
     parser.add_argument('--truth', type=Path, metavar='FILE.csv', help='as demo/clip_poses.csv')
     parser.add_argument('--calibration', help='a YAML of camera_calibration')
-    parser.add_argument('--frames', type=int, default=0, metavar='N', help='stop after N frames')
+    parser.add_argument(
+        '--every', type=_positive, default=1, metavar='N', help='take every Nth image'
+    )
+    parser.add_argument(
+        '--frames', type=_positive, default=None, metavar='N', help='stop after N images'
+    )
     parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
     parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
     parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
     return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f'{number} is not above 0')
+    return number
 
 
 def _compare(arguments: argparse.Namespace) -> list[str]:
@@ -80,7 +106,6 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
     camera = None
     if arguments.calibration:
         camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
-    truths = _truths_by_frame(arguments.truth)
     detector = make_detector(
         arguments.detector,
         detection_size=arguments.detection_size,
@@ -92,21 +117,39 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
     scores = _Scores(list(models))
     panel = (0, 0)
     with (
-        open_frames(arguments.source) as frames,
-        _video(arguments.output, _rate_hz(frames, arguments.source)) as write,
+        _scenes(arguments, detector, camera) as (scenes, count, rate_hz),
+        _video(arguments.output, rate_hz) as write,
     ):
-        shown = islice(frames, arguments.frames or None)
-        for number, image in enumerate(tqdm(shown, unit='frame', disable=None)):
-            faces = detector.detect(image)
+        shown = islice(scenes, arguments.frames)
+        for scene in tqdm(shown, total=count, unit='image', disable=None):
             answers = {
-                name: model.estimate_faces(image, faces, camera) for name, model in models.items()
+                name: model.estimate_faces(scene.image, scene.faces, camera)
+                for name, model in models.items()
             }
-            columns = _columns(answers, None if truths is None else truths.get(number, []))
-            if number == 0:
-                panel = panel_size(image, len(columns))
-            write(side_by_side(image, columns, camera, panel))
+            columns = _columns(answers, scene.truth)
+            if panel == (0, 0):
+                panel = panel_size(scene.image, len(columns))
+            write(side_by_side(scene.image, columns, camera, panel))
             scores.add(answers, columns)
     return scores.lines()
+
+
+@contextmanager
+def _scenes(
+    arguments: argparse.Namespace, detector: FaceDetector, camera: CameraModel | None
+) -> Iterator[tuple[Iterator[Scene], int | None, float]]:
+    """Give what is compared, how many images that is where it is known, how many a second."""
+    if arguments.data:
+        labelled = READERS[arguments.data](Path(arguments.root).expanduser())
+        pictures = by_picture(labelled)[:: arguments.every][: arguments.frames]
+        rotations_of = _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg)
+        scenes = scenes_of_data_set(pictures, detector, rotations_of)
+        yield scenes, len(pictures), PICTURES_RATE_HZ
+        return
+    truths = read_truths(arguments.truth, camera) if arguments.truth else None
+    with open_frames(arguments.source) as frames:
+        scenes = scenes_of_frames(frames, detector, truths, arguments.every)
+        yield scenes, arguments.frames, _rate_hz(frames, arguments.source) / arguments.every
 
 
 def _rate_hz(frames: Frames, source: str) -> float:
@@ -119,21 +162,6 @@ def _named(models: dict[str, HeadPoseEstimator]) -> dict[str, HeadPoseEstimator]
     if len(set(names)) < len(names):
         names = list(models)
     return dict(zip(names, models.values(), strict=True))
-
-
-def _truths_by_frame(path: Path | None) -> dict[int, list[Head]] | None:
-    if path is None:
-        return None
-    by_frame: dict[int, list[demo.FaceTruth]] = defaultdict(list)
-    try:
-        for truth in demo.read_poses(path):
-            by_frame[truth.frame].append(truth)
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f'{path} is not a table of poses ({error}): expected the columns '
-            f'{", ".join(demo.COLUMNS)}'
-        ) from error
-    return {number: heads_of_truth(truths) for number, truths in by_frame.items()}
 
 
 def _columns(answers: dict[str, list[Head]], truth: list[Head] | None) -> list[Column]:

@@ -1,23 +1,27 @@
 """
 A sheet of FSA-Net's heat maps: where in a face each capsule of the spatial maps S_k looks.
 
-Takes pictures, folders of pictures and videos; needs PyTorch.
+Takes pictures, folders of pictures and videos.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.crops import cut_crop
+from fsanet_ros.fsanet.crops import NETWORK_SIZE
+from fsanet_ros.fsanet.face_crops import cut_faces
 from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
+from fsanet_ros.fsanet.heat_maps import make_heat_maps
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.types import Head, Image
 from fsanet_ros.video import VideoError, open_frames
@@ -27,22 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     """Make a sheet from the command line; return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        faces = _faces(arguments)
-        if not faces:
+        heat_maps = make_heat_maps(arguments.weights)
+        heads, crops = _faces(arguments)
+        if not heads:
             print('heatmaps: no face was found, so there is nothing to show', file=sys.stderr)
             return 1
-        # Here: PyTorch takes seconds to import, and wrong arguments are told at once.
-        from fsanet_ros.fsanet.heat_maps import HeatMaps
-
-        heat_maps = HeatMaps(arguments.weights)
-        scale = heat_maps.description.crop_scale
-        crops = np.stack([cut_crop(image, head.face.square.scaled(scale)) for image, head in faces])
-        sheet = heat_map_sheet(crops, heat_maps(crops), [_name(head) for _, head in faces])
+        sheet = heat_map_sheet(crops, heat_maps(crops), [_name(head) for head in heads])
         _write(arguments.output, sheet)
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f'heatmaps: {error}', file=sys.stderr)
         return 1
-    print(f'{len(faces)} faces: {arguments.output}')
+    print(f'{len(heads)} faces: {arguments.output}')
     return 0
 
 
@@ -50,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='heatmaps', description=__doc__)
     parser.add_argument('pictures', nargs='+', metavar='PICTURE', help='or a folder, or a video')
     parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
-    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a .safetensors file')
+    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
     parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
     parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
@@ -69,22 +68,31 @@ def _positive(text: str) -> int:
     return number
 
 
-def _faces(arguments: argparse.Namespace) -> list[tuple[Image, Head]]:
-    """Return the first faces, each with the picture that it is in."""
+def _faces(arguments: argparse.Namespace) -> tuple[list[Head], NDArray[np.uint8]]:
+    """Return the first faces, with their crops as the weights want them."""
     detector = make_detector(
         arguments.detector,
         detection_size=arguments.detection_size,
         model_path=arguments.detector_model,
     )
-    estimator = HeadPoseEstimator(detector, arguments.weights, runtime='torch')
-    faces: list[tuple[Image, Head]] = []
-    for source in arguments.pictures:
+    estimator = HeadPoseEstimator(detector, arguments.weights)
+    heads: list[Head] = []
+    crops = [np.zeros((0, NETWORK_SIZE, NETWORK_SIZE, 3), np.uint8)]
+    for image in _images(arguments.pictures, arguments.every):
+        found = estimator.estimate(image)
+        heads += found
+        crops.append(
+            cut_faces(image, [head.face for head in found], estimator.runtime.description)[1]
+        )
+        if len(heads) >= arguments.faces:
+            break
+    return heads[: arguments.faces], np.concatenate(crops)[: arguments.faces]
+
+
+def _images(sources: Sequence[str], every: int) -> Iterator[Image]:
+    for source in sources:
         with open_frames(source) as frames:
-            for image in islice(frames, 0, None, arguments.every):
-                faces += [(image, head) for head in estimator.estimate(image)]
-                if len(faces) >= arguments.faces:
-                    return faces[: arguments.faces]
-    return faces
+            yield from islice(frames, 0, None, every)
 
 
 def _name(head: Head) -> str:

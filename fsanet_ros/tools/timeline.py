@@ -81,16 +81,19 @@ def _gather(arguments: argparse.Namespace, timelines: Timelines) -> int:
         for stamp_s, head_id, angles_deg in head_poses_of_bag(source, arguments.topic):
             timelines.add(head_id, stamp_s, angles_deg)
         return 0
-    if arguments.source.startswith('/') and not source.exists():
-        if source.suffix:
-            # A topic's name has no dot: this is a file that is not there.
-            raise VideoError(f'{source} does not exist; give a video, a bag or a topic.')
-        # Here: only this needs ROS.
-        from fsanet_ros.ros.pose_listener import listen
+    if source.exists() or '://' in arguments.source:
+        _from_video(arguments, timelines)
+        return 0
+    # A topic's name has no dot: that would be a file.
+    if not arguments.source.startswith('/') or source.suffix:
+        raise VideoError(
+            f'{source} does not exist; give a video, a folder of pictures, a bag, or a topic such '
+            'as /head_poses.'
+        )
+    # Here: only this needs ROS.
+    from fsanet_ros.ros.pose_listener import listen
 
-        return listen(arguments.source, arguments.seconds, timelines)
-    _from_video(arguments, timelines)
-    return 0
+    return listen(arguments.source, arguments.seconds, timelines)
 
 
 def _from_video(arguments: argparse.Namespace, timelines: Timelines) -> None:

