@@ -16,7 +16,12 @@ import numpy as np
 from fsanet_ros.fsanet.crops import cut_crop
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.learning.rendered_people import draw_expression, draw_lighting, draw_person
+from fsanet_ros.learning.rendered_people import (
+    NOTHING_WORN,
+    draw_expression,
+    draw_lighting,
+    draw_person,
+)
 from fsanet_ros.rendering import (
     Figure,
     HeadModel,
@@ -42,7 +47,6 @@ _MIN_DISTANCE_M, _MAX_DISTANCE_M = 0.35, 3.0
 _OFF_AXIS_SIGMA, _MAX_OFF_AXIS = 0.2, 0.7  # tangents
 _MAX_NECK_DEG = np.array([60.0, 30.0, 25.0])  # how far the head turns on the body
 _MIN_BRIGHTNESS = 0.035  # linear, of the head's mean
-_NO_COVERING = 'none'
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +66,15 @@ class RenderedFace:
     angles_deg: FloatArray
     landmarks_px: FloatArray
     in_range: bool
-    covered: str = _NO_COVERING
+    covered: str = NOTHING_WORN
 
 
 def render_person(model: HeadModel, count: int, seed: int) -> Iterator[RenderedFace]:
     """Yield ``count`` faces of one person, the same for the same seed; about five a second."""
     rng = np.random.default_rng(seed)
-    figure = draw_person(model, rng)
+    figure, covered = draw_person(model, rng)
     for _ in range(count):
-        yield render_face(figure, rng)
+        yield render_face(figure, covered, rng)
 
 
 def draw_angles_deg(rng: np.random.Generator) -> tuple[FloatArray, bool]:
@@ -102,10 +106,10 @@ def away_deg(angles_deg: FloatArray) -> float:
     return float(np.degrees(np.arccos(np.clip(toward, -1.0, 1.0))))
 
 
-def render_face(figure: Figure, rng: np.random.Generator) -> RenderedFace:
-    """Return a person's face, of a pose, an expression, in a light drawn at random."""
+def render_face(figure: Figure, covered: str, rng: np.random.Generator) -> RenderedFace:
+    """Return the face of a person, of a pose and expression, in a light drawn at random."""
     angles, in_range = draw_angles_deg(rng)
-    expression = draw_expression(figure.model.expression_names, rng)
+    expression = draw_expression(figure.model.expression_names, rng, covered)
     in_crop = rotations.matrix_from_yaw_pitch_roll_deg(angles)
     camera, rotation, position = _place(figure.landmarks(expression), in_crop, rng)
     head = render_head(
@@ -132,6 +136,7 @@ def render_face(figure: Figure, rng: np.random.Generator) -> RenderedFace:
         angles_deg=_angles_near(exact, angles),
         landmarks_px=_in_crop(head.landmarks_px, head.square),
         in_range=in_range,
+        covered=covered,
     )
 
 
