@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fsanet_ros.learning.rendered_faces import POSES_PER_PERSON, RenderedFace, render_person
 from fsanet_ros.rendering import HeadModel
 
-AnyArray = NDArray[Any]
+# Of Any: older NumPy's types take each for savez's own keyword.
+Arrays = dict[str, Any]
 
 PERSONS_PER_PART = 5
 FACES_PER_PART = PERSONS_PER_PART * POSES_PER_PERSON
@@ -55,7 +56,7 @@ def _person_seed(seed: int, person: int) -> int:
     return int(np.random.SeedSequence([seed, person]).generate_state(1)[0])
 
 
-def _arrays(faces: Sequence[tuple[int, RenderedFace]], seed: int) -> dict[str, AnyArray]:
+def _arrays(faces: Sequence[tuple[int, RenderedFace]], seed: int) -> Arrays:
     files = [_jpeg(face) for _, face in faces]
     angles = np.stack([face.angles_deg for _, face in faces])
     return {
@@ -92,7 +93,7 @@ def assemble(folder: Path, count: int) -> int:
     :raises FileNotFoundError: if there is no part
     """
     paths = [part_path(folder, part) for part in range(part_count(count))]
-    labels: list[dict[str, AnyArray]] = []
+    labels: list[Arrays] = []
     draft = folder / 'faces_120.zip.new'
     with zipfile.ZipFile(draft, 'w') as archive:
         for path in (path for path in paths if path.is_file()):

@@ -56,7 +56,9 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
     ]
     hair = drawn.hair
     if rng.random() < 0.3:
-        hair = _RARE_HAIRS[int(rng.integers(len(_RARE_HAIRS)))]
+        # Deep skins with grey and white only.
+        first = 0 if tone < 1.2 else 2
+        hair = _RARE_HAIRS[int(rng.integers(first, len(_RARE_HAIRS)))]
     if rng.random() < 0.3:
         shirt = rng.uniform(0.03, 0.9, 3)
         drawn = replace(drawn, shirt=(float(shirt[0]), float(shirt[1]), float(shirt[2])))

@@ -54,7 +54,8 @@ class Glasses:
         pieces = []
         inner, hinge = [], []
         for first, side in ((36, -1.0), (42, 1.0)):
-            center = points[first : first + 6].mean(axis=0) + (side * 0.001, 0.003, 0.0)
+            center = points[first : first + 6].mean(axis=0)
+            center = center + np.array([side * 0.001, 0.003, 0.0])
             rim = self._rim(head, center, side)
             pieces.append(_piece(SHINY, self.frame, tube(rim, self.wire_m, closed=True)))
             if self.lens is not None:
@@ -105,7 +106,7 @@ def _disc(rim: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
     center = rim.mean(axis=0) - (0.0, 0.0, 0.002)
     triangles = np.stack([around, (around + 1) % count, np.full(count, count)], axis=1)
     vertices = np.concatenate([rim, center[None]])
-    return facing_out(vertices, triangles, center + (0.0, 0.0, 0.05))
+    return facing_out(vertices, triangles, center + np.array([0.0, 0.0, 0.05]))
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Mask:
     """
     A face mask; ``color`` sRGB.
 
+    ``top_m``: higher (negative) or lower on the nose.
     """
 
     color: Color = (0.55, 0.70, 0.80)
@@ -141,7 +143,7 @@ class Mask:
         pieces = [_piece(FABRIC, self.color, mesh, with_jaw)]
         for side, ear in ((-1.0, 1), (1.0, 15)):
             start = 0.8 * points[ear] + 0.2 * points[31 if side < 0 else 35]
-            strap = [start + (side * 0.004, 0.0, 0.0), (side * 0.083, -0.012, 0.095)]
+            strap = [start + np.array([side * 0.004, 0.0, 0.0]), (side * 0.083, -0.012, 0.095)]
             pieces.append(_piece(FABRIC, self.color, tube(np.array(strap), 0.0012)))
         return pieces
 
@@ -164,7 +166,7 @@ class Hat:
         """Put it on."""
         shape = [(0.0, -0.052, 0.0), (0.045, -0.046, 0.015), (0.068, -0.036, 0.050)]
         shape += [(0.080, -0.030, 0.100), (0.065, -0.005, 0.165), (0.0, 0.015, 0.195)]
-        line = _both_sides(shape) + (0.0, self.edge_m, 0.0)
+        line = _both_sides(shape) + np.array([0.0, self.edge_m, 0.0])
         center = np.array([0.0, -0.02, 0.095])
         shell = Shell.within(center, _UP, line)
         skin = shell.radius_of(head.skin)
@@ -199,7 +201,9 @@ def _peak(edge: FloatArray, length_m: float) -> tuple[FloatArray, NDArray[np.int
             np.stack([at + 1, at + count + 1, at + count], axis=1),
         ]
     )
-    return facing_out(rows.reshape(-1, 3), triangles, rows.mean(axis=(0, 1)) + (0.0, 0.5, 0.0))
+    return facing_out(
+        rows.reshape(-1, 3), triangles, rows.mean(axis=(0, 1)) + np.array([0.0, 0.5, 0.0])
+    )
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Shell:
         u = np.cross(helper, axis)
         u /= np.linalg.norm(u)
         v = np.cross(axis, u)
-        to_line = np.asarray(line, np.float64) - center
+        to_line = np.asarray(line, np.float64) - np.asarray(center, np.float64)
         to_line /= np.linalg.norm(to_line, axis=1, keepdims=True)
         at = np.arctan2(to_line @ v, to_line @ u)
         angle = np.linspace(-np.pi, np.pi, _AROUND, endpoint=False)
@@ -126,7 +126,7 @@ def facing_out(
 ) -> tuple[FloatArray, IntArray]:
     """Return a mesh whose normals point away from ``inside``, [3] or one for each vertex."""
     normals = vertex_normals(vertices, triangles)
-    if np.sum(normals * (vertices - inside)) < 0.0:
+    if np.sum(normals * (vertices - np.asarray(inside, np.float64))) < 0.0:
         triangles = triangles[:, ::-1]
     return vertices, triangles
 
