@@ -119,6 +119,38 @@ class Lighting:
             ambient=(ambient, ambient, ambient * 1.05),
         )
 
+    @classmethod
+    def harsh(cls, seed: int) -> Lighting:
+        """
+        Return difficult light drawn at random; the same for the same seed.
+
+        A lamp from any side and even from behind, little else, in any strength and colour.
+        """
+        rng = np.random.default_rng(seed)
+        around = rng.uniform(-np.pi, np.pi)
+        up = rng.uniform(-0.5, 1.3)
+        direction = (np.sin(around) * np.cos(up), -np.sin(up), -np.cos(around) * np.cos(up))
+        exposure = float(np.exp(rng.uniform(np.log(0.2), np.log(1.3))))
+        # A lamp behind the head lights its rim only: more is left to the rest of the room.
+        behind = max(0.0, float(direction[2]))
+        key = exposure * (rng.uniform(0.6, 1.4) + 0.6 * behind)
+        ambient = exposure * (np.exp(rng.uniform(np.log(0.06), np.log(0.45))) + 0.15 * behind)
+        fill = exposure * rng.uniform(0.0, 0.3)
+        tints = np.exp(rng.normal(0.0, rng.choice([0.05, 0.25], p=[0.6, 0.4]), (3, 3)))
+
+        def color(strength: float, tint: NDArray[np.float64]) -> Color:
+            red, green, blue = strength * tint / tint.mean()
+            return float(red), float(green), float(blue)
+
+        x, y, z = (float(value) for value in direction)
+        return cls(
+            key_direction=(x, y, z),
+            key=color(key, tints[0]),
+            fill_direction=(-x, float(rng.uniform(-0.5, 0.5)), -0.7),
+            fill=color(fill, tints[1]),
+            ambient=color(ambient, tints[2]),
+        )
+
 
 def linear_from_srgb(color: tuple[float, ...] | FloatArray) -> FloatArray:
     """Return linear light for display values 0 to 1 (IEC 61966-2-1)."""

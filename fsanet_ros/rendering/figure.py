@@ -7,7 +7,7 @@ expression and a pose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from fsanet_ros.rendering.face_paint import FacePaint
 from fsanet_ros.rendering.head_model import CLOTH, EYE, SKIN, HeadModel
 from fsanet_ros.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
 from fsanet_ros.rendering.rasterizer import rasterize
+from fsanet_ros.rendering.worn import Head, Piece, Wear
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -40,6 +41,7 @@ _SHIRT_RINGS = (
     (0.950, 0.225, 0.130, 0.130, 0.0),
 )
 _RING_POINTS = 72
+_CHIN = 8  # landmark
 
 
 class Figure:
@@ -49,6 +51,7 @@ class Figure:
     ``rest``: float64 [n, 3], where each vertex lies on the mean head (and shirt): the place that
     decides its colour. ``triangles``: int64 [m, 3]. ``part``: int64 [n]. ``hair``: float64 [n],
     0 skin to 1 hair. ``openness``: float64 [n], the share of the sky that a vertex sees.
+    ``color``: float64 [n, 3], linear, of what is worn.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Figure:
         appearance: Appearance | None = None,
         identity: ArrayLike = (),
         *,
+        worn: Sequence[Wear] = (),
         sky_directions: int = 64,
     ) -> None:
         """
         Dress a head.
 
         :param identity: coefficients of ``HeadModel.shape``
+        :param worn: what is put on (``rendering.coverings``)
         :param sky_directions: quality of the soft shadows; 0 leaves them out
         """
         self.model = model
@@ -85,23 +90,48 @@ class Figure:
         # 1 turns with the head, 0 stays with the body; the neck is twisted in between.
         height = self.rest[:, 1] + 0.35 * (self.rest[:, 2] - 0.1)
         self._with_head = np.where(self.part == CLOTH, 0.0, smoothstep(0.165, 0.085, height))
+        self._own_triangles = self.triangles
+        self._pieces: list[Piece] = []
+        self.color: FloatArray = np.zeros_like(self.rest)
+        self._put_on(worn)
         self.openness: FloatArray = np.ones(len(self.rest))
         if sky_directions:
             neutral = self.head_vertices()
             self.openness = _openness(neutral, self.triangles, sky_directions)
 
+    def _put_on(self, worn: Sequence[Wear]) -> None:
+        if not worn:
+            return
+        head = Head(self.head_vertices()[self.part == SKIN], self.landmarks())
+        self._pieces = [piece for wear in worn for piece in wear(head)]
+        count = len(self.rest)
+        for piece in self._pieces:
+            own = len(piece.vertices)
+            self.triangles = np.concatenate([self.triangles, piece.triangles + len(self.rest)])
+            self.rest = np.concatenate([self.rest, piece.vertices])
+            self.part = np.concatenate([self.part, np.full(own, piece.part)])
+            self.color = np.concatenate([self.color, np.tile(piece.color, (own, 1))])
+        added = len(self.rest) - count
+        self.hair = np.concatenate([self.hair, np.zeros(added)])
+        self._with_head = np.concatenate([self._with_head, np.ones(added)])
+
     def head_vertices(self, expression: Mapping[str, float] | None = None) -> FloatArray:
         """Return the vertices in the head frame, body unturned, float64 [n, 3], metres."""
         head = self.model.shape(self._identity, expression)
-        vertices = np.concatenate([head, self.rest[len(head) :]])
-        lift = self.appearance.hair_m * self.hair
+        own = self.rest[: len(self.rest) - sum(len(piece.vertices) for piece in self._pieces)]
+        vertices = np.concatenate([head, own[len(head) :]])
+        lift = self.appearance.hair_m * self.hair[: len(own)]
         if np.any(lift):
-            normals = vertex_normals(vertices, self.triangles)
-            tufts = 0.85 + 0.3 * self.noise.octaves(self.rest / 0.022, 2)
+            normals = vertex_normals(vertices, self._own_triangles)
+            tufts = 0.85 + 0.3 * self.noise.octaves(own / 0.022, 2)
             # More on top than at the sides and in the neck.
-            volume = smoothstep(0.03, -0.09, self.rest[:, 1]) * 0.75 + 0.25
+            volume = smoothstep(0.03, -0.09, own[:, 1]) * 0.75 + 0.25
             vertices = vertices + normals * (lift * tufts * volume)[:, None]
-        return vertices
+        if not self._pieces:
+            return vertices
+        chin_m = self.landmarks(expression)[_CHIN] - self.landmarks()[_CHIN]
+        placed = [piece.vertices + piece.with_jaw[:, None] * chin_m for piece in self._pieces]
+        return np.concatenate([vertices, *placed])
 
     def landmarks(self, expression: Mapping[str, float] | None = None) -> FloatArray:
         """Return the 68 landmarks in the head frame, float64 [68, 3], metres."""

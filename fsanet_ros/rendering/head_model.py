@@ -20,6 +20,8 @@ IntArray = NDArray[np.int64]
 DEFAULT_PATH = Path('../shared/data/ict_facekit/ict_face_model_light.npz')
 
 SKIN, MOUTH, EYE_SOCKET, GUMS, TEETH, EYE, CLOTH = range(7)
+# What is worn (``rendering.worn``).
+HAIR, FABRIC, SHINY = range(7, 10)
 
 # First vertex of each kept part, and the end. Of the two shells of an eyeball only the outer one
 # is drawn; lashes, tear film and the like are left out: they need transparency.

@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 from fsanet_ros.rendering.appearance import Lighting, linear_from_srgb
 from fsanet_ros.rendering.figure import Figure, parallel_view
-from fsanet_ros.rendering.head_model import CLOTH, EYE, EYE_SOCKET, GUMS, MOUTH, SKIN, TEETH
+from fsanet_ros.rendering.head_model import (
+    CLOTH,
+    EYE,
+    EYE_SOCKET,
+    FABRIC,
+    GUMS,
+    HAIR,
+    MOUTH,
+    SHINY,
+    SKIN,
+    TEETH,
+)
 from fsanet_ros.rendering.mesh import smoothstep, vertex_normals
 from fsanet_ros.rendering.rasterizer import Fragments, rasterize
 
@@ -52,7 +63,7 @@ def shade(
     """
     surface = _surface(figure, vertices, fragments)
     normals, openness = surface.normals, surface.openness[:, None]
-    cloth = (surface.part == CLOTH)[:, None]
+    cloth = np.isin(surface.part, (CLOTH, FABRIC, SHINY))[:, None]
     wrap = np.where(cloth | (surface.hair > 0.5)[:, None], 0.05, _SKIN_WRAP)
     key = _unit(np.array(lighting.key_direction))
     fill = _unit(np.array(lighting.fill_direction))
@@ -78,9 +89,11 @@ def _surface(figure: Figure, vertices: FloatArray, fragments: Fragments) -> _Sur
     normals *= np.where(np.sum(normals * to_camera, axis=1) < -0.2, -1.0, 1.0)[:, None]
     hair = np.zeros(len(part))
     hair[part == SKIN] = figure.hair_at(rest[part == SKIN])
+    hair[part == HAIR] = 1.0
     openness = np.clip(fragments.interpolate(figure.openness[:, None])[:, 0], 0.0, 1.0)
     openness = np.where(part == EYE, np.minimum(openness, _lid_shade(figure, rest)), openness)
-    albedo = _albedo(figure, part, rest, hair)
+    color = figure.color[fragments.corners[:, 0]]
+    albedo = _albedo(figure, part, rest, hair, color)
     return _Surface(part, rest, position, normals, to_camera, hair, openness, albedo)
 
 
@@ -120,7 +133,11 @@ def _lit(vertices: FloatArray, figure: Figure, surface: _Surface, key: FloatArra
 
 
 def _albedo(
-    figure: Figure, part: NDArray[np.int64], rest: FloatArray, hair: FloatArray
+    figure: Figure,
+    part: NDArray[np.int64],
+    rest: FloatArray,
+    hair: FloatArray,
+    color: FloatArray,
 ) -> FloatArray:
     look = figure.appearance
     albedo = figure.paint.sample(rest)
@@ -132,11 +149,16 @@ def _albedo(
     ear = smoothstep(0.079, 0.086, np.abs(rest[:, 0])) * (rest[:, 1] < 0.07)
     albedo *= 1.0 - ear[:, None] * np.array([0.0, 0.16, 0.16])
     hairy = np.flatnonzero(hair > 0.0)
-    albedo[hairy] += hair[hairy, None] * (_strands(figure, rest[hairy]) - albedo[hairy])
+    # Hair that hangs has longer waves.
+    length = np.where((part == HAIR)[hairy, None], (1.0, 0.3, 1.0), 1.0)
+    albedo[hairy] += hair[hairy, None] * (_strands(figure, rest[hairy] * length) - albedo[hairy])
 
     cloth = part == CLOTH
     weave = 1.0 + 0.10 * figure.noise.octaves(rest[cloth] / 0.03, 3)
     albedo[cloth] = linear_from_srgb(look.shirt) * weave[:, None]
+    worn = (part == FABRIC) | (part == SHINY)
+    threads = 1.0 + 0.12 * figure.noise.octaves(rest[worn] / 0.012, 3)
+    albedo[worn] = color[worn] * threads[:, None]
     albedo[part == EYE] = _eye(figure, rest[part == EYE])
     red_inside = figure.paint.base * (0.55, 0.28, 0.28)
     albedo[(part == MOUTH) | (part == GUMS)] = red_inside
@@ -189,16 +211,18 @@ def _gloss(
 ) -> FloatArray:
     """Return mirrored light [k, 3]: sharp on eyes, soft on skin and hair, none on cloth."""
     eye, cloth, hair = surface.part == EYE, surface.part == CLOTH, surface.hair
+    cloth |= surface.part == FABRIC
+    shiny = surface.part == SHINY
     pores = 1.0 + 0.4 * figure.noise(surface.rest / 0.0016)
     # Brows and shades painted on the skin are dull.
     dull = np.clip(surface.albedo[:, 1] / figure.paint.base[1], 0.0, 1.0)
     strength = np.where(hair > 0.5, 0.03, 0.085 * pores * dull * (1.0 - hair))
-    strength = np.where(eye, 0.9, np.where(cloth, 0.0, strength))
-    sharpness = np.where(eye, 260.0, np.where(hair > 0.5, 12.0, 18.0))
+    strength = np.where(eye, 0.9, np.where(cloth, 0.0, np.where(shiny, 0.4, strength)))
+    sharpness = np.where(eye, 260.0, np.where(shiny, 60.0, np.where(hair > 0.5, 12.0, 18.0)))
     half = np.clip(np.sum(surface.normals * _unit(key + surface.to_camera), axis=1), 0.0, 1.0)
     # Grazing light is mirrored more (Schlick).
     grazing = 1.0 - np.clip(np.sum(surface.normals * surface.to_camera, axis=1), 0.0, 1.0)
-    rim = np.where(eye | cloth, 0.0, 0.06) * grazing**4 * surface.openness
+    rim = np.where(eye | cloth, 0.0, np.where(shiny, 0.5, 0.06)) * grazing**4 * surface.openness
     mirrored = strength * half**sharpness * lit
     out: FloatArray = mirrored[:, None] * np.array(lighting.key)
     return out + rim[:, None] * np.array(lighting.ambient)

@@ -1,0 +1,108 @@
+"""
+Render face squares of exactly known pose, to train on.
+
+The data set has the form of the AFLW faces (faces_120.zip and labels.npz), so the same recipes
+read it. A run that was stopped goes on where it was; the same seed gives the same pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from fsanet_ros.learning.rendered_face_files import (
+    FACES_PER_PART,
+    assemble,
+    part_count,
+    part_path,
+    write_part,
+)
+from fsanet_ros.rendering import HeadModel
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 1 when the head model is missing or nothing can be written."""
+    arguments = _parser().parse_args(argv)
+    folder: Path = arguments.output
+    missing = [
+        part for part in range(part_count(arguments.count)) if not part_path(folder, part).is_file()
+    ]
+    try:
+        bar = tqdm(total=len(missing) * FACES_PER_PART, unit='face', desc='rendering')
+        for _ in _rendered(missing, arguments):
+            bar.update(FACES_PER_PART)
+        bar.close()
+        count = assemble(folder, arguments.count)
+    except OSError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(f'{folder} holds {count} faces')
+    return 0
+
+
+def _rendered(parts: list[int], arguments: argparse.Namespace) -> Iterator[int]:
+    """Render parts and yield each when it is written."""
+    if arguments.processes == 1:
+        model = HeadModel.load(arguments.model)
+        for part in parts:
+            write_part(model, arguments.output, part, arguments.seed)
+            yield part
+        return
+    with ProcessPoolExecutor(
+        arguments.processes, initializer=_start, initargs=(arguments.model,)
+    ) as pool:
+        jobs = {
+            pool.submit(_write_part, arguments.output, part, arguments.seed): part for part in parts
+        }
+        for job in as_completed(jobs):
+            job.result()
+            yield jobs[job]
+
+
+# The head model of a process: it takes a second to read.
+_model: HeadModel | None = None
+
+
+def _start(path: Path | None) -> None:
+    global _model
+    cv2.setNumThreads(1)
+    _model = HeadModel.load(path)
+
+
+def _write_part(folder: Path, part: int, seed: int) -> None:
+    assert _model is not None
+    write_part(_model, folder, part, seed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='render_faces', description=__doc__)
+    parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='folder')
+    parser.add_argument(
+        '--count',
+        type=_positive,
+        default=2000,
+        metavar='N',
+        help=f'faces, rounded up to hundreds ({FACES_PER_PART} of 5 people; default 2000)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='other people (default 0)')
+    parser.add_argument('--processes', type=_positive, default=1, help='at a time (default 1)')
+    parser.add_argument(
+        '--model', type=Path, help='the head model, ict_face_model_light.npz (ICT-FaceKit)'
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 1 up')
+    return int(text)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
