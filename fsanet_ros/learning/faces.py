@@ -76,11 +76,13 @@ def load_rendered_faces(root: str | Path) -> LabelledFaces:
     """
     Load rendered heads, as ./run render writes them: faces_120.zip and labels.npz in ``root``.
 
+    Those that are turned further away than a network of the paper's range can say are left out.
+
     :raises FileNotFoundError: naming the file that is missing
     """
     labels = _read_labels(Path(root))
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
-    keep = (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
+    keep = labels['in_range'] & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
     names = labels['name'][keep]
     pictures = _read_zip(Path(root) / 'faces_120.zip', [str(name) for name in names])
     rotations = labels['rotation_optical'][keep].astype(np.float64)
