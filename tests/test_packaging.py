@@ -166,7 +166,8 @@ def test_run_starts_every_executable():
     script = (ROOT / 'run').read_text(encoding='utf-8')
     usage = run('help').stdout
     for name, module in executables().items():
-        command = {'head_pose': 'node', 'video_source': 'source'}.get(name, name)
+        renamed = {'head_pose': 'node', 'video_source': 'source', 'render_faces': 'render'}
+        command = renamed.get(name, name)
         assert re.search(rf'^  {command} ', usage, re.M)
         assert re.search(rf'\b{command}\b.*\) .*module={module.replace(name, "")}', script)
 

@@ -52,6 +52,21 @@ def write_part(model: HeadModel, folder: Path, part: int, seed: int) -> None:
     draft.replace(path)
 
 
+def check_seed(folder: Path, seed: int) -> None:
+    """Raise ValueError if the parts in a folder are of another seed: sets are not mixed."""
+    for path in sorted((folder / 'parts').glob('*.npz'))[:1]:
+        with np.load(path) as part:
+            found = str(part['name'][0]).partition('_')[0]
+        if found != _label(seed):
+            raise ValueError(
+                f'{folder} holds faces of seed {int(found)}, not {seed}: choose another folder'
+            )
+
+
+def _label(seed: int) -> str:
+    return f'{seed:02d}'
+
+
 def _person_seed(seed: int, person: int) -> int:
     return int(np.random.SeedSequence([seed, person]).generate_state(1)[0])
 
@@ -64,11 +79,11 @@ def _arrays(faces: Sequence[tuple[int, RenderedFace]], seed: int) -> Arrays:
         'jpeg_end': np.cumsum([len(file) for file in files]),
         'name': np.array(
             [
-                f'{seed:02d}_{person:05d}_{number % POSES_PER_PERSON:02d}.jpg'
+                f'{_label(seed)}_{person:05d}_{number % POSES_PER_PERSON:02d}.jpg'
                 for number, (person, _) in enumerate(faces)
             ]
         ),
-        'person': np.array([f'{seed:02d}_{person:05d}' for person, _ in faces]),
+        'person': np.array([f'{_label(seed)}_{person:05d}' for person, _ in faces]),
         'yaw_pitch_roll_deg': angles,
         'rotation_optical': np.stack([face.rotation for _, face in faces]),
         # Nothing contradicts itself here; readers of sets with a teacher's labels ask for it.
@@ -107,7 +122,7 @@ def assemble(folder: Path, count: int) -> int:
     if not labels:
         draft.unlink()
         raise FileNotFoundError(f'{folder / "parts"} holds no part: render some first')
-    joined = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
+    joined: Arrays = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
     np.savez(folder / 'labels.npz', **joined)
     draft.replace(folder / 'faces_120.zip')
     return len(joined['name'])

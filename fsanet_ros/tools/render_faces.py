@@ -19,6 +19,7 @@ from tqdm import tqdm
 from fsanet_ros.learning.rendered_face_files import (
     FACES_PER_PART,
     assemble,
+    check_seed,
     part_count,
     part_path,
     write_part,
@@ -27,19 +28,22 @@ from fsanet_ros.rendering import HeadModel
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 1 when the head model is missing or nothing can be written."""
+    """Run the command; return 0, or 1 when the head model is missing or the folder is wrong."""
     arguments = _parser().parse_args(argv)
     folder: Path = arguments.output
-    missing = [
-        part for part in range(part_count(arguments.count)) if not part_path(folder, part).is_file()
-    ]
     try:
+        check_seed(folder, arguments.seed)
+        missing = [
+            part
+            for part in range(part_count(arguments.count))
+            if not part_path(folder, part).is_file()
+        ]
         bar = tqdm(total=len(missing) * FACES_PER_PART, unit='face', desc='rendering')
         for _ in _rendered(missing, arguments):
             bar.update(FACES_PER_PART)
         bar.close()
         count = assemble(folder, arguments.count)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'{folder} holds {count} faces')
@@ -90,12 +94,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help=f'faces, rounded up to hundreds ({FACES_PER_PART} of 5 people; default 2000)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='other people (default 0)')
+    parser.add_argument(
+        '--seed', type=_seed, default=0, help='other people, in another folder (default 0)'
+    )
     parser.add_argument('--processes', type=_positive, default=1, help='at a time (default 1)')
     parser.add_argument(
         '--model', type=Path, help='the head model, ict_face_model_light.npz (ICT-FaceKit)'
     )
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 up')
+    return int(text)
 
 
 def _positive(text: str) -> int:
