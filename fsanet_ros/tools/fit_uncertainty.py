@@ -62,11 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = load_recipe(arguments.recipe)
         faces = split(load_aflw_faces(arguments.root), recipe.validation_share, recipe.seed)[1]
         fit_on, report_on = halves(faces)
-        model = fit_model(
-            _found(fit_on, arguments, detectors, runtime, 'fit'),
-            _found_rendered(arguments, detectors, runtime, 'fit'),
-            runtime,
-        )
+        found = _found(fit_on, arguments, detectors, runtime, 'fit')
+        if arguments.labels_of:
+            model = fit_network(found, runtime, _label_variances(arguments.labels_of))
+        else:
+            heads = _found_rendered(arguments, detectors, runtime, 'fit')
+            model = fit_model(found, heads, runtime)
         if not arguments.check:
             _write(model, runtime, arguments.folder)
         photographs = _found(report_on, arguments, detectors, runtime, 'report')
@@ -106,19 +107,35 @@ def fit_model(
     photographs: list[FoundFaces], rendered: list[FoundFaces], runtime: Runtime
 ) -> RotationErrorModel:
     """Fit the network's part on labelled faces, and the labels' on exact rotations."""
-    scale = runtime.description.crop_scale
-    rows = {}
-    for one_pass in PASSES:
-        joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in photographs)
-        rows[one_pass] = fit_log_linear(joined.features, joined.errors_deg)
+    network = fit_network(photographs, runtime, np.zeros((3, len(LABEL_FEATURES))))
     # The labels' part does not depend on the number of passes: two leave less of the network's.
+    scale = runtime.description.crop_scale
     exact = Cases.joined(cases(f, answer(f, runtime, mirrored_pass), scale) for f in rendered)
     labels = fit_added_variances(
         exact.features[:, : len(LABEL_FEATURES)],
         exact.errors_deg,
-        log_linear(exact.features, rows[mirrored_pass]),
+        log_linear(exact.features, network.mirrored_pass),
     )
-    return RotationErrorModel(rows[single_pass], rows[mirrored_pass], labels)
+    return dataclasses.replace(network, labels=labels)
+
+
+def fit_network(
+    photographs: list[FoundFaces], runtime: Runtime, labels: FloatArray
+) -> RotationErrorModel:
+    """Fit the network's part on labelled faces; the labels' part is given."""
+    scale = runtime.description.crop_scale
+    rows = []
+    for one_pass in PASSES:
+        joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in photographs)
+        rows.append(fit_log_linear(joined.features, joined.errors_deg))
+    return RotationErrorModel(rows[0], rows[1], labels)
+
+
+def _label_variances(path: Path) -> FloatArray:
+    model = OnnxRuntime(path).description.rotation_error
+    if model is None:
+        raise ValueError(f'{path} has no model of its error: expected weights that were fitted')
+    return np.asarray(model.labels, np.float64)
 
 
 def _found(
@@ -190,6 +207,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--yunet', default='', help="YuNet's model file: use its boxes as well")
     parser.add_argument('--rounds', type=int, default=4, help='images per face')
     parser.add_argument('--heads', type=int, default=400, help='rendered heads to fit, to report')
+    parser.add_argument(
+        '--labels-of',
+        type=Path,
+        metavar='FILE.onnx',
+        help="take the labels' part from weights that have not seen rendered heads: a network that "
+        'was trained on such heads is better on them than on photographs',
+    )
     parser.add_argument('--check', action='store_true', help='report only, write nothing')
     return parser
 
