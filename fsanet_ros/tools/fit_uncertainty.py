@@ -20,7 +20,12 @@ from fsanet_ros.detection import FaceDetector, make_detector
 from fsanet_ros.fsanet import weight_files
 from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import OnnxRuntime, Runtime
-from fsanet_ros.fsanet.uncertainty import LABEL_FEATURES, RotationErrorModel, log_linear
+from fsanet_ros.fsanet.uncertainty import (
+    LABEL_FEATURES,
+    Coefficients,
+    RotationErrorModel,
+    log_linear,
+)
 from fsanet_ros.learning.error_fit import (
     bins_of,
     calibration_table,
@@ -107,7 +112,7 @@ def fit_model(
     photographs: list[FoundFaces], rendered: list[FoundFaces], runtime: Runtime
 ) -> RotationErrorModel:
     """Fit the network's part on labelled faces, and the labels' on exact rotations."""
-    network = fit_network(photographs, runtime, np.zeros((3, len(LABEL_FEATURES))))
+    network = fit_network(photographs, runtime, ((0.0,) * len(LABEL_FEATURES),) * 3)
     # The labels' part does not depend on the number of passes: two leave less of the network's.
     scale = runtime.description.crop_scale
     exact = Cases.joined(cases(f, answer(f, runtime, mirrored_pass), scale) for f in rendered)
@@ -120,7 +125,7 @@ def fit_model(
 
 
 def fit_network(
-    photographs: list[FoundFaces], runtime: Runtime, labels: FloatArray
+    photographs: list[FoundFaces], runtime: Runtime, labels: Coefficients
 ) -> RotationErrorModel:
     """Fit the network's part on labelled faces; the labels' part is given."""
     scale = runtime.description.crop_scale
@@ -131,11 +136,11 @@ def fit_network(
     return RotationErrorModel(rows[0], rows[1], labels)
 
 
-def _label_variances(path: Path) -> FloatArray:
+def _label_variances(path: Path) -> Coefficients:
     model = OnnxRuntime(path).description.rotation_error
     if model is None:
         raise ValueError(f'{path} has no model of its error: expected weights that were fitted')
-    return np.asarray(model.labels, np.float64)
+    return model.labels
 
 
 def _found(
