@@ -111,7 +111,8 @@ def test_rate_is_the_files_own_or_the_asked(video, listener, rate_hz, expected):
     with start(video=video, wait_for_subscriber_s=20.0, rate_hz=rate_hz) as node:
         receive(listener, node, FRAMES)
     stamps = [msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec for msg in listener.images]
-    rate = (FRAMES - 1) / (stamps[-1] - stamps[0])
+    # The median: a machine that stops for a moment is not the source's fault.
+    rate = 1 / np.median(np.diff(stamps))
     assert rate == pytest.approx(expected, rel=0.25)
 
 
