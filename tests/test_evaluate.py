@@ -303,7 +303,7 @@ def test_figures_of_a_data_set_are_printed_and_written(aflw2000, tmp_path, capsy
     arguments = ['aflw2000', '--root', str(aflw2000), '--json', str(figures_file)]
     assert evaluate.main(arguments) == 0
     said = capsys.readouterr().out
-    assert 'fsanet_aflw on aflw2000' in said and '1 more with an angle beyond 99' in said
+    assert 'fsanet_1x1 on aflw2000' in said and '1 more with an angle beyond 99' in said
     found = json.loads(figures_file.read_text(), parse_constant=pytest.fail)
     assert found['n'] == found['faces'] == 5 and found['detected'] == 1.0
     assert found['left_out'] == 1 and found['crop'] == 'landmarks' and found['flip'] is False
@@ -314,7 +314,7 @@ def test_figures_of_a_data_set_are_printed_and_written(aflw2000, tmp_path, capsy
     }  # fmt: skip
     for band in found['bands'].values():
         assert set(band) == {'n', 'mae', 'geodesic'}
-    assert found['weights']['name'] == 'fsanet_aflw' and len(found['weights']['sha256']) == 64
+    assert found['weights']['name'] == 'fsanet_1x1' and len(found['weights']['sha256']) == 64
     row = f'{found["mae"]["yaw"]:>10.2f}{found["mae"]["pitch"]:>10.2f}{found["mae"]["roll"]:>10.2f}'
     assert row in said
 

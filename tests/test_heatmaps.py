@@ -62,7 +62,7 @@ def test_the_capsules_are_the_cells_weighted_by_the_maps(heat_maps, crops):
     from fsanet_ros.fsanet.state_files import load_network
     from fsanet_ros.fsanet.weight_files import find_weights
 
-    network, _ = load_network(find_weights('fsanet_aflw', '.safetensors'))
+    network, _ = load_network(find_weights('fsanet_1x1', '.safetensors'))
     with torch.inference_mode():
         stages = network.feature_maps(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
         expected = network.structure(stages).numpy()

@@ -39,6 +39,9 @@ def test_presets_say_everything_that_decides(name):
     # What a choice leaves without meaning need not be there.
     assert fields - given <= {
         'architecture',
+        'labels',
+        'also',
+        'muon_learning_rate',
         'samples',
         'epochs',
         'drops',
@@ -56,7 +59,7 @@ def test_the_official_recipe_is_that_of_the_paper_and_its_code():
     expected = [1e-3] * 30 + [1e-4] * 30 + [1e-5] * 30
     assert rates == pytest.approx(expected)
     trainer = Trainer(recipe)
-    assert type(trainer.optimizer) is torch.optim.Adam
+    assert [type(o) for o in trainer.optimizers] == [torch.optim.Adam]
     assert {m.momentum for m in trainer.network.modules() if hasattr(m, 'momentum')} == {0.01}
 
 

@@ -116,8 +116,8 @@ def test_a_file_is_imported_under_the_zoos_name_or_a_chosen_one(converter, tmp_p
         found = runtime(golden['bgr'][:16])
         assert np.abs(found - golden['300W_LP__capsule_1x1'][:16]).max() < 1e-3
     capsys.readouterr()
-    assert models.main(['import', str(CAPSULE), '--name', 'fsanet_aflw']) == 1
-    assert 'fsanet_aflw is the name of other weights' in capsys.readouterr().err
+    assert models.main(['import', str(CAPSULE), '--name', 'fsanet_1x1']) == 1
+    assert 'fsanet_1x1 is the name of other weights' in capsys.readouterr().err
 
 
 @needs_files
@@ -157,7 +157,7 @@ def test_networks_can_be_fused_that_look_at_the_same_crop(converter, capsys):
     assert models.main(['fuse', *members, '--name', 'two']) == 0
     assert make_runtime('two').description.fusion_mean == 'rotations'
     capsys.readouterr()
-    assert models.main(['fuse', members[0], 'fsanet_aflw', '--name', 'mixed']) == 1
+    assert models.main(['fuse', members[0], 'fsanet_1x1', '--name', 'mixed']) == 1
     assert 'expected networks that look at the same crop' in capsys.readouterr().err
     assert models.main(['fuse', 'two', members[0], '--name', 'nested']) == 1
     assert 'two is a fusion itself' in capsys.readouterr().err
@@ -182,7 +182,7 @@ def test_without_pytorch_the_error_names_what_is_needed(monkeypatch, capsys):
 def test_bench_times_what_is_at_hand_in_each_runtime(tmp_path, capsys):
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
     figures = tmp_path / 'figures.json'
-    assert bench_models(['fsanet_aflw', '--repeat', '2', '--json', str(figures)]) == 0
+    assert bench_models(['fsanet_1x1', '--repeat', '2', '--json', str(figures)]) == 0
     timings = json.loads(figures.read_text())['models']
     onnx = [t for t in timings if t['runtime'] == 'onnxruntime']
     assert {(t['threads'], t['batch']) for t in onnx} == {
@@ -191,5 +191,5 @@ def test_bench_times_what_is_at_hand_in_each_runtime(tmp_path, capsys):
     for t in timings:
         assert 0 < t['min_ms'] <= t['median_ms'] <= t['max_ms']
         assert t['min_ms'] <= t['mean_ms'] <= t['max_ms']
-    assert 'fsanet_aflw' in capsys.readouterr().out
+    assert 'fsanet_1x1' in capsys.readouterr().out
     assert bench_models(['nothing']) == 1

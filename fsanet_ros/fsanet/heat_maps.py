@@ -5,7 +5,7 @@ Section 3.3 of the paper, equation (4): S_k = SL SR_k says for each of the seven
 k from which cells of the feature maps it is put together. A cell of a feature map is an eighth of
 the crop, so a row of S_k is a picture.
 
-    heat_maps = make_heat_maps('fsanet_aflw')
+    heat_maps = make_heat_maps('fsanet_1x1')
     maps = heat_maps(crops)      # [n, 3 stages, 7 capsules, 3 feature maps, 8, 8]
 """
 

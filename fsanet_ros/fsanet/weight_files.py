@@ -20,7 +20,7 @@ from fsanet_ros import downloads
 from fsanet_ros.fsanet.network_config import FusionMean, NetworkConfig
 from fsanet_ros.fsanet.uncertainty import RotationErrorModel
 
-DEFAULT_WEIGHTS = 'fsanet_aflw'
+DEFAULT_WEIGHTS = 'fsanet_1x1'
 FORMATS = ('.onnx', '.safetensors')
 METADATA_KEY = 'fsanet_ros'
 

@@ -2,7 +2,7 @@
 Run a network over the faces of a data set, each cut out of its picture as the weights want it.
 
     images = read_300w_lp(root)
-    evaluation = evaluate_images(images, make_runtime('fsanet_aflw'))
+    evaluation = evaluate_images(images, make_runtime('fsanet_1x1'))
     print(figures(evaluation.errors))
 
 Pictures are read and cut in threads of their own, while the network works on those before.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +30,7 @@ from fsanet_ros.fsanet.passes import mirrored_pass
 from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.learning.conditions import Change, at_one_size
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG
 from fsanet_ros.learning.labelled_images import (
     LabelledImage,
@@ -158,11 +160,13 @@ def evaluate_images(
     find: FindFace | None = None,
     estimate: Estimate = plain_angles,
     rotations_of: RotationsOf = matrix_from_yaw_pitch_roll_deg,
+    change: Change | None = None,
 ) -> Evaluation:
     """
     Estimate the pose of each labelled face and compare it with its label.
 
     :param find: None: at their labels
+    :param change: what happens to pictures and boxes before faces are cut, the same each time
     :param rotations_of: what rotations the labels mean
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
@@ -171,7 +175,7 @@ def evaluate_images(
     faces: list[Face] = []
     answers: list[FloatArray] = []
     waiting: list[Image] = []
-    for labelled, face, crop in _found(images, find, runtime.description):
+    for labelled, face, crop in _found(images, find, runtime.description, change):
         kept.append(labelled)
         faces.append(face)
         waiting.append(crop)
@@ -189,13 +193,19 @@ def evaluate_images(
 
 
 def _found(
-    images: Sequence[LabelledImage], find: FindFace, description: Description
+    images: Sequence[LabelledImage],
+    find: FindFace,
+    description: Description,
+    change: Change | None,
 ) -> Iterator[tuple[LabelledImage, Face, Image]]:
     """Yield the faces that are found, in order, each with its crop."""
 
     def read_and_cut(labelled: LabelledImage) -> tuple[LabelledImage, Face, Image] | None:
         picture = read_picture(labelled)
         face = find(picture, labelled)
+        if change is not None and face is not None:
+            rng = np.random.default_rng(zlib.crc32(str(labelled.path).encode()))
+            picture, face = change(*at_one_size(picture, face), rng)
         crop = None
         if face is not None:
             crop = cut_face(picture, face, labelled.margin, description, labelled.border)

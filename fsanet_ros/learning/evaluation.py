@@ -1,4 +1,4 @@
-"""Measure weights on data of our own: faces kept aside from training, the rendered clip."""
+"""Measure weights on the demo's rendered clip, whose poses and places are known exactly."""
 
 from __future__ import annotations
 
@@ -9,31 +9,14 @@ from numpy.typing import NDArray
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA, FaceTruth, read_poses
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.passes import Pass
-from fsanet_ros.fsanet.runtime import Runtime
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.learning.augmentation import central_crops
-from fsanet_ros.learning.faces import LabelledFaces
-from fsanet_ros.learning.known_faces import CHUNK, MIN_INSIDE
-from fsanet_ros.learning.scores import Scores, score
+from fsanet_ros.learning.known_faces import MIN_INSIDE
 from fsanet_ros.types import Head
 from fsanet_ros.video import open_frames
 
 FloatArray = NDArray[np.float64]
-
-
-def estimate_faces(faces: LabelledFaces, runtime: Runtime, one_pass: Pass) -> FloatArray:
-    """Return the rotations of labelled faces, cut as in use, float64 [n, 3, 3]."""
-    crops = central_crops(faces.pictures, runtime.description.crop_scale)
-    parts = [one_pass(runtime, crops[i : i + CHUNK]).rotations for i in range(0, len(crops), CHUNK)]
-    return np.concatenate(parts)
-
-
-def score_faces(faces: LabelledFaces, found: FloatArray) -> Scores:
-    """Score rotations against the labels."""
-    return score(rotations.yaw_pitch_roll_deg_from_matrix(found), faces.angles_deg)
 
 
 @dataclass(frozen=True)

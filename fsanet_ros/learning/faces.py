@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+ZIP = 'faces_120.zip'
 MAX_ANGLE_DEG = 99.0
 MAX_FLIP_DISAGREEMENT_DEG = 12.0
 
@@ -84,13 +85,13 @@ def load_rendered_faces(root: str | Path) -> LabelledFaces:
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     keep = labels['in_range'] & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
     names = labels['name'][keep]
-    pictures = _read_zip(Path(root) / 'faces_120.zip', [str(name) for name in names])
+    pictures = _read_zip(Path(root) / ZIP, [str(name) for name in names])
     rotations = labels['rotation_optical'][keep].astype(np.float64)
     return LabelledFaces(pictures, rotations, angles[keep], names)
 
 
 def _read_labels(root: Path) -> Any:
-    for name in ('faces_120.zip', 'labels.npz'):
+    for name in (ZIP, 'labels.npz'):
         if not (root / name).is_file():
             raise FileNotFoundError(
                 f'{root / name} is missing: expected faces_120.zip and labels.npz'
@@ -108,16 +109,25 @@ def load_aflw_faces(root: str | Path) -> LabelledFaces:
     :raises FileNotFoundError: naming the file that is missing
     :raises ValueError: if pictures and labels are not in the same order
     """
-    root = Path(root)
-    labels = _read_labels(root)
+    names, rotations, angles = kept_aflw_labels(root)
+    pictures = _read_zip(Path(root) / ZIP, [str(name) for name in names])
+    return LabelledFaces(pictures, rotations, angles, names)
+
+
+def kept_aflw_labels(
+    root: str | Path,
+) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return names, rotations [n, 3, 3] and angles [n, 3] of what load_aflw_faces loads.
+
+    :raises FileNotFoundError: naming the file that is missing
+    """
+    labels = _read_labels(Path(root))
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     keep = (labels['flip_disagreement_deg'] < MAX_FLIP_DISAGREEMENT_DEG) & (
         np.abs(angles) <= MAX_ANGLE_DEG
     ).all(axis=1)
-    names = labels['name'][keep]
-    pictures = _read_zip(root / 'faces_120.zip', [str(name) for name in names])
-    rotations = labels['rotation_optical'][keep].astype(np.float64)
-    return LabelledFaces(pictures, rotations, angles[keep], names)
+    return labels['name'][keep], labels['rotation_optical'][keep].astype(np.float64), angles[keep]
 
 
 def split(
@@ -134,9 +144,17 @@ def split(
         chosen = groups[order[: round(validation_share * len(groups))]]
         aside = np.isin(faces.groups, chosen)
         return faces.select(~aside), faces.select(aside)
-    order = np.random.default_rng(seed).permutation(len(faces))
-    kept_aside = round(validation_share * len(faces))
-    return faces.select(np.sort(order[kept_aside:])), faces.select(np.sort(order[:kept_aside]))
+    training, kept_aside = split_indices(len(faces), validation_share, seed)
+    return faces.select(training), faces.select(kept_aside)
+
+
+def split_indices(
+    count: int, validation_share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of ``count`` faces are trained on and which are kept aside."""
+    order = np.random.default_rng(seed).permutation(count)
+    kept_aside = round(validation_share * count)
+    return np.sort(order[kept_aside:]), np.sort(order[:kept_aside])
 
 
 def _read_zip(path: Path, names: list[str]) -> NDArray[np.uint8]:

@@ -46,6 +46,15 @@ def table(figures: dict[str, Any]) -> str:
     return '\n'.join(lines)
 
 
+def conditions_table(results: dict[str, dict[str, Any]]) -> str:
+    """Return a line for each condition: mean absolute and geodesic error in degrees."""
+    lines = [_row('', ['MAE', 'geodesic', 'median'])]
+    for name, figures in results.items():
+        geodesic = figures['geodesic']
+        lines.append(_row(name, [figures['mae']['mean'], geodesic['mean'], geodesic['median']]))
+    return '\n'.join(lines)
+
+
 def _row(name: str, cells: list[Any]) -> str:
     return f'{name:<20}' + ''.join(
         f'{cell if isinstance(cell, str) else _number(cell):>10}' for cell in cells

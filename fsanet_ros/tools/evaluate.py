@@ -17,11 +17,12 @@ from typing import Any
 from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.downloads import sha256_of
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.learning.conditions import CONDITIONS
 from fsanet_ros.learning.datasets import READERS, biwi, pointing04
+from fsanet_ros.learning.datasets.aflw import read_aflw_kept_aside
 from fsanet_ros.learning.evaluate_images import (
     DetectedFaces,
     Evaluation,
@@ -32,14 +33,12 @@ from fsanet_ros.learning.evaluate_images import (
     plain_angles,
     within_angle_limit,
 )
-from fsanet_ros.learning.evaluation import estimate_faces, score_clip, score_faces
-from fsanet_ros.learning.faces import load_aflw_faces, split
-from fsanet_ros.learning.figures_table import table, title
+from fsanet_ros.learning.evaluation import score_clip
+from fsanet_ros.learning.figures_table import conditions_table, table, title
 from fsanet_ros.learning.labelled_images import LabelledImage
 from fsanet_ros.learning.pose_errors import figures, nominal_figures, rotations_to_marks
 from fsanet_ros.learning.recipe import load_recipe
 
-OWN = ('aflw', 'clip')
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 # What protocol 2 tests on: the groups that trainings keep aside.
 KEPT_ASIDE = {'biwi': biwi.PROTOCOL_2_TEST, 'pointing04': pointing04.PROTOCOL_2_TEST}
@@ -54,8 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.root is None and arguments.data != 'clip':
         parser.error(f'{arguments.data} needs --root, the folder of the data')
     try:
-        if arguments.data in OWN:
-            _evaluate_own(arguments)
+        if arguments.data == 'clip':
+            _evaluate_clip(arguments)
+        elif arguments.condition == 'all':
+            _evaluate_conditions(arguments)
         else:
             _evaluate_data_set(arguments)
     except (ValueError, OSError, ImportError) as error:
@@ -71,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('data', choices=(*READERS, *OWN))
+    parser.add_argument('data', choices=(*READERS, 'aflw', 'clip'))
     parser.add_argument('--root', type=Path, help='the folder of the data; not for clip')
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     parser.add_argument(
@@ -89,6 +90,11 @@ def make_parser() -> argparse.ArgumentParser:
         help='biwi, pointing04: 1 tests on all (default), 2 on those kept aside from training',
     )
     parser.add_argument('--flip', action='store_true', help='average with the mirrored crop')
+    parser.add_argument(
+        '--condition',
+        choices=(*CONDITIONS, 'all'),
+        help='make the faces harder to read, all brought to one size first; all: a table',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to a file')
     parser.add_argument(
         '--report', type=Path, metavar='DIR', help='write plots and the worst faces there'
@@ -104,19 +110,43 @@ def _evaluate_data_set(arguments: argparse.Namespace) -> None:
         from fsanet_ros.learning.report import check_report
 
         check_report(arguments.report)  # before minutes of work, not after them
+    evaluation, result = _figures(arguments, arguments.condition)
+    print(f'{title(result)}\n\n{table(result)}')
+    if arguments.json:
+        _write_json(arguments.json, result)
+    if arguments.report:
+        _write_report(arguments.report, evaluation, result)
+
+
+def _evaluate_conditions(arguments: argparse.Namespace) -> None:
+    results = {name: _figures(arguments, name)[1] for name in CONDITIONS}
+    first = next(iter(results.values()))
+    print(f'{title(first)}\n\n{conditions_table(results)}')
+    if arguments.json:
+        _write_json(arguments.json, results)
+
+
+def _figures(
+    arguments: argparse.Namespace, condition: str | None
+) -> tuple[Evaluation, dict[str, Any]]:
     runtime = make_runtime(arguments.weights)
-    images = READERS[arguments.data](arguments.root)
-    images = _of_protocol(images, arguments)
+    images = _images(arguments)
     left_out = 0
     if arguments.data in WITH_ANGLE_LIMIT:
         kept = within_angle_limit(images)
         images, left_out = kept, len(images) - len(kept)
-    estimate = mirror_averaged_angles if arguments.flip else plain_angles
     find = _finder(images, runtime, arguments)
-    rotations_of = _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg)
-    evaluation = evaluate_images(images, runtime, find, estimate, rotations_of)
+    evaluation = evaluate_images(
+        images,
+        runtime,
+        find,
+        mirror_averaged_angles if arguments.flip else plain_angles,
+        _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg),
+        None if condition is None else CONDITIONS[condition],
+    )
     result = {
         **_what(runtime, find, arguments),
+        'condition': condition,
         'left_out': left_out,
         'faces': evaluation.looked_for,
         'detected': evaluation.detected,
@@ -124,11 +154,14 @@ def _evaluate_data_set(arguments: argparse.Namespace) -> None:
     }
     if arguments.data == 'pointing04':
         result |= nominal_figures(evaluation.errors)
-    print(f'{title(result)}\n\n{table(result)}')
-    if arguments.json:
-        _write_json(arguments.json, result)
-    if arguments.report:
-        _write_report(arguments.report, evaluation, result)
+    return evaluation, result
+
+
+def _images(arguments: argparse.Namespace) -> list[LabelledImage]:
+    if arguments.data == 'aflw':
+        _of_protocol([], arguments)
+        return read_aflw_kept_aside(arguments.root, load_recipe(arguments.recipe))
+    return _of_protocol(READERS[arguments.data](arguments.root), arguments)
 
 
 def _of_protocol(images: list[LabelledImage], arguments: argparse.Namespace) -> list[LabelledImage]:
@@ -198,38 +231,18 @@ def _write_report(folder: Path, evaluation: Evaluation, result: dict[str, Any]) 
     print(f'\nreport: {write_report(folder, evaluation, result)}')
 
 
-def _evaluate_own(arguments: argparse.Namespace) -> None:
-    evaluate = _evaluate_aflw if arguments.data == 'aflw' else _evaluate_clip
-    results = evaluate(arguments)
-    for name, scores in results.items():
-        print(f'{name}: {scores}')
-    if arguments.json:
-        content = {name: dataclasses.asdict(scores) for name, scores in results.items()}
-        _write_json(arguments.json, content)
-
-
-def _evaluate_aflw(arguments: argparse.Namespace) -> dict[str, Any]:
-    recipe = load_recipe(arguments.recipe)
-    faces = split(load_aflw_faces(arguments.root), recipe.validation_share, recipe.seed)[1]
-    runtime = make_runtime(arguments.weights)
-    return {
-        name: score_faces(faces, estimate_faces(faces, runtime, one_pass))
-        for name, one_pass in (('single pass', single_pass), ('with mirror', mirrored_pass))
-    }
-
-
-def _evaluate_clip(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        name: score_clip(
-            HeadPoseEstimator(
-                arguments.detector,
-                arguments.weights,
-                mirror=mirror,
-                detector_model=arguments.detector_model,
-            )
+def _evaluate_clip(arguments: argparse.Namespace) -> None:
+    scores = score_clip(
+        HeadPoseEstimator(
+            arguments.detector,
+            arguments.weights,
+            mirror=arguments.flip,
+            detector_model=arguments.detector_model,
         )
-        for name, mirror in (('single pass', False), ('with mirror', True))
-    }
+    )
+    print(scores)
+    if arguments.json:
+        _write_json(arguments.json, dataclasses.asdict(scores))
 
 
 if __name__ == '__main__':
