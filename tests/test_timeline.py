@@ -292,8 +292,9 @@ def test_a_topic_is_heard_until_the_time_is_up_or_ctrl_c(tmp_path, ending):
         publisher = node.create_publisher(HeadPoseArray, '/head_poses', 10)
         with NodeProcess(arguments) as process:
             assert until(lambda: publisher.get_subscription_count() > 0)
-            for number in range(20):
-                message = HeadPoseArray(heads=[HeadPose(id='h7', yaw=math.radians(number))])
+            # Long enough for the listener too to have found the talker, which takes a while more.
+            for number in range(100):
+                message = HeadPoseArray(heads=[HeadPose(id='h7', yaw=math.radians(number / 4))])
                 message.header.stamp.sec = 100 + number
                 publisher.publish(message)
                 until(lambda: False, timeout_s=0.02)
@@ -306,7 +307,8 @@ def test_a_topic_is_heard_until_the_time_is_up_or_ctrl_c(tmp_path, ending):
         node.destroy_node()
         rclpy.shutdown()
     yaw_deg = [float(row['yaw_deg']) for row in rows_of(table)]
-    assert len(yaw_deg) >= 15 and yaw_deg[-1] == pytest.approx(19)
+    assert len(yaw_deg) >= 15 and yaw_deg[-1] == pytest.approx(99 / 4)
+    assert np.diff(yaw_deg) == pytest.approx(np.full(len(yaw_deg) - 1, 0.25))
     assert (tmp_path / 'plot.png').is_file()
 
 
