@@ -158,6 +158,12 @@ def train_arguments(tmp_path, recipe='official_300w_lp', data=None):
         ('validation_share: 1.5', 'validation_share is 1.5, expected 0 to 0.9'),
         ('epochs: 3\nsamples: 100', 'has samples and epochs: expected one of them'),
         ('augmentation: 3', 'augmentation is 3, expected names and values'),
+        ('also: {moon: 0.1}', ': .*also has moon: 0.1, expected shares'),
+        ('also: {rendered: 1.0}', ': .*also has rendered: 1.0, expected shares'),
+        ('also: {rendered: 0.6, pointing04: 0.5}', ': .*less than 1 in all'),
+        ('also: rendered', ": .*also is 'rendered', expected names and shares"),
+        ('also: {rendered: much}', ": .*also, rendered is 'much', expected float"),
+        ('labels: guessed', ": .*labels is 'guessed', expected one of: file, teacher"),
         ('seed: [1', 'is no YAML'),
     ],
 )

@@ -1,7 +1,5 @@
 """Rendered faces have exactly the pose that their label says, and a seed gives them again."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
@@ -17,20 +15,6 @@ from fsanet_ros.rendering.coverings import Glasses, Hat, LongHair, Mask, Scarf
 from fsanet_ros.rendering.head_model import SKIN
 from fsanet_ros.rendering.worn import Head
 from fsanet_ros.tools import render_faces
-
-MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
-
-
-@pytest.fixture(scope='module')
-def model():
-    if not MODEL_PATH.is_file():
-        pytest.skip('the head model ../shared/data/ict_facekit is not here')
-    return HeadModel.load(MODEL_PATH)
-
-
-@pytest.fixture(scope='module')
-def figure(model):
-    return Figure(model, sky_directions=0)
 
 
 @pytest.fixture(scope='module')

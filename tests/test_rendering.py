@@ -1,7 +1,6 @@
 """The renderer draws what the geometry says, and the clip's truth keeps to the convention."""
 
 import csv
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,12 +10,10 @@ from fsanet_ros import demo
 from fsanet_ros.geometry import face_model, rotations
 from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.rendering import Appearance, Figure, HeadModel, compose, face_square, render_head
+from fsanet_ros.rendering import Appearance, HeadModel, compose, face_square, render_head
 from fsanet_ros.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
 from fsanet_ros.rendering.rasterizer import rasterize
 from fsanet_ros.tools import make_clip
-
-MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
 
 
 def clip_camera() -> CameraModel:
@@ -149,18 +146,6 @@ def test_missing_model_says_what_it_is_and_who_publishes_it(tmp_path):
 def test_make_clip_ends_with_an_error_where_the_model_is_missing(tmp_path, capsys):
     assert make_clip.main(['--model', str(tmp_path / 'none.npz')]) == 1
     assert 'ICT-FaceKit' in capsys.readouterr().err
-
-
-@pytest.fixture(scope='module')
-def model():
-    if not MODEL_PATH.is_file():
-        pytest.skip('the head model ../shared/data/ict_facekit is not here')
-    return HeadModel.load(MODEL_PATH)
-
-
-@pytest.fixture(scope='module')
-def figure(model):
-    return Figure(model, sky_directions=0)
 
 
 def test_constant_landmarks_are_those_of_the_mean_head(model):

@@ -25,7 +25,7 @@ from fsanet_ros.learning.optimizers import (  # noqa: E402
     make_optimizers,
     orthogonal,
 )
-from fsanet_ros.learning.recipe import Recipe, load_recipe  # noqa: E402
+from fsanet_ros.learning.recipe import Recipe  # noqa: E402
 from fsanet_ros.learning.teacher import VIEWS, Labels, Teacher, look, mean_rotations  # noqa: E402
 from fsanet_ros.learning.training import Trainer  # noqa: E402
 from fsanet_ros.learning.training_data import Sources, load_training  # noqa: E402
@@ -239,24 +239,6 @@ def test_sets_of_other_sizes_are_refused():
     small = dataclasses.replace(faces(3, 'b'), pictures=np.zeros((3, 64, 64, 3), np.uint8))
     with pytest.raises(ValueError, match='several sizes'):
         join({'a': faces(3, 'a'), 'b': small})
-
-
-@pytest.mark.parametrize(
-    ('text', 'reason'),
-    [
-        ('also: {moon: 0.1}', 'also has moon: 0.1, expected shares'),
-        ('also: {rendered: 1.0}', 'also has rendered: 1.0, expected shares'),
-        ('also: {rendered: 0.6, pointing04: 0.5}', 'less than 1 in all'),
-        ('also: rendered', "also is 'rendered', expected names and shares"),
-        ('also: {rendered: much}', "also, rendered is 'much', expected float"),
-        ('labels: guessed', "labels is 'guessed', expected one of: file, teacher"),
-    ],
-)
-def test_mistakes_in_sets_and_labels_are_named(tmp_path, text, reason):
-    path = tmp_path / 'mine.yaml'
-    path.write_text(text)
-    with pytest.raises(ValueError, match=f'mine.yaml: .*{reason}'):
-        load_recipe(path)
 
 
 def test_a_source_that_is_missing_is_named(tmp_path):

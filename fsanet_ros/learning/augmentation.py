@@ -107,6 +107,24 @@ def _warp(
     # Crops in use shrink by area averaging; half of the samples do too, the other half alias, so
     # that the network knows pictures that somebody else has resized.
     size = NETWORK_SIZE * (2 if antialias else 1)
+    crop = seen_from(picture, size, mirror, turn_deg, scale, shift)
+    if antialias:
+        crop = cv2.resize(crop, (NETWORK_SIZE, NETWORK_SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(crop, np.uint8)
+
+
+def seen_from(
+    picture: Picture, size: int, mirror: bool, turn_deg: float, scale: float, shift: FloatArray
+) -> Picture:
+    """
+    Return a part of a square picture: shifted, scaled, turned clockwise and mirrored.
+
+    :param picture: uint8 [s, s, 3]; beyond it is black
+    :param size: pixels of the result's sides
+    :param scale: the part's side in units of the picture's
+    :param shift: float64 [2], of the part's middle to the right and down, in the same units
+    :returns: uint8 [size, size, 3], by linear interpolation
+    """
     side = picture.shape[0]
     angle = np.radians(turn_deg)
     # From the result's pixels, centred, back to the picture's.
@@ -118,10 +136,8 @@ def _warp(
     origin = (side - 1) / 2 + shift * side - back @ (center, center)
     matrix = np.column_stack([back, origin])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(picture, matrix, (size, size), flags=flags)
-    if antialias:
-        crop = cv2.resize(crop, (NETWORK_SIZE, NETWORK_SIZE), interpolation=cv2.INTER_AREA)
-    return np.asarray(crop, np.uint8)
+    seen = cv2.warpAffine(picture, matrix, (size, size), flags=flags)
+    return np.asarray(seen, np.uint8)
 
 
 def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator) -> Picture:
@@ -147,7 +163,7 @@ def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator
         varied += rng.standard_normal(crop.shape, np.float32) * np.float32(rng.uniform(1, 6))
     result = np.clip(varied, 0, 255).astype(np.uint8)
     if settings.jpeg_share and rng.random() < settings.jpeg_share:
-        result = _compressed(result, int(rng.integers(settings.jpeg_quality_min, 90)))
+        result = compressed(result, int(rng.integers(settings.jpeg_quality_min, 90)))
     if rng.random() < settings.bar_share:
         _blacken_side(result, int(rng.uniform(0, settings.bar_max) * size), int(rng.integers(4)))
     return result
@@ -200,6 +216,7 @@ def _blurred(crop: Picture, sigma: float, rng: np.random.Generator) -> Picture:
     return np.asarray(cv2.filter2D(crop, -1, kernel / kernel.sum()), np.uint8)
 
 
-def _compressed(crop: Picture, quality: int) -> Picture:
-    _, data = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, quality])
+def compressed(picture: Picture, quality: int) -> Picture:
+    """Return a picture, uint8 [h, w, 3], as JPEG of a quality of 0 to 100 leaves it."""
+    _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

@@ -15,6 +15,7 @@ from fsanet_ros.geometry import rotations
 from fsanet_ros.learning.augmentation import Augmentation, augment
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG, LabelledFaces
 from fsanet_ros.learning.official_augmentation import OfficialAugmentation, augment_official
+from fsanet_ros.learning.pose_errors import smallest_angles_deg
 from fsanet_ros.learning.recipe import Recipe
 
 ATTEMPTS = 8
@@ -93,17 +94,11 @@ def _vary_face_square(
         crop, rotation = augment(faces.pictures[index], faces.rotations[index], settings, rng)
         pose = rotations.yaw_pitch_roll_deg_from_matrix(rotation)
         if abs(faces.angles_deg[index, 0]) > 90.0:
-            pose = _beyond_profile(pose)
+            pose = smallest_angles_deg(rotation[None])[0]
         # Turning can push an angle over the paper's limit; draw such a sample again.
         if np.abs(pose).max() <= MAX_ANGLE_DEG:
             return crop, pose
     return None
-
-
-def _beyond_profile(angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smaller of the two sets of angles of a rotation; one has |yaw| above 90."""
-    other = (np.copysign(180.0, angles_deg) - angles_deg) * (1.0, -1.0, -1.0)
-    return min(angles_deg, other, key=lambda angles: float(np.abs(angles).max()))
 
 
 def sampling(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.float64]:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from fsanet_ros.learning.augmentation import compressed
 from fsanet_ros.types import Box, Face, Image, Square
 
 SIDE_PX = 128  # of the face square
 _AROUND = 2.4  # of the picture, in units of the face square's side
 
+# From a picture, uint8 [h, w, 3], the face in it and what chance draws from, to both changed.
 Change = Callable[[Image, Face, np.random.Generator], tuple[Image, Face]]
 
 
@@ -27,6 +29,7 @@ def at_one_size(picture: Image, face: Face) -> tuple[Image, Face]:
     Beyond the border of the picture its edge is continued.
 
     :param picture: uint8 [h, w, 3]
+    :returns: uint8 [n, n, 3], n about 307; the picture as it is where the square lies outside of it
     """
     square = face.square
     side = max(1, round(square.side * _AROUND))
@@ -74,8 +77,7 @@ def _noisy(light: np.ndarray, sigma: float, rng: np.random.Generator) -> Image:
 
 
 def _jpeg(picture: Image, face: Face, rng: np.random.Generator) -> tuple[Image, Face]:
-    _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, 20])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8), face
+    return compressed(picture, 20), face
 
 
 def _fewer_pixels(side_px: int) -> Change:

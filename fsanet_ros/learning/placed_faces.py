@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from fsanet_ros.learning.augmentation import compressed
 from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.known_faces import KnownFace
 from fsanet_ros.types import Image, Square
@@ -73,7 +74,5 @@ def _photographed(image: Image, rng: np.random.Generator) -> Image:
         light += sigma * rng.standard_normal(image.shape, np.float32)
     image = np.clip(light, 0, 255).astype(np.uint8)
     if rng.random() < _JPEG_SHARE:
-        quality = int(rng.integers(*_JPEG_QUALITY))
-        _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        return compressed(image, int(rng.integers(*_JPEG_QUALITY)))
     return image

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.augmentation import turn_in_plane
+from fsanet_ros.learning.augmentation import seen_from, turn_in_plane
 
 FloatArray = NDArray[np.float64]
 
@@ -124,17 +123,8 @@ class Teacher:
 
 def look(picture: NDArray[np.uint8], view: View) -> NDArray[np.uint8]:
     """Return a face square, uint8 [s, s, 3], as one view shows it, the same size."""
-    size = picture.shape[0]
-    angle = np.radians(view.turn_deg)
-    cosine, sine = view.scale * np.cos(angle), view.scale * np.sin(angle)
-    back = np.array([[cosine, sine], [-sine, cosine]])
-    if view.mirror:
-        back = np.diag([-1.0, 1.0]) @ back
-    middle = (size - 1) / 2
-    origin = middle + size * np.array([view.shift_x, view.shift_y]) - back @ (middle, middle)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(picture, np.column_stack([back, origin]), (size, size), flags=flags)
-    return np.asarray(seen, np.uint8)
+    shift = np.array([view.shift_x, view.shift_y])
+    return seen_from(picture, picture.shape[0], view.mirror, view.turn_deg, view.scale, shift)
 
 
 def mean_rotations(answers: FloatArray) -> FloatArray:

@@ -21,8 +21,6 @@ from tqdm import tqdm
 from fsanet_ros import demo
 from fsanet_ros.comparison import TRUTH, Column, errors_deg, panel_size, side_by_side
 from fsanet_ros.detection import (
-    DEFAULT_DETECTION_SIZE,
-    DETECTOR_NAMES,
     FaceDetector,
     make_detector,
 )
@@ -33,6 +31,7 @@ from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.learning.datasets import READERS
 from fsanet_ros.learning.pose_errors import rotations_to_marks
+from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.tools.scenes import (
     Scene,
     by_picture,
@@ -84,21 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--truth', type=Path, metavar='FILE.csv', help='as demo/clip_poses.csv')
     parser.add_argument('--calibration', help='a YAML of camera_calibration')
     parser.add_argument(
-        '--every', type=_positive, default=1, metavar='N', help='take every Nth image'
+        '--every', type=positive, default=1, metavar='N', help='take every Nth image'
     )
     parser.add_argument(
-        '--frames', type=_positive, default=None, metavar='N', help='stop after N images'
+        '--frames', type=positive, default=None, metavar='N', help='stop after N images'
     )
-    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
-    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
-    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    add_detector(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f'{number} is not above 0')
-    return number
 
 
 def _compare(arguments: argparse.Namespace) -> list[str]:

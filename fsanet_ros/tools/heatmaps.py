@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.face_crops import cut_faces
 from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
 from fsanet_ros.fsanet.heat_maps import make_heat_maps
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.types import Head, Image
 from fsanet_ros.video import VideoError, open_frames
 
@@ -50,22 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('pictures', nargs='+', metavar='PICTURE', help='or a folder, or a video')
     parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
-    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
-    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
-    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    add_detector(parser)
     parser.add_argument(
-        '--every', type=_positive, default=1, metavar='N', help='take every Nth frame of a video'
+        '--every', type=positive, default=1, metavar='N', help='take every Nth frame of a video'
     )
     parser.add_argument(
-        '--faces', type=_positive, default=8, metavar='N', help='show so many at most (default 8)'
+        '--faces', type=positive, default=8, metavar='N', help='show so many at most (default 8)'
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f'{number} is not above 0')
-    return number
 
 
 def _faces(arguments: argparse.Namespace) -> tuple[list[Head], NDArray[np.uint8]]:

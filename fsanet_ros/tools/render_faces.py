@@ -25,6 +25,7 @@ from fsanet_ros.learning.rendered_face_files import (
     write_part,
 )
 from fsanet_ros.rendering import HeadModel
+from fsanet_ros.tools.arguments import positive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='folder')
     parser.add_argument(
         '--count',
-        type=_positive,
+        type=positive,
         default=2000,
         metavar='N',
         help=f'faces, rounded up to hundreds ({FACES_PER_PART} of 5 people; default 2000)',
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--seed', type=_seed, default=0, help='other people, in another folder (default 0)'
     )
-    parser.add_argument('--processes', type=_positive, default=1, help='at a time (default 1)')
+    parser.add_argument('--processes', type=positive, default=1, help='at a time (default 1)')
     parser.add_argument(
         '--model', type=Path, help='the head model, ict_face_model_light.npz (ICT-FaceKit)'
     )
@@ -107,12 +108,6 @@ def _parser() -> argparse.ArgumentParser:
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0 up')
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 1 up')
     return int(text)
 
 

@@ -17,9 +17,9 @@ from fsanet_ros.fsanet.crops import OFFICIAL_MARGIN
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
 from fsanet_ros.learning.faces import MAX_ANGLE_DEG
-from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage, read_picture
+from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage, read_picture, square_around
 from fsanet_ros.learning.pose_errors import RotationsOf
-from fsanet_ros.types import Box, Face, Head, Image, Square
+from fsanet_ros.types import Box, Face, Head, Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,7 @@ def _labelled_face(labelled: LabelledImage) -> Face | None:
     of_square = labelled.square_box or labelled.box
     if labelled.box is None or of_square is None:
         return None
-    around = _box(of_square)
-    square = Square(*around.center, float(np.sqrt(2)) * max(around.width, around.height))
+    square = square_around(of_square)
     # What a margin of 0.6 makes the same region of, to a pixel: 0.4 in BIWI.
     grow = (1 + 2 * labelled.margin) / (1 + 2 * OFFICIAL_MARGIN)
     box = _box(labelled.box)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.timelines import Timelines, check_plot, plot, write_table
+from fsanet_ros.tools.arguments import add_detector
 from fsanet_ros.tools.bags import BagError, head_poses_of_bag, is_bag
 from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
 from fsanet_ros.video import VideoError, open_frames
@@ -60,9 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--topic', default='', help='of a bag that has several of the kind')
     video = parser.add_argument_group('of videos')
     video.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
-    video.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
-    video.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
-    video.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+    add_detector(video)
     video.add_argument('--smoothing', choices=SMOOTHINGS, default='none')
     return parser
 

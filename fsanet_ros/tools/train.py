@@ -12,6 +12,7 @@ from fsanet_ros.learning.faces import LabelledFaces
 from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.learning.scores import Scores
 from fsanet_ros.learning.training_data import Sources, load_training
+from fsanet_ros.tools.arguments import positive
 
 if TYPE_CHECKING:
     from fsanet_ros.learning.training import Trainer
@@ -54,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--output', type=Path, help='folder; default: runs/RECIPE')
     parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
-    parser.add_argument('--validate-every', type=_positive, default=2000, help='steps')
-    parser.add_argument('--checkpoint-every', type=_positive, default=500, help='steps')
+    parser.add_argument('--validate-every', type=positive, default=2000, help='steps')
+    parser.add_argument('--checkpoint-every', type=positive, default=500, help='steps')
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files too')
     return parser
 
@@ -65,12 +66,6 @@ def _named_folder(text: str) -> tuple[str, Path]:
     if not (equals and name and folder):
         raise argparse.ArgumentTypeError(f'{text!r} is no NAME=FOLDER, such as rendered=heads')
     return name, Path(folder)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is no number of steps: expected 1 or more')
-    return int(text)
 
 
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:

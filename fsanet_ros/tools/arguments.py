@@ -1,0 +1,25 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
+
+
+def positive(text: str) -> int:
+    """
+    Return a whole number above 0; a type for argparse.
+
+    :raises argparse.ArgumentTypeError: if it is none
+    """
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0: expected a whole number')
+    return int(text)
+
+
+def add_detector(parser: argparse._ActionsContainer) -> None:
+    """Let the user choose the face detector, its file and how large images are for it."""
+    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
+    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
