@@ -128,7 +128,7 @@ class HeadPoseEstimator:
         crop_sides_px = (
             np.array([face.square.side for face in faces]) * self.runtime.description.crop_scale
         )
-        known = features(answers.rotations, answers.half_turns_deg, scores, crop_sides_px)
+        known = features(answers, scores, crop_sides_px)
         return covariances_rad2(model.sigma_deg(known))
 
 

@@ -74,6 +74,9 @@ class Reader:
         self.batches.append(len(crops))
         return crops.reshape(len(crops), -1, 3).mean(axis=1)
 
+    def with_expected_error(self, crops):
+        return self(crops), None
+
 
 @pytest.fixture
 def pictures(tmp_path):

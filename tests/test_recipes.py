@@ -47,6 +47,9 @@ def test_presets_say_everything_that_decides(name):
         'drops',
         'crop_scale',
         'batch_norm_momentum',
+        'cycles',
+        'restart_share',
+        'error_head_samples',
     }
 
 

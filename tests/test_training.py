@@ -122,6 +122,17 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert rates[1000] == pytest.approx(0)
 
 
+def test_cycles_start_again_from_a_share_of_the_rate():
+    once = Recipe(samples=500 * 10, batch_size=10, warmup_steps=100)
+    twice = dataclasses.replace(once, samples=1001 * 10, cycles=2, restart_share=0.5)
+    first = [schedule(step, twice) for step in range(500)]
+    assert first == [schedule(step, once) for step in range(500)]
+    second = np.array([schedule(step, twice) for step in range(500, 1002)])
+    assert second[0] == second.max() == 0.5
+    assert (np.diff(second) < 0).all()
+    assert second[-1] == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize('exponent', [0, 0.25, 1])
 def test_rarity_weights_are_probabilities_that_favour_rare_poses(exponent):
     angles = np.array([[1.0, 1, 0]] * 9 + [[80.0, 1, 0]])

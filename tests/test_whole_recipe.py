@@ -52,7 +52,7 @@ def copy(source, target, names):
 
 def test_the_recipe_of_the_weights_goes_from_data_to_weights(tmp_path, capsys):
     values = yaml.safe_load((RECIPES / 'ours_1x1.yaml').read_text())
-    values |= {'samples': 48, 'batch_size': 8, 'warmup_steps': 2}
+    values |= {'samples': 48, 'batch_size': 8, 'warmup_steps': 2, 'error_head_samples': 16}
     recipe = tmp_path / 'short.yaml'
     recipe.write_text(yaml.safe_dump(values))
     arguments = [
@@ -66,8 +66,8 @@ def test_the_recipe_of_the_weights_goes_from_data_to_weights(tmp_path, capsys):
     assert 'to train on, 2 kept aside' in said
     runtime = make_runtime(tmp_path / 'out' / 'short.onnx')
     assert runtime.description.crop_scale == values['crop_scale']
-    angles = runtime(np.full((2, 64, 64, 3), 100, np.uint8))
-    assert np.isfinite(angles).all()
+    angles, errors = runtime.with_expected_error(np.full((2, 64, 64, 3), 100, np.uint8))
+    assert np.isfinite(angles).all() and (errors > 0).all()
     # Again: the labels are kept, the run is at its end, the weights are the same.
     first = (tmp_path / 'out' / 'short.onnx').read_bytes()
     assert train.main(arguments) == 0

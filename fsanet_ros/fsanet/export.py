@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.fusion import Network
-from fsanet_ros.fsanet.runtime import OnnxRuntime
+from fsanet_ros.fsanet.runtime import ANGLES, EXPECTED_ERROR, OnnxRuntime
 from fsanet_ros.fsanet.state_files import described, save_network
 from fsanet_ros.fsanet.weight_files import FORMATS, Description, WeightsError
 
@@ -30,10 +30,18 @@ class _FromPixels(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, crops: Tensor) -> Tensor:
+    def forward(self, crops: Tensor) -> Any:
         """Map uint8 [n, 64, 64, 3] to float [n, 3], yaw, pitch, roll in degrees."""
-        angles: Tensor = self.network(crops.permute(0, 3, 1, 2).float())
-        return angles
+        return self.network(crops.permute(0, 3, 1, 2).float())
+
+
+class _WithExpectedError(_FromPixels):
+    """The same with a second result."""
+
+    def forward(self, crops: Tensor) -> Any:
+        """Map uint8 [n, 64, 64, 3] to float [n, 3] and float [n], degrees."""
+        network: Any = self.network
+        return network.with_expected_error(crops.permute(0, 3, 1, 2).float())
 
 
 def write_weights(network: Network, description: Description, folder: Path) -> float:
@@ -76,14 +84,17 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     :raises WeightsError: if it is above 1e-3 degrees
     """
     network = network.cpu().eval()
+    has_error_head = all(config.error_head for config in network.configs)
+    kind = _WithExpectedError if has_error_head else _FromPixels
+    outputs = [ANGLES, EXPECTED_ERROR] if has_error_head else [ANGLES]
     example = torch.zeros((2, NETWORK_SIZE, NETWORK_SIZE, 3), dtype=torch.uint8)
     torch.onnx.export(
-        _FromPixels(network).eval(),
+        kind(network).eval(),
         (example,),
         str(path),
         input_names=['crops_bgr'],
-        output_names=['yaw_pitch_roll_deg'],
-        dynamic_axes={'crops_bgr': {0: 'n'}, 'yaw_pitch_roll_deg': {0: 'n'}},
+        output_names=outputs,
+        dynamic_axes={name: {0: 'n'} for name in ('crops_bgr', *outputs)},
         opset_version=OPSET,
         dynamo=False,
     )

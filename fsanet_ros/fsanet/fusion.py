@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,12 @@ class Fusion(nn.Module):
         :returns: float [n, 3], yaw, pitch, roll in degrees
         """
         return self._mean(torch.stack([member(bgr) for member in self.members]))
+
+    def with_expected_error(self, bgr: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the angles, and the mean of the members' expected errors; see FSANet."""
+        members: Sequence[Any] = list(self.members)
+        angles, errors = zip(*(m.with_expected_error(bgr) for m in members), strict=True)
+        return self._mean(torch.stack(angles)), torch.stack(errors).mean(dim=0)
 
 
 Network = FSANet | SSRNetMD | Fusion

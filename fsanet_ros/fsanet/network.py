@@ -15,6 +15,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fsanet_ros.fsanet.aggregation import CapsuleLayer, MetricProjection, NetVLAD
+from fsanet_ros.fsanet.error_head import ErrorHead
 from fsanet_ros.fsanet.features import (
     CHANNELS,
     STAGES,
@@ -53,6 +54,8 @@ class FSANet(nn.Module):
         )
         self.regression = SoftStagewiseRegression()
         self.apply(initialise_like_keras)
+        # After the others, whose initial values a seed gives ever since.
+        self.error_head = ErrorHead(VECTOR_SIZE) if self.config.error_head else None
 
     @property
     def configs(self) -> tuple[NetworkConfig, ...]:
@@ -66,16 +69,31 @@ class FSANet(nn.Module):
         :param bgr: float [n, 3, 64, 64], 0 to 255, channels blue, green, red
         :returns: float [n, 3], yaw, pitch, roll in degrees
         """
-        representatives: Tensor = self.structure(self.feature_maps(bgr))
-        vectors: Tensor = self.aggregation(representatives)
-        angles: Tensor = self.regression(vectors)
+        angles: Tensor = self.regression(self.vectors(self.feature_maps(bgr)))
         return angles
+
+    def with_expected_error(self, bgr: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Estimate, and say how far off that may be; for networks with an error head.
+
+        :param bgr: see forward
+        :returns: float [n, 3], see forward, and float [n], see ErrorHead; degrees
+        """
+        assert self.error_head is not None
+        stages = self.feature_maps(bgr)
+        vectors = self.vectors(stages)
+        return self.regression(vectors), self.error_head(stages, vectors)
 
     def feature_maps(self, bgr: Tensor) -> list[Tensor]:
         """Return U_1 to U_3 of the same input, deepest first: three of float [n, 64, 8, 8]."""
         pixels = (bgr - self.config.pixel_mean) / self.config.pixel_scale
         stages: list[Tensor] = self.features(pixels)
         return stages
+
+    def vectors(self, stages: list[Tensor]) -> Tensor:
+        """Return V, float [n, 3, 16], of the feature maps U_1 to U_3."""
+        vectors: Tensor = self.aggregation(self.structure(stages))
+        return vectors
 
 
 def build_network(config: NetworkConfig) -> FSANet | SSRNetMD:

@@ -22,7 +22,8 @@ class NetworkConfig:
     the paper's tables 4 and 5 call it "no aggregation". ``architecture``: "ssrnet" is the baseline
     SSR-Net-MD (section 3.2), which has neither; scoring and aggregation are then ignored.
     ``pixel_mean`` and ``pixel_scale``: the network sees (pixel - mean) / scale. The official
-    weights take raw 0..255.
+    weights take raw 0..255. ``error_head``: whether it also says how far off it expects to be; not
+    in the paper, and only FSA-Net can have it.
     """
 
     scoring: Scoring = '1x1'
@@ -30,6 +31,7 @@ class NetworkConfig:
     architecture: Architecture = 'fsanet'
     pixel_mean: float = 0.0
     pixel_scale: float = 1.0
+    error_head: bool = False
 
     def __post_init__(self) -> None:
         """Refuse choices that do not exist, with a ValueError."""
@@ -44,6 +46,8 @@ class NetworkConfig:
                 )
         if not self.pixel_scale > 0:
             raise ValueError(f'pixel_scale is {self.pixel_scale}: expected a number above 0')
+        if self.error_head and self.architecture != 'fsanet':
+            raise ValueError(f'{self} has no error head: expected the architecture fsanet')
 
     def __str__(self) -> str:
         """Return what a person calls it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +23,13 @@ class Answers:
 
     ``rotations``: float64 [n, 3, 3], R_optical. ``half_turns_deg``: float64 [n, 3], the rotation
     vector from the plain crop's answer to ``rotations``, half of what the two passes disagree by;
-    None after a single pass.
+    None after a single pass. ``expected_errors_deg``: float64 [n], see Runtime.with_expected_error;
+    None where the network does not say.
     """
 
     rotations: FloatArray
     half_turns_deg: FloatArray | None = None
+    expected_errors_deg: FloatArray | None = None
 
 
 Pass = Callable[[Runtime, NDArray[np.uint8]], Answers]
@@ -38,7 +41,8 @@ def single_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
 
     :param crops: uint8 [n, 64, 64, 3] BGR
     """
-    return Answers(rotations.matrix_from_yaw_pitch_roll_deg(runtime(crops)))
+    angles, errors = runtime.with_expected_error(crops)
+    return Answers(rotations.matrix_from_yaw_pitch_roll_deg(angles), None, errors)
 
 
 def mirrored_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
@@ -47,12 +51,15 @@ def mirrored_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
 
     One batch of twice the size; see single_pass.
     """
-    if not len(crops):
-        return Answers(np.zeros((0, 3, 3)), np.zeros((0, 3)))
-    both = np.concatenate([crops, crops[:, :, ::-1]])
-    found = single_pass(runtime, both).rotations
-    plain, mirrored = found[: len(crops)], rotations.mirrored(found[len(crops) :])
+    count = len(crops)
+    if not count:
+        return dataclasses.replace(single_pass(runtime, crops), half_turns_deg=np.zeros((0, 3)))
+    found = single_pass(runtime, np.concatenate([crops, crops[:, :, ::-1]]))
+    plain, mirrored = found.rotations[:count], rotations.mirrored(found.rotations[count:])
     turns = Rotation.from_matrix(mirrored @ np.swapaxes(plain, -1, -2))
     half_turns = turns.as_rotvec() / 2.0
     halfway: FloatArray = Rotation.from_rotvec(half_turns).as_matrix() @ plain
-    return Answers(halfway, np.degrees(half_turns))
+    errors = found.expected_errors_deg
+    if errors is not None:
+        errors = (errors[:count] + errors[count:]) / 2.0
+    return Answers(halfway, np.degrees(half_turns), errors)

@@ -22,6 +22,10 @@ from fsanet_ros.fsanet.weight_files import (
 )
 
 RUNTIME_NAMES = ('onnxruntime', 'torch')
+# What an ONNX file gives; the second not of every network.
+ANGLES, EXPECTED_ERROR = 'yaw_pitch_roll_deg', 'expected_error_deg'
+
+Estimates = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 
 
 class Runtime(Protocol):
@@ -36,6 +40,16 @@ class Runtime(Protocol):
 
         :param crops: uint8 [n, 64, 64, 3] BGR, n may be 0
         :returns: float64 [n, 3], yaw, pitch, roll in degrees, against the ray to the face
+        """
+        ...
+
+    def with_expected_error(self, crops: NDArray[np.uint8]) -> Estimates:
+        """
+        Estimate the poses of a batch of crops, and how far off they may be.
+
+        :param crops: see __call__
+        :returns: what __call__ does, and float64 [n], the absolute error that the network expects
+            about an axis, degrees; None where it has no error head
         """
         ...
 
@@ -67,10 +81,14 @@ class OnnxRuntime:
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate the poses of a batch of crops; see Runtime."""
+        return self.with_expected_error(crops)[0]
+
+    def with_expected_error(self, crops: NDArray[np.uint8]) -> Estimates:
+        """Estimate the poses of a batch of crops, and how far off they may be; see Runtime."""
         if not len(crops):
-            return np.zeros((0, 3))
-        angles: NDArray[Any] = self._session.run(None, {self._input: crops})[0]
-        return angles.astype(np.float64)
+            return _nobody(self.description)
+        angles, *further = self._session.run(None, {self._input: crops})
+        return angles.astype(np.float64), further[0].astype(np.float64) if further else None
 
 
 class TorchRuntime:
@@ -95,14 +113,25 @@ class TorchRuntime:
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Estimate the poses of a batch of crops; see Runtime."""
+        return self.with_expected_error(crops)[0]
+
+    def with_expected_error(self, crops: NDArray[np.uint8]) -> Estimates:
+        """Estimate the poses of a batch of crops, and how far off they may be; see Runtime."""
         if not len(crops):
-            return np.zeros((0, 3))
+            return _nobody(self.description)
+        network: Any = self._network
         with self._torch.inference_mode():
             # PyTorch wants no negative strides and warns of arrays that are read-only.
             own = np.require(crops, requirements=['C', 'W'])
             pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
-            angles: NDArray[Any] = self._network(pixels).numpy()
-        return angles.astype(np.float64)
+            if not self.description.has_error_head:
+                return network(pixels).numpy().astype(np.float64), None
+            angles, errors = network.with_expected_error(pixels)
+        return angles.numpy().astype(np.float64), errors.numpy().astype(np.float64)
+
+
+def _nobody(description: Description) -> Estimates:
+    return np.zeros((0, 3)), np.zeros(0) if description.has_error_head else None
 
 
 def make_runtime(

@@ -14,11 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
+
+if TYPE_CHECKING:
+    from fsanet_ros.fsanet.passes import Answers
 
 FloatArray = NDArray[np.float64]
 Coefficients = tuple[tuple[float, ...], ...]
@@ -28,6 +32,8 @@ LABEL_FEATURES = ('one', 'turned', 'nodded')
 #: What is known after a single pass; after two also how far they are from their middle.
 SINGLE_PASS_FEATURES = (*LABEL_FEATURES, 'tilted', 'enlargement', 'doubt')
 MIRRORED_PASS_FEATURES = (*SINGLE_PASS_FEATURES, 'half_turn_x', 'half_turn_y', 'half_turn_z')
+#: Comes last where the network has an error head.
+EXPECTED_ERROR_FEATURE = 'expected_error'
 
 #: Standard deviation about each axis of rotations drawn uniformly (their mean square angle is
 #: pi^2 / 3 + 2): more than that says nothing.
@@ -36,6 +42,7 @@ NOTHING_KNOWN_DEG = math.degrees(math.sqrt((math.pi**2 / 3.0 + 2.0) / 3.0))
 _MAX_ENLARGEMENT = 2.0
 _DOUBT = (0.02, 0.4)
 _MAX_HALF_TURN_DEG = 30.0
+_EXPECTED_ERROR_DEG = (1.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -54,20 +61,32 @@ class RotationErrorModel:
 
     def __post_init__(self) -> None:
         """Take rows of any sequences; refuse what fits no features with a ValueError."""
-        for name, names in (
-            ('single_pass', SINGLE_PASS_FEATURES),
-            ('mirrored_pass', MIRRORED_PASS_FEATURES),
-            ('labels', LABEL_FEATURES),
+        for name, names, optional in (
+            ('single_pass', SINGLE_PASS_FEATURES, 1),
+            ('mirrored_pass', MIRRORED_PASS_FEATURES, 1),
+            ('labels', LABEL_FEATURES, 0),
         ):
             rows = np.asarray(getattr(self, name), np.float64)
-            if rows.shape != (3, len(names)) or not np.isfinite(rows).all():
+            allowed = [(3, len(names) + more) for more in range(optional + 1)]
+            if rows.shape not in allowed or not np.isfinite(rows).all():
                 raise ValueError(
-                    f'{name} has coefficients of shape {rows.shape}, expected (3, '
-                    f'{len(names)}) finite ones: {", ".join(names)} for each axis'
+                    f'{name} has coefficients of shape {rows.shape}, expected '
+                    f'{" or ".join(map(str, allowed))} finite ones: {", ".join(names)} for each '
+                    f'axis{f", and {EXPECTED_ERROR_FEATURE}" if optional else ""}'
                 )
             object.__setattr__(self, name, tuple(map(tuple, rows.tolist())))
+        if len(self.mirrored_pass[0]) - len(self.single_pass[0]) != 3:
+            raise ValueError(
+                f'single_pass has {len(self.single_pass[0])} coefficients, mirrored_pass '
+                f'{len(self.mirrored_pass[0])}: expected {EXPECTED_ERROR_FEATURE} in both or none'
+            )
         if min(map(min, self.labels)) < 0:
             raise ValueError(f'labels has a variance below 0: {self.labels}')
+
+    @property
+    def uses_expected_error(self) -> bool:
+        """Tell whether it needs what an error head says."""
+        return len(self.single_pass[0]) > len(SINGLE_PASS_FEATURES)
 
     def sigma_deg(self, known: FloatArray) -> FloatArray:
         """
@@ -81,7 +100,7 @@ class RotationErrorModel:
 
     def sigma_from_labels_deg(self, known: FloatArray) -> FloatArray:
         """Return the part of it that is the network's against labels like its own."""
-        single = known.shape[1] == len(SINGLE_PASS_FEATURES)
+        single = known.shape[1] <= len(SINGLE_PASS_FEATURES) + 1
         return log_linear(known, self.single_pass if single else self.mirrored_pass)
 
 
@@ -91,20 +110,17 @@ def log_linear(known: FloatArray, coefficients: Coefficients) -> FloatArray:
     return values
 
 
-def features(
-    rotations: FloatArray,
-    half_turns_deg: FloatArray | None,
-    scores: FloatArray,
-    crop_sides_px: FloatArray,
-) -> FloatArray:
+def features(answers: Answers, scores: FloatArray, crop_sides_px: FloatArray) -> FloatArray:
     """
-    Return what decides how large the error of each face may be, float64 [n, 6 or 9].
+    Return what decides how large the error of each face may be, float64 [n, features].
 
-    :param rotations: float64 [n, 3, 3], R_optical against the ray
-    :param half_turns_deg: float64 [n, 3], see passes.Answers; None after a single pass
+    Six after a single pass, nine after two, and one more from a network with an error head.
+
+    :param answers: the network's, of n faces
     :param scores: float64 [n], the detector's, 0 to 1
     :param crop_sides_px: float64 [n], side of what the network sees, in pixels of the image
     """
+    rotations = answers.rotations
     columns = [
         np.ones(len(rotations)),
         # sin^2 of yaw; sin^2 of pitch and of roll, both times cos^2 of yaw.
@@ -115,10 +131,12 @@ def features(
         np.clip(np.log2(NETWORK_SIZE / crop_sides_px), 0.0, _MAX_ENLARGEMENT),
         np.log(np.clip(1.0 - scores, *_DOUBT) / _DOUBT[0]),
     ]
-    if half_turns_deg is not None:
-        limited = np.minimum(np.abs(half_turns_deg), _MAX_HALF_TURN_DEG)
+    if answers.half_turns_deg is not None:
+        limited = np.minimum(np.abs(answers.half_turns_deg), _MAX_HALF_TURN_DEG)
         # Against a degree: below, chance decides how well the two agree.
         columns.extend(np.log(np.hypot(limited, 1.0)).T)
+    if answers.expected_errors_deg is not None:
+        columns.append(np.log(np.clip(answers.expected_errors_deg, *_EXPECTED_ERROR_DEG)))
     return np.stack(columns, axis=1)
 
 

@@ -66,6 +66,16 @@ class Description:
                 f'crop_scale is {self.crop_scale}, pixel_scale {self.pixel_scale}: expected '
                 'numbers above 0'
             )
+        model = self.rotation_error
+        if model is not None and model.uses_expected_error != self.has_error_head:
+            has, fits = (
+                'an' if self.has_error_head else 'no',
+                'with' if model.uses_expected_error else 'without',
+            )
+            raise ValueError(
+                f'{self.name} has {has} error head, but its model of the error was fitted {fits} '
+                'one: fit it again (fsanet_ros.tools.fit_uncertainty)'
+            )
         for name, value, known in (
             ('crop', self.crop, get_args(Crop)),
             ('fusion_mean', self.fusion_mean, get_args(FusionMean)),
@@ -79,6 +89,11 @@ class Description:
         default = NetworkConfig(pixel_mean=self.pixel_mean, pixel_scale=self.pixel_scale)
         return self.networks or (default,)
 
+    @property
+    def has_error_head(self) -> bool:
+        """Tell whether the network says how far off it expects to be."""
+        return all(config.error_head for config in self.configs)
+
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata of a weights file."""
         values = asdict(self)
@@ -86,6 +101,9 @@ class Description:
         for name, default in _LATER_FIELDS.items():
             if values[name] == default:
                 del values[name]
+        for network in values.get('networks', ()):
+            if not network['error_head']:
+                del network['error_head']
         return {METADATA_KEY: json.dumps(values)}
 
     @classmethod

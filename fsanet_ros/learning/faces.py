@@ -83,11 +83,28 @@ def load_rendered_faces(root: str | Path) -> LabelledFaces:
     """
     labels = _read_labels(Path(root))
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
-    keep = labels['in_range'] & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
+    return _rendered(
+        root, labels, labels['in_range'] & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
+    )
+
+
+def load_turned_away(root: str | Path) -> LabelledFaces:
+    """
+    Load those rendered heads of which no network of the paper's range can say the yaw.
+
+    :raises FileNotFoundError: naming the file that is missing
+    """
+    labels = _read_labels(Path(root))
+    return _rendered(root, labels, np.abs(labels['yaw_pitch_roll_deg'][:, 0]) > MAX_ANGLE_DEG)
+
+
+def _rendered(root: str | Path, labels: Any, keep: NDArray[np.bool_]) -> LabelledFaces:
+    angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     names = labels['name'][keep]
     pictures = _read_zip(Path(root) / ZIP, [str(name) for name in names])
     rotations = labels['rotation_optical'][keep].astype(np.float64)
-    return LabelledFaces(pictures, rotations, angles[keep], names)
+    people = labels['person'][keep].astype(np.str_) if 'person' in labels.files else None
+    return LabelledFaces(pictures, rotations, angles[keep], names, people)
 
 
 def _read_labels(root: Path) -> Any:

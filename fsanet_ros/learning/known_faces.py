@@ -128,9 +128,14 @@ def answer(found: FoundFaces, runtime: Runtime, one_pass: Pass) -> Answers:
     parts = [
         one_pass(runtime, found.crops[i : i + CHUNK]) for i in range(0, len(found.crops), CHUNK)
     ]
-    turns = [part.half_turns_deg for part in parts if part.half_turns_deg is not None]
     rotations = np.concatenate([part.rotations for part in parts])
-    return Answers(rotations, np.concatenate(turns) if turns else None)
+    turns = [part.half_turns_deg for part in parts if part.half_turns_deg is not None]
+    errors = [p.expected_errors_deg for p in parts if p.expected_errors_deg is not None]
+    return Answers(
+        rotations,
+        np.concatenate(turns) if turns else None,
+        np.concatenate(errors) if errors else None,
+    )
 
 
 def cases(found: FoundFaces, answers: Answers, crop_scale: float) -> Cases:
@@ -141,7 +146,7 @@ def cases(found: FoundFaces, answers: Answers, crop_scale: float) -> Cases:
     sides_px = np.array([face.square.side for face in found.faces])
     halves = answers.half_turns_deg
     return Cases(
-        features=features(answers.rotations, halves, scores, sides_px * crop_scale),
+        features=features(answers, scores, sides_px * crop_scale),
         errors_deg=np.degrees(turns.as_rotvec()),
         persons=np.array([known.person for known in found.known]),
         scores=scores,

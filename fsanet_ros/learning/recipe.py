@@ -21,7 +21,7 @@ RECIPES = Path(__file__).parent / 'recipes'
 # What augments a picture belongs to what the picture is.
 AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
 CHOICES = {
-    'data': ('aflw', '300w_lp', 'biwi', 'csv'),
+    'data': ('aflw', 'rendered', '300w_lp', 'biwi', 'csv'),
     'crop': tuple(AUGMENTATIONS),
     'architecture': get_args(Architecture),
     'scoring': get_args(Scoring),
@@ -42,6 +42,8 @@ _RANGES = {
     'muon_learning_rate': (1e-12, 10),
     'rotation_share': (0, 1),
     'drops': (0, math.inf),
+    'cycles': (1, math.inf),
+    'restart_share': (0, 1),
     'weight_decay': (0, math.inf),
     'warmup_steps': (0, math.inf),
     'ema_decay': (0, 1),
@@ -49,6 +51,7 @@ _RANGES = {
     'validation_share': (0, 0.9),
     'crop_scale': (0.1, 10),
     'pixel_scale': (1e-3, math.inf),
+    'error_head_samples': (0, math.inf),
     'seed': (0, math.inf),
 }
 
@@ -67,12 +70,15 @@ class Recipe:
     ``optimizer``: muon gives the weights that are matrices ``muon_learning_rate`` and all others to
     AdamW.
     ``schedule``: of the learning rate; cosine: warm-up, then to zero; drops: to a tenth,
-    ``drops`` times, at equal distances.
+    ``drops`` times, at equal distances. ``cycles``: how often cosine comes down to zero, each time
+    from ``restart_share`` of where it came from before (Loshchilov and Hutter, ICLR 2017).
     ``rarity``: exponent of the weight of rare poses when samples are drawn, 0: all alike.
     ``ema_decay``: of the running average of the weights that is used in the end, 0: none.
     ``validation_share``: of the faces, or of people and sequences where they are known.
     ``rotation_share``: of the loss that is the angle between the rotations; the rest is the mean
     absolute error of the angles, as in the paper.
+    ``error_head_samples``: how many teach a head to say how far off the network is, in the end,
+    when the network stays as it is (learning.error_head); 0: none.
     ``precision``: what the network computes in while it is trained; bfloat16 is faster.
     ``crop_scale``: the crop in use, in units of the face square's side.
     """
@@ -92,6 +98,8 @@ class Recipe:
     muon_learning_rate: float = 0.02
     schedule: str = 'cosine'
     drops: int = 2
+    cycles: int = 1
+    restart_share: float = 0.5
     weight_decay: float = 1e-2
     warmup_steps: int = 500
     ema_decay: float = 0.999
@@ -103,6 +111,7 @@ class Recipe:
     pixel_scale: float = 128.0
     rotation_share: float = 0.0
     precision: str = 'float32'
+    error_head_samples: int = 0
     seed: int = 1
     augmentation: Augmentation | OfficialAugmentation = field(default_factory=Augmentation)
 
@@ -119,7 +128,11 @@ class Recipe:
                 f'crop is {self.crop}: expected an {AUGMENTATIONS[self.crop].__name__}, got an '
                 f'{type(self.augmentation).__name__}'
             )
-
+        if self.error_head_samples and (self.architecture, self.crop) != ('fsanet', 'face_square'):
+            raise ValueError(
+                f'error_head_samples is {self.error_head_samples}, architecture '
+                f'{self.architecture}, crop {self.crop}: expected fsanet and face_square, or 0'
+            )
         for name, share in self.also.items():
             if name not in FURTHER or not 0 < share < 1:
                 raise ValueError(

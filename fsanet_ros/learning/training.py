@@ -203,8 +203,12 @@ def schedule(step: int, recipe: Recipe) -> float:
         return (step + 1) / recipe.warmup_steps
     if recipe.schedule == 'drops':
         return float(0.1 ** (step * (recipe.drops + 1) // recipe.steps))
-    progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return 0.5 * (1 + math.cos(math.pi * progress))
+    length = max(1, recipe.steps // recipe.cycles)
+    cycle = min(step // length, recipe.cycles - 1)  # the last one takes what division leaves
+    first = cycle * length if cycle else recipe.warmup_steps
+    last = recipe.steps if cycle == recipe.cycles - 1 else (cycle + 1) * length
+    progress = (step - first) / max(1, last - first)
+    return recipe.restart_share**cycle * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def train(

@@ -27,6 +27,8 @@ from fsanet_ros.learning.marks_on_a_wall import pointing04_faces
 from fsanet_ros.learning.recipe import Recipe
 from fsanet_ros.learning.teacher import Labels, Teacher
 
+# Sets whose pictures are face squares already.
+FACE_SQUARES = {'aflw': load_aflw_faces, 'rendered': load_rendered_faces}
 # Views that are further apart say that the teacher does not know.
 MAX_SPREAD_DEG = 8.0
 
@@ -72,10 +74,12 @@ def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
     :raises FileNotFoundError: if the folder does not hold that data set
     :raises ValueError: naming the file that does not hold what it should
     """
-    if recipe.data == 'aflw':
+    if recipe.data in FACE_SQUARES:
         if recipe.crop != 'face_square':
-            raise ValueError('data is aflw: expected crop face_square, its pictures are those')
-        return load_aflw_faces(root)
+            raise ValueError(
+                f'data is {recipe.data}: expected crop face_square, its pictures are those'
+            )
+        return FACE_SQUARES[recipe.data](root)
     return cut_faces(READERS[recipe.data](Path(root)), recipe.crop)
 
 

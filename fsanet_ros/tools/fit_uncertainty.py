@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fsanet_ros.detection import FaceDetector, make_detector
 from fsanet_ros.fsanet import weight_files
-from fsanet_ros.fsanet.passes import mirrored_pass, single_pass
+from fsanet_ros.fsanet.passes import Pass, mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import OnnxRuntime, Runtime
 from fsanet_ros.fsanet.uncertainty import (
     LABEL_FEATURES,
@@ -44,6 +44,7 @@ from fsanet_ros.learning.known_faces import (
 )
 from fsanet_ros.learning.placed_faces import place_faces
 from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.learning.reliability_plot import Said, plot_reliability
 from fsanet_ros.learning.rendered_heads import render_heads
 from fsanet_ros.types import FloatArray
 
@@ -82,19 +83,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    samples = {'labels': photographs, 'other rendered people': rendered, 'clip': clip}
     for one_pass in PASSES:
         print(f'\n{one_pass.__name__}: rotation error, degrees, about x | y | z of the ray frame')
         print(f'{"":24} cases | RMS, RMS sigma, % within 1 and 2 sigma')
-        for title, found in (
-            ('other half, labels', photographs),
-            ('other rendered people', rendered),
-            ('clip', clip),
-        ):
-            joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in found)
-            if found is photographs:
-                sigma = model.sigma_from_labels_deg(joined.features)
-                print('\n'.join(_table(f'{title}, their part', joined, sigma)))
-            print('\n'.join(_table(title, joined, model.sigma_deg(joined.features))))
+        said = _say(model, runtime, one_pass, samples)
+    if arguments.plot:
+        plot_reliability(said, arguments.plot)
     print('\nposition error across the ray, mm (right | down), and along it, % of the distance')
     for found in (rendered, clip):
         for part in found:
@@ -175,6 +170,27 @@ def _write(model: RotationErrorModel, runtime: Runtime, folder: Path) -> None:
     print(f'{folder}: wrote the description of {description.name}\n{model}', flush=True)
 
 
+def _say(
+    model: RotationErrorModel,
+    runtime: Runtime,
+    one_pass: Pass,
+    samples: Mapping[str, list[FoundFaces]],
+) -> list[Said]:
+    """Print how far errors keep to what was said of them, and return it to be plotted."""
+    scale = runtime.description.crop_scale
+    said: list[Said] = []
+    for title, found in samples.items():
+        joined = Cases.joined(cases(f, answer(f, runtime, one_pass), scale) for f in found)
+        parts = [(title, model.sigma_deg(joined.features))]
+        if title == 'labels':
+            network = model.sigma_from_labels_deg(joined.features)
+            parts.insert(0, ("labels, the network's part", network))
+        for name, sigma in parts:
+            print('\n'.join(_table(name, joined, sigma)))
+            said.append((name, joined.errors_deg, sigma))
+    return said
+
+
 def _table(title: str, known: Cases, sigmas_deg: FloatArray) -> list[str]:
     bins = [
         (title, np.ones(len(known), bool)),
@@ -218,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar='FILE.onnx',
         help="take the labels' part from weights that have not seen rendered heads: a network that "
         'was trained on such heads is better on them than on photographs',
+    )
+    parser.add_argument(
+        '--plot', type=Path, metavar='FILE.png', help='draw how reliable it is, after two passes'
     )
     parser.add_argument('--check', action='store_true', help='report only, write nothing')
     return parser

@@ -1,0 +1,138 @@
+"""The network says how far off it may be, and knows what is no face, without other angles."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed')
+pytest.importorskip('onnx', reason='onnx is not installed')
+
+from scipy.spatial.transform import Rotation  # noqa: E402
+
+from fsanet_ros.fsanet.crops import cut_crop  # noqa: E402
+from fsanet_ros.fsanet.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
+from fsanet_ros.fsanet.export import write_weights  # noqa: E402
+from fsanet_ros.fsanet.fusion import Fusion  # noqa: E402
+from fsanet_ros.fsanet.network import FSANet, NetworkConfig  # noqa: E402
+from fsanet_ros.fsanet.passes import mirrored_pass  # noqa: E402
+from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
+from fsanet_ros.fsanet.state_files import load_network  # noqa: E402
+from fsanet_ros.fsanet.weight_files import Description, find_weights  # noqa: E402
+from fsanet_ros.geometry import rotations  # noqa: E402
+from fsanet_ros.learning.augmentation import central_crops  # noqa: E402
+from fsanet_ros.learning.error_head import mean_errors_deg, with_error_head  # noqa: E402
+from fsanet_ros.learning.faces import LabelledFaces  # noqa: E402
+from fsanet_ros.learning.known_faces import clip_faces  # noqa: E402
+from fsanet_ros.learning.recipe import Recipe  # noqa: E402
+
+torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
+
+RNG = np.random.default_rng(0)
+CROPS = RNG.integers(0, 256, (5, 64, 64, 3), np.uint8)
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """Return every fifth head of the demo's clip: face squares of 120 pixels and rotations."""
+    known = [(cut_crop(i, k.square, 120), k.rotation) for i, k in clip_faces()][::5]
+    pictures, truth = map(np.stack, zip(*known, strict=True))
+    angles = rotations.yaw_pitch_roll_deg_from_matrix(truth)
+    names = np.array([f'{i}.jpg' for i in range(len(truth))])
+    return LabelledFaces(pictures, truth, angles, names)
+
+
+def random_network(scoring='1x1', error_head=True):
+    torch.manual_seed(3)
+    network = FSANet(NetworkConfig(scoring, error_head=error_head)).eval()
+    if network.error_head is not None:
+        torch.nn.init.normal_(network.error_head.output.weight)
+    return network
+
+
+def as_description(name):
+    return Description(name, crop_scale=0.9)
+
+
+def as_input(crops):
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+
+
+# ---- the head
+
+
+def test_a_head_leaves_the_angles_as_they_are():
+    with torch.inference_mode():
+        plain = random_network(error_head=False)(as_input(CROPS))
+        network = random_network()
+        angles, errors = network.with_expected_error(as_input(CROPS))
+        assert torch.equal(plain, network(as_input(CROPS)))
+    assert torch.equal(plain, angles)
+    assert errors.shape == (5,)
+    assert ((errors >= LEAST_DEG) & (errors <= MOST_DEG)).all()
+
+
+@pytest.mark.parametrize('scoring', ['1x1', 'variance', 'none'])
+def test_both_runtimes_say_the_same(tmp_path, scoring):
+    write_weights(random_network(scoring), as_description('headed'), tmp_path)
+    answers = [
+        kind(tmp_path / f'headed{suffix}').with_expected_error(CROPS)
+        for kind, suffix in ((OnnxRuntime, '.onnx'), (TorchRuntime, '.safetensors'))
+    ]
+    assert answers[0][0] == pytest.approx(answers[1][0], abs=1e-3)
+    assert answers[0][1] == pytest.approx(answers[1][1], rel=1e-3)
+    assert len(set(np.round(answers[0][1], 6))) > 1
+
+
+def test_a_fusion_says_the_mean(tmp_path):
+    members = [random_network('1x1'), random_network('variance')]
+    write_weights(Fusion(members, 'rotations'), as_description('fused'), tmp_path)
+    with torch.inference_mode():
+        expected = [m.with_expected_error(as_input(CROPS))[1].numpy() for m in members]
+    runtime = OnnxRuntime(tmp_path / 'fused.onnx')
+    assert runtime.description.has_error_head
+    assert runtime.with_expected_error(CROPS)[1] == pytest.approx(np.mean(expected, 0), rel=1e-4)
+    assert runtime.with_expected_error(CROPS[:0])[1].shape == (0,)
+
+
+def test_networks_without_a_head_do_not_say(tmp_path):
+    write_weights(random_network(error_head=False), as_description('plain'), tmp_path)
+    for kind, suffix in ((OnnxRuntime, '.onnx'), (TorchRuntime, '.safetensors')):
+        runtime = kind(tmp_path / f'plain{suffix}')
+        assert runtime.with_expected_error(CROPS)[1] is None
+        assert runtime.with_expected_error(CROPS[:0])[1] is None
+        assert mirrored_pass(runtime, CROPS).expected_errors_deg is None
+
+
+# ---- how it is taught
+
+
+def test_it_learns_what_is_no_face(clip):
+    network, description = load_network(find_weights('fsanet_1x1', '.safetensors'))
+    plain = FSANet(dataclasses.replace(network.config, error_head=False)).eval()
+    plain.load_state_dict(network.state_dict(), strict=False)
+    recipe = Recipe(samples=64, batch_size=32, error_head_samples=32 * 60)
+    half = np.arange(len(clip)) % 2 == 0
+    taught = with_error_head(plain, recipe, clip.select(half), None)
+    crops = central_crops(clip.pictures[~half], description.crop_scale)
+    with torch.inference_mode():
+        assert torch.equal(plain(as_input(crops)), taught(as_input(crops)))
+        _, of_faces = taught.with_expected_error(as_input(crops))
+        _, of_noise = taught.with_expected_error(as_input(CROPS))
+    assert of_noise.min() > 3 * of_faces.median()
+    again = with_error_head(plain, recipe, clip.select(half), None)
+    for name, value in taught.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_the_error_is_that_about_an_axis():
+    turn = Rotation.from_rotvec([0.0, 9.0, -3.0], degrees=True).as_matrix()
+    answers = rotations.matrix_from_yaw_pitch_roll_deg([[40.0, 10.0, 5.0]])
+    assert mean_errors_deg(np.array([[40.0, 10.0, 5.0]]), turn @ answers) == pytest.approx([4.0])
+
+
+def test_recipes_that_cannot_have_a_head_are_refused():
+    with pytest.raises(ValueError, match='error_head_samples is 5, architecture ssrnet'):
+        Recipe(architecture='ssrnet', error_head_samples=5)
+    with pytest.raises(ValueError, match='SSR-Net-MD has no error head'):
+        NetworkConfig(architecture='ssrnet', error_head=True)
