@@ -15,10 +15,11 @@ from fsanet_ros.fsanet.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
 from fsanet_ros.fsanet.export import write_weights  # noqa: E402
 from fsanet_ros.fsanet.fusion import Fusion  # noqa: E402
 from fsanet_ros.fsanet.network import FSANet, NetworkConfig  # noqa: E402
-from fsanet_ros.fsanet.passes import mirrored_pass  # noqa: E402
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
+from fsanet_ros.fsanet.passes import mirrored_pass, single_pass  # noqa: E402
+from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime, make_runtime  # noqa: E402
 from fsanet_ros.fsanet.state_files import load_network  # noqa: E402
-from fsanet_ros.fsanet.weight_files import Description, find_weights  # noqa: E402
+from fsanet_ros.fsanet.uncertainty import features  # noqa: E402
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, Description, find_weights  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.learning.augmentation import central_crops  # noqa: E402
 from fsanet_ros.learning.error_head import mean_errors_deg, with_error_head  # noqa: E402
@@ -40,6 +41,11 @@ def clip():
     angles = rotations.yaw_pitch_roll_deg_from_matrix(truth)
     names = np.array([f'{i}.jpg' for i in range(len(truth))])
     return LabelledFaces(pictures, truth, angles, names)
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return make_runtime(DEFAULT_WEIGHTS)
 
 
 def random_network(scoring='1x1', error_head=True):
@@ -104,6 +110,12 @@ def test_networks_without_a_head_do_not_say(tmp_path):
         assert mirrored_pass(runtime, CROPS).expected_errors_deg is None
 
 
+def test_two_passes_say_their_mean(shipped):
+    answers = mirrored_pass(shipped, CROPS)
+    both = [single_pass(shipped, c).expected_errors_deg for c in (CROPS, CROPS[:, :, ::-1].copy())]
+    assert answers.expected_errors_deg == pytest.approx(np.mean(both, axis=0), rel=1e-4)
+
+
 # ---- how it is taught
 
 
@@ -136,3 +148,57 @@ def test_recipes_that_cannot_have_a_head_are_refused():
         Recipe(architecture='ssrnet', error_head_samples=5)
     with pytest.raises(ValueError, match='SSR-Net-MD has no error head'):
         NetworkConfig(architecture='ssrnet', error_head=True)
+
+
+# ---- what the shipped weights say
+
+
+def test_worse_pictures_of_faces_are_expected_to_be_further_off(shipped, clip):
+    def expected(pictures):
+        return np.median(expected_of(shipped, pictures))
+
+    dark = (clip.pictures * 0.12 + RNG.normal(0, 4, clip.pictures.shape)).clip(0, 255)
+    small = np.stack([tiny(picture) for picture in clip.pictures])
+    assert expected(clip.pictures) < 4.0
+    assert expected(dark.astype(np.uint8)) > 1.15 * expected(clip.pictures)
+    assert expected(small) > 1.3 * expected(clip.pictures)
+
+
+def test_what_is_no_face_is_known_to_be_none(shipped, clip):
+    of_faces = np.quantile(expected_of(shipped, clip.pictures), 0.95)
+    noise = RNG.integers(0, 256, (40, 120, 120, 3), np.uint8)
+    ramps = np.stack([ramp(angle) for angle in np.linspace(0, 2 * np.pi, 20)])
+    for odd in (clip.pictures[:, ::-1].copy(), noise, ramps):
+        found = expected_of(shipped, odd)
+        assert np.mean(found > max(12.0, of_faces)) > 0.85
+
+
+@pytest.mark.parametrize('one_pass', [single_pass, mirrored_pass])
+def test_the_covariance_says_that_little_is_known(shipped, clip, one_pass):
+    def sigma(pictures):
+        count = len(pictures)
+        answers = one_pass(shipped, central_crops(pictures, shipped.description.crop_scale))
+        known = features(answers, np.full(count, 0.9), np.full(count, 100.0))
+        return np.median(shipped.description.rotation_error.sigma_deg(known).max(axis=1))
+
+    ramps = np.stack([ramp(angle) for angle in np.linspace(0, 2 * np.pi, 20)])
+    for odd in (clip.pictures[:, ::-1].copy(), ramps):
+        assert sigma(odd) > max(20.0, 4 * sigma(clip.pictures))
+
+
+def expected_of(runtime, pictures):
+    crops = central_crops(pictures, runtime.description.crop_scale)
+    return runtime.with_expected_error(crops)[1]
+
+
+def tiny(picture):
+    import cv2
+
+    small = cv2.resize(picture, (12, 12), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (120, 120))
+
+
+def ramp(angle):
+    y, x = np.mgrid[-1:1:120j, -1:1:120j]
+    grey = 127 + 90 * (np.cos(angle) * x + np.sin(angle) * y)
+    return np.repeat(grey[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -133,8 +134,8 @@ def reported_faces(network, detector):
 def sigma(model, *, yaw=0.0, score=0.9, side=80.0, half_turn=None, expected_error=2.0):
     rotation = rotations.matrix_from_yaw_pitch_roll_deg([[yaw, 0.0, 0.0]])
     half_turns = None if half_turn is None else np.array([[half_turn] * 3])
-    said = np.array([expected_error]) if model.uses_expected_error else None
-    known = features(Answers(rotation, half_turns, said), np.array([score]), np.array([side]))
+    answers = Answers(rotation, half_turns, np.array([expected_error]))
+    known = features(answers, np.array([score]), np.array([side]))
     return model.sigma_deg(known)[0]
 
 
@@ -146,13 +147,14 @@ def sigma(model, *, yaw=0.0, score=0.9, side=80.0, half_turn=None, expected_erro
         ('score', (0.98, 0.9, 0.8, 0.65)),
         ('yaw', (0, 25, 50, 80)),
         ('yaw', (0, -25, -50, -80)),
+        ('expected_error', (1.0, 2.0, 8.0, 60.0)),
     ],
 )
 def test_small_doubtful_and_turned_faces_are_less_sure(model, half_turn, name, values):
     found = np.array([sigma(model, half_turn=half_turn, **{name: value}) for value in values])
     assert (np.diff(found, axis=0) >= 0).all()
     assert (found[-1] > found[0]).any()
-    if name in ('score', 'yaw', 'expected_error'):
+    if name in ('yaw', 'expected_error'):
         assert (found[-1] > 1.1 * found[0]).all()
 
 
@@ -179,8 +181,7 @@ angles = st.floats(-180, 180)
 def test_no_face_makes_it_absurd(model, angles_deg, score, side, half_turn, expected_error):
     rotation = rotations.matrix_from_yaw_pitch_roll_deg([angles_deg])
     for half_turns in (None, np.array([[half_turn, 0.0, -half_turn]])):
-        said = np.array([expected_error]) if model.uses_expected_error else None
-        answers = Answers(rotation, half_turns, said)
+        answers = Answers(rotation, half_turns, np.array([expected_error]))
         known = features(answers, np.array([score]), np.array([side]))
         found = model.sigma_deg(known)
         assert found.shape == (1, 3)
@@ -416,7 +417,8 @@ def test_another_description_leaves_the_network_as_it_is(tmp_path):
     shutil.copy(Path(weight_files.__file__).parent / 'weights' / 'index.json', tmp_path)
     path = tmp_path / f'{DEFAULT_WEIGHTS}.onnx'
     before = OnnxRuntime(path)
-    write_description(Description(DEFAULT_WEIGHTS, 0.5, 127.5, 128.0), tmp_path)
+    other = dataclasses.replace(before.description, crop_scale=0.5, rotation_error=None)
+    write_description(other, tmp_path)
     crops = np.random.default_rng(6).integers(0, 256, (4, 64, 64, 3), np.uint8)
     for kind, suffix in ((OnnxRuntime, '.onnx'), (TorchRuntime, '.safetensors')):
         after = kind(tmp_path / f'{DEFAULT_WEIGHTS}{suffix}')

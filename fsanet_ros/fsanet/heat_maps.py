@@ -11,6 +11,7 @@ the crop, so a row of S_k is a picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from fsanet_ros.fsanet.weight_files import (
 STAGES, CAPSULES = 3, 7
 SIDE = 8  # cells, of every stage's feature map
 # The normalised S_1, S_2, S_3 as the exporter names them: the divisions in structure.py.
-_IN_GRAPH = tuple(f'/network/structure/Div{n}_output_0' for n in ('', '_1', '_2'))
+_IN_GRAPH = tuple(f'/structure/Div{n}_output_0' for n in ('', '_1', '_2'))
 
 
 class HeatMaps(Protocol):
@@ -74,14 +75,17 @@ class OnnxHeatMaps:
             session.get_modelmeta().custom_metadata_map, path
         )
         _check_has_maps(self.description, weights)
-        self._session = onnx_session(path, _also_giving(_IN_GRAPH))
+        # The exporter calls the whole a module of its own where it gives nothing but angles.
+        prefix = '' if self.description.has_error_head else '/network'
+        self._results = [prefix + name for name in _IN_GRAPH]
+        self._session = onnx_session(path, _also_giving(self._results))
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the spatial maps of crops; see HeatMaps."""
         if not len(crops):
             return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
-        maps = self._session.run(list(_IN_GRAPH), {self._input: np.ascontiguousarray(crops)})
+        maps = self._session.run(self._results, {self._input: np.ascontiguousarray(crops)})
         return _as_pictures(np.stack(maps, axis=1))
 
 
@@ -130,7 +134,7 @@ def _as_pictures(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return maps.reshape(*maps.shape[:3], STAGES, SIDE, SIDE)
 
 
-def _also_giving(names: tuple[str, ...]) -> bytes:
+def _also_giving(names: Sequence[str]) -> bytes:
     """
     Return what makes results of tensors inside a graph, put at the end of an ONNX file.
 
