@@ -115,6 +115,22 @@ def nose_direction(rotation_optical: ArrayLike) -> FloatArray:
     return -np.asarray(rotation_optical, np.float64)[..., :, 2]
 
 
+def pan_tilt_deg(rotation_optical: ArrayLike) -> FloatArray:
+    """
+    Return where the nose points: pan, then tilt, with the signs of yaw and pitch.
+
+    They are the angles of somebody who turns to a mark and then looks up. For a level head they are
+    yaw and pitch; yaw and pitch of a head that is turned and raised are others.
+
+    :param rotation_optical: [..., 3, 3]
+    :returns: float64 [..., 2], degrees
+    """
+    x, y, z = np.moveaxis(nose_direction(rotation_optical), -1, 0)
+    pan = np.arctan2(-x, -z)
+    tilt = -np.arcsin(np.clip(y, -1.0, 1.0))
+    return np.degrees(np.stack([pan, tilt], axis=-1))
+
+
 def rotation_to_ray(ray: ArrayLike) -> FloatArray:
     """
     Return the smallest rotation that takes the optical axis (0, 0, 1) to a ray.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fsanet_ros.learning.pose_errors import ANGLES, NOMINAL_MAX_DEG, VECTORS
+from fsanet_ros.learning.pose_errors import ANGLES, NOMINAL, NOMINAL_MAX_DEG, VECTORS
 
 
 def title(figures: dict[str, Any]) -> str:
@@ -38,7 +38,7 @@ def table(figures: dict[str, Any]) -> str:
         lines.append(_row(f'  {name}', [str(band['n']), band['mae'], band['geodesic']]))
     if 'correlation' in figures:
         lines.append(_row(f'up to {NOMINAL_MAX_DEG:.0f} degrees', ['n', 'correl.', 'slope', 'MAE']))
-        for name in ANGLES[:2]:
+        for name in NOMINAL:
             columns = ('correlation', 'slope', 'nominal_mae')
             correlation, slope, error = (figures[column][name] for column in columns)
             n = str(figures['nominal_n'])

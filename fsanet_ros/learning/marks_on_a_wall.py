@@ -35,7 +35,6 @@ _PAN_SHARE, _TILT_SHARE = 0.5, 0.6
 # The teacher underestimates tilts, by 13 % on rendered heads of exact pose.
 _TILT_GAIN = 1.15
 _NEAR_FRONT_DEG = 45.0
-_NOSE: FloatArray = np.array([0.0, 0.0, -1.0])
 
 
 def pointing04_faces(root: str | Path, teacher: Teacher) -> LabelledFaces:
@@ -68,9 +67,8 @@ def between(answers: FloatArray, marks_deg: FloatArray) -> FloatArray:
     :param marks_deg: float64 [n, 2], nominal pan and tilt
     :returns: float64 [n, 3, 3]
     """
-    noses = answers @ _NOSE
-    pan = np.degrees(np.arctan2(-noses[:, 0], -noses[:, 2]))
-    tilt = -np.degrees(np.arcsin(noses[:, 1].clip(-1, 1)))
+    noses = rotations.nose_direction(answers)
+    pan, tilt = rotations.pan_tilt_deg(answers).T
     front = np.abs(marks_deg[:, 0]) <= _NEAR_FRONT_DEG
     typical_pan = _typical(pan, marks_deg[:, 0], np.ones_like(front))
     typical_tilt = _TILT_GAIN * _typical(tilt, marks_deg[:, 1], front)

@@ -11,6 +11,7 @@ import numpy as np
 from fsanet_ros.geometry import rotations
 from fsanet_ros.types import FloatArray
 
+NOMINAL = ('yaw', 'pitch', 'pan', 'tilt')
 ANGLES = ('yaw', 'pitch', 'roll')
 VECTORS = ('right', 'down', 'front')
 # |yaw| in degrees, the first border belongs to a band; of the last band the second one too.
@@ -141,21 +142,26 @@ def nominal_figures(errors: PoseErrors) -> dict[str, Any]:
     """
     Return how well estimates follow nominal angles, which people met only roughly.
 
-    Over the faces with a yaw and pitch of at most 60 degrees: ``correlation``, ``slope`` (of the
-    line of estimates over truth) and ``nominal_mae``, each {yaw, pitch}, and ``nominal_n``. None
-    where the truth does not vary.
+    Over the faces with a nominal pan and tilt of at most 60 degrees: ``correlation``, ``slope`` (of
+    the line of estimates over truth) and ``nominal_mae``, each {yaw, pitch, pan, tilt}, and
+    ``nominal_n``. yaw and pitch are the angles as they are, as in the literature; pan and tilt say
+    where the nose points, which is what the marks mean. None where the truth does not vary.
     """
     near = (np.abs(errors.truth_deg[:, :2]) <= NOMINAL_MAX_DEG).all(axis=1)
     result: dict[str, Any] = {'correlation': {}, 'slope': {}, 'nominal_mae': {}}
-    for column, name in enumerate(ANGLES[:2]):
-        truth = errors.truth_deg[near, column]
-        estimated = errors.estimated_deg[near, column]
+    directions = rotations.pan_tilt_deg(
+        rotations.matrix_from_yaw_pitch_roll_deg(errors.estimated_deg[near])
+    )
+    answers = np.column_stack([errors.estimated_deg[near, :2], directions])
+    for column, name in enumerate(NOMINAL):
+        truth = errors.truth_deg[near, column % 2]
+        estimated = answers[:, column]
         varies = len(truth) > 1 and np.ptp(truth) > 0 and np.ptp(estimated) > 0
         covariance = np.cov(truth, estimated) if varies else np.full((2, 2), np.nan)
         correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
         result['correlation'][name] = float(correlation) if varies else None
         result['slope'][name] = float(covariance[0, 1] / covariance[0, 0]) if varies else None
-        error = errors.absolute_deg[near, column]
+        error = np.abs(estimated - truth)
         result['nominal_mae'][name] = float(error.mean()) if len(error) else None
     return {**result, 'nominal_n': int(near.sum())}
 
