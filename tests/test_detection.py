@@ -1,5 +1,6 @@
 """Face detectors: what ``FaceDetector`` promises, on a real photograph of one face."""
 
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -362,7 +363,10 @@ def test_a_known_file_with_other_content_is_refused(tmp_path):
 @pytest.mark.parametrize(
     'file', ['yunet_n_640_640.onnx', 'yunet_s_320_320.onnx', 'yunet_s_640_640.onnx']
 )
-def test_other_yunet_files_work_at_any_size(file, astronaut):
+@pytest.mark.parametrize('runtime', ['onnxruntime', 'opencv'])
+def test_other_yunet_files_work_at_any_size(file, runtime, astronaut, monkeypatch):
+    if runtime == 'opencv':
+        without_onnxruntime(monkeypatch)
     path = YUNET_FILES / file
     if not path.is_file():
         pytest.skip(f'the YuNet model is not at {path}')
@@ -370,6 +374,38 @@ def test_other_yunet_files_work_at_any_size(file, astronaut):
     for width, height in ((700, 520), (512, 512)):
         (face,) = detector.detect(on_canvas(astronaut, width, height, (0, 0)))
         assert overlap(face.box, FACE) > 0.55
+
+
+def without_onnxruntime(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == 'onnxruntime' else find(name)
+    )
+
+
+def test_onnxruntime_and_opencv_find_the_same(astronaut, monkeypatch):
+    pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+    image = on_canvas(astronaut, 700, 520, (60, 0))
+    one = make_detector('yunet', model_path=model_path('yunet'), score_threshold=0.3)
+    without_onnxruntime(monkeypatch)
+    other = make_detector('yunet', model_path=model_path('yunet'), score_threshold=0.3)
+    found, expected = one.detect(image), other.detect(image)
+    assert len(found) == len(expected) > 0
+    for a, b in zip(found, expected, strict=True):
+        assert a.score == pytest.approx(b.score, abs=1e-4)
+        assert a.landmarks == pytest.approx(b.landmarks, abs=0.02)
+        assert (a.box.x, a.box.y, a.box.width) == pytest.approx(
+            (b.box.x, b.box.y, b.box.width), abs=0.02
+        )
+
+
+def test_a_file_with_height_and_width_free_works_with_onnxruntime(astronaut):
+    pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+    path = YUNET_FILES / 'yunet_n_dynamic.onnx'
+    if not path.is_file():
+        pytest.skip(f'the YuNet model is not at {path}')
+    (face,) = make_detector('yunet', model_path=str(path)).detect(astronaut)
+    assert overlap(face.box, FACE) > 0.55
 
 
 def test_one_face_is_not_reported_twice():

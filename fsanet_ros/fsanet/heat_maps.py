@@ -11,20 +11,20 @@ the crop, so a row of S_k is a picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.fsanet.runtime import choose_runtime, onnx_session
+from fsanet_ros.fsanet.runtime import choose_runtime, network_session
 from fsanet_ros.fsanet.weight_files import (
     DEFAULT_WEIGHTS,
     Description,
     WeightsError,
     find_weights,
 )
+from fsanet_ros.onnx_files import also_giving
 
 STAGES, CAPSULES = 3, 7
 SIDE = 8  # cells, of every stage's feature map
@@ -70,7 +70,7 @@ class OnnxHeatMaps:
     def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
         """Load weights; see make_heat_maps."""
         path = find_weights(weights, '.onnx')
-        session = onnx_session(path)
+        session = network_session(path)
         self.description = Description.from_metadata(
             session.get_modelmeta().custom_metadata_map, path
         )
@@ -78,7 +78,7 @@ class OnnxHeatMaps:
         # The exporter calls the whole a module of its own where it gives nothing but angles.
         prefix = '' if self.description.has_error_head else '/network'
         self._results = [prefix + name for name in _IN_GRAPH]
-        self._session = onnx_session(path, _also_giving(self._results))
+        self._session = network_session(path, also_giving(self._results))
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -132,25 +132,3 @@ def _check_has_maps(description: Description, weights: str | Path) -> None:
 def _as_pictures(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn the rows of S_k, float32 [n, 3, 7, 192], into [n, 3, 7, 3, 8, 8]."""
     return maps.reshape(*maps.shape[:3], STAGES, SIDE, SIDE)
-
-
-def _also_giving(names: Sequence[str]) -> bytes:
-    """
-    Return what makes results of tensors inside a graph, put at the end of an ONNX file.
-
-    An ONNX file is a message of Protocol Buffers, and those that follow each other are merged
-    (protobuf.dev, "Encoding": "Last One Wins", embedded messages): here, ModelProto.graph (field
-    7) gets GraphProto.output (field 12), a ValueInfoProto with a name (field 1) and no type, which
-    onnxruntime infers. So the published file serves, and the package onnx is not needed.
-    """
-    outputs = (_field(12, _field(1, name.encode())) for name in names)
-    return _field(7, b''.join(outputs))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Return a field of Protocol Buffers that is told with its length, of any length."""
-    length, encoded = len(content), bytearray([number << 3 | 2])
-    while length > 127:
-        encoded.append(length & 127 | 128)
-        length >>= 7
-    return bytes(encoded) + bytes([length]) + content

@@ -20,6 +20,7 @@ from fsanet_ros.fsanet.weight_files import (
     WeightsError,
     find_weights,
 )
+from fsanet_ros.onnx_files import onnx_session
 
 RUNTIME_NAMES = ('onnxruntime', 'torch')
 # What an ONNX file gives; the second not of every network.
@@ -67,7 +68,7 @@ class OnnxRuntime:
         :raises WeightsError: if the file is not a network of this package
         """
         path = find_weights(weights, '.onnx')
-        self._session = onnx_session(path, threads=threads)
+        self._session = network_session(path, threads=threads)
         found = [(i.type, i.shape[1:]) for i in self._session.get_inputs()]
         expected = [('tensor(uint8)', [NETWORK_SIZE, NETWORK_SIZE, 3])]
         if found != expected:
@@ -177,24 +178,17 @@ def choose_runtime(weights: str | Path, name: str = 'auto') -> str:
     return installed[0]
 
 
-def onnx_session(path: Path, more: bytes = b'', threads: int = 1) -> Any:
+def network_session(path: Path, more: bytes = b'', threads: int = 1) -> Any:
     """
     Load an ONNX file as an onnxruntime.InferenceSession.
 
     :param more: what is to be read as if it stood at the end of the file
     :raises WeightsError: if it is not readable
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that wait in busy loops would take the cores of detector and robot.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     try:
-        return onnxruntime.InferenceSession(
-            path.read_bytes() + more, options, providers=['CPUExecutionProvider']
-        )
+        return onnx_session(path.read_bytes() + more, threads)
+    except ImportError:
+        raise
     except Exception as error:  # onnxruntime's own classes are not public
         raise WeightsError(
             f'{path} is not a readable ONNX network ({error}): download or export it again'
