@@ -108,7 +108,8 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     log.close()
     if scores is not None:
         print(f'kept aside: {scores}')
-    network = _finished(trainer, training, dict(arguments.also).get('rendered'))
+    rendered = data if recipe.data == 'rendered' else dict(arguments.also).get('rendered')
+    network = _finished(trainer, training, rendered)
     _write(network, recipe, name, folder)
     if recipe.data == 'aflw':
         print(
