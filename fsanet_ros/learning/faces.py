@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 ZIP = 'faces_120.zip'
+SIDE_PX = 120
 MAX_ANGLE_DEG = 99.0
 MAX_FLIP_DISAGREEMENT_DEG = 12.0
 
@@ -183,4 +184,6 @@ def _read_zip(path: Path, names: list[str]) -> NDArray[np.uint8]:
             if picture is None:
                 raise ValueError(f'{path}: {name} is not a readable picture')
             pictures.append(picture)
+    if not pictures:
+        return np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8)
     return np.stack(pictures).astype(np.uint8, copy=False)
