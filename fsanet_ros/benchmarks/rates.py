@@ -2,10 +2,10 @@
 The greatest rate without loss.
 
 A node that takes the newest image and drops the one that waited never falls behind and never
-fails: at too high a rate it only answers fewer images. So there are two rates. The sustained one is
-the greatest at which less than 1 % of the images stay unanswered, what a camera may be set to. The
-saturated one is how many are answered per second when three times as many are offered: it is higher,
-as no time is lost in waiting for the next image, and latency is what counts there.
+fails: at too high a rate it only answers fewer images. So there are two rates. The sustained one
+is the greatest at which less than 1 % of the images stay unanswered: what a camera may be set to.
+The saturated one is how many are answered per second when three times as many are offered: it is
+higher, as no time is lost in waiting for the next image, and latency is what counts there.
 """
 
 from __future__ import annotations

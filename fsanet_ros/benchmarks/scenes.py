@@ -1,9 +1,9 @@
 """
 Pictures with a known number of faces, made of the demo's clip.
 
-The rendered heads of the clip are cut out and put on a background of soft blotches and grain, at a
-sensible size and with soft borders; they turn as they do in the clip and sway a little. The pictures
-are a loop: after the last comes the first.
+The rendered heads of the clip are cut out and put on a background of soft blotches and grain, at
+a sensible size and with soft borders; they turn as they do in the clip and sway a little. The
+pictures are a loop: after the last comes the first.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WARM_UP = 3
+PERCENTILES = (50, 95, 99)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ def percentiles(values: Iterable[float]) -> dict[str, float]:
     array = np.fromiter(values, np.float64)
     if not len(array):
         raise ValueError('nothing was measured: expected at least one value')
-    return dict(zip(('p50', 'p95', 'p99'), np.percentile(array, (50, 95, 99)).tolist(), strict=True))
+    return dict(
+        zip(('p50', 'p95', 'p99'), np.percentile(array, (50, 95, 99)).tolist(), strict=True)
+    )
 
 
 def timed_ms(work: Callable[[], object]) -> float:

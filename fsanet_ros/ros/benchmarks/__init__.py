@@ -1,0 +1,1 @@
+"""The node's speed, measured with real processes: a camera, the node, who listens."""
