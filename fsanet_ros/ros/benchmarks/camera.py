@@ -110,7 +110,7 @@ class Camera(Node):
         self._info = pinhole_info(images.shape[2], images.shape[1])
         qos = QoSProfile(depth=DEPTH)  # reliable
         suffix = '' if transport == 'raw' else '/compressed'
-        self._publishers = {
+        self._outlets = {
             topic: (
                 self.create_publisher(kind, topic + suffix, qos),
                 self.create_publisher(CameraInfo, info_topic(topic), qos),
@@ -124,7 +124,7 @@ class Camera(Node):
         while True:
             missing = [
                 topic
-                for topic, (images, _) in self._publishers.items()
+                for topic, (images, _) in self._outlets.items()
                 if not images.get_subscription_count()
             ]
             if not missing or time.monotonic() > end:
@@ -138,7 +138,7 @@ class Camera(Node):
         A stamp is the time at which the image is due, for which it is made ready. Who comes late
         goes on from there: fewer images are sent, none in a burst.
         """
-        images, infos = self._publishers[topic]
+        images, infos = self._outlets[topic]
         period_ns = round(1e9 / rate_hz)
         stamps_ns: list[int] = []
         due_ns = time.time_ns() + period_ns
