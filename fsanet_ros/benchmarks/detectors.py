@@ -103,7 +103,7 @@ def measure_detectors(
     tallies = {key: _Tally() for key in detectors}
     warm = False
     for number, picture in enumerate(pictures):
-        keys = list(detectors) if number % 2 else list(reversed(detectors))
+        keys = list(detectors)[:: 1 if number % 2 else -1]
         if not warm:
             for detector in detectors.values():
                 detector.detect(picture.image)

@@ -191,7 +191,8 @@ def _alpha(side: int) -> NDArray[np.float32]:
     """Return how much of a patch shows: 1 in the middle, 0 at the border; float32 [s, s, 1]."""
     ramp = np.abs(np.linspace(-1.0, 1.0, side, dtype=np.float32))
     distance = np.hypot(ramp[:, None], ramp[None, :])
-    return np.clip((1.0 - distance) / 0.15, 0.0, 1.0)[:, :, None]
+    alpha = np.clip((1.0 - distance) / 0.15, 0.0, 1.0)[:, :, None]
+    return alpha.astype(np.float32)
 
 
 def _overlap_of_union(a: Square, b: Square) -> float:

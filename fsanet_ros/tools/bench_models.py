@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from fsanet_ros import zoo
+from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.report import table
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
 from fsanet_ros.fsanet.runtime import RUNTIME_NAMES, Runtime, make_runtime
 from fsanet_ros.fsanet.weight_files import WeightsError
+from fsanet_ros.tools.bench_common import add_outputs, save, save_report
 
 BATCHES = (1, 4, 16)
 THREADS = (1, 2)
 WARM_UP = 3
+HEADER = ('network', 'runtime', 'threads', 'faces', 'min, ms', 'mean', 'median', 'max')
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,13 @@ def bench_models(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog='bench models', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='networks; none: all at hand')
     parser.add_argument('--repeat', type=int, default=20, help='how often each batch is timed')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to a file')
+    add_outputs(parser)
     arguments = parser.parse_args(argv)
     if arguments.repeat < 1:
         parser.error(f'--repeat is {arguments.repeat}: expected 1 or more')
     runtimes = [name for name in RUNTIME_NAMES if importlib.util.find_spec(name) is not None]
-    load = os.getloadavg()[0]
-    print(f'{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before, Python '
-          f'{platform.python_version()}; milliseconds for a batch')  # fmt: skip
+    machine = Machine()
+    print(f'{machine.summary()}; milliseconds for a batch')
     print(f'{"network":34} {"runtime":12} threads batch {"min":>8} {"mean":>8} '
           f'{"median":>8} {"max":>8}')  # fmt: skip
     timings: list[Timing] = []
@@ -66,10 +65,9 @@ def bench_models(argv: Sequence[str]) -> int:
             timings += found
             for timing in found:
                 tqdm.write(_row(timing))
-    if arguments.json:
-        about = {'load_before': load, 'cores': os.cpu_count(), 'machine': platform.machine()}
-        figures = {**about, 'models': [asdict(timing) for timing in timings]}
-        arguments.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+    save(arguments, machine, {'models': [asdict(timing) for timing in timings]})
+    if timings:
+        save_report(arguments, machine, 'models', [table(HEADER, map(_cells, timings))])
     return 0 if timings else 1
 
 
@@ -112,3 +110,8 @@ def _row(t: Timing) -> str:
         f'{t.network:34} {t.runtime:12} {t.threads:7} {t.batch:5} {t.min_ms:8.2f} '
         f'{t.mean_ms:8.2f} {t.median_ms:8.2f} {t.max_ms:8.2f}'
     )
+
+
+def _cells(t: Timing) -> tuple[str, ...]:
+    times = (f'{value:.2f}' for value in (t.min_ms, t.mean_ms, t.median_ms, t.max_ms))
+    return t.network, t.runtime, str(t.threads), str(t.batch), *times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -116,10 +117,8 @@ class CameraProcess:
         trace: TracebackType | None,
     ) -> None:
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()  # which ends it
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(10.0)
         except subprocess.TimeoutExpired:

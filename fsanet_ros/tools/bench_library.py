@@ -1,0 +1,128 @@
+"""
+Where the time of one image goes, stage by stage, in one thread and without ROS's transport.
+
+The stages are the node's own functions: convert (message to pixels), detect, crop, network,
+geometry (rotations, positions, covariances), track, message (heads to a serialised message).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from rclpy.serialization import serialize_message
+
+from fsanet_ros.benchmarks.cases import Case, choose
+from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.report import plot_stages, table
+from fsanet_ros.benchmarks.scenes import faces_found, make_scene
+from fsanet_ros.benchmarks.stages import STAGES, StageTimes, Track, measure_stages
+from fsanet_ros.benchmarks.timing import Spread
+from fsanet_ros.detection import FaceDetector, make_detector
+from fsanet_ros.fsanet.runtime import Runtime, make_runtime
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.ros import messages
+from fsanet_ros.ros.benchmarks.camera import image_messages
+from fsanet_ros.ros.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.tools.arguments import add_detector, positive
+from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report
+from fsanet_ros.tracking.tracker import TrackedHead
+
+FRAMES = 6
+HEADER = ('case', 'heads', *STAGES, 'total')
+
+
+def bench_library(argv: Sequence[str]) -> int:
+    """Measure from the command line; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        cases = choose(arguments.cases)
+        detector = make_detector(
+            arguments.detector,
+            detection_size=arguments.detection_size,
+            model_path=arguments.detector_model,
+        )
+        runtime = make_runtime(arguments.weights, arguments.runtime, arguments.threads)
+    except (ValueError, OSError, ImportError) as error:
+        print(f'bench library: {error}', file=sys.stderr)
+        return 1
+    machine = Machine()
+    print(machine.summary())
+    figures, spreads = measure_cases(cases, detector, runtime, arguments.repeat)
+    about = {
+        'detector': arguments.detector,
+        'detection_size': arguments.detection_size,
+        'network': runtime.description.name,
+        'runtime': runtime.name,
+        'threads': arguments.threads,
+    }
+    save(arguments, machine, {**about, 'cases': figures})
+    rows = [_row(case, spreads[case['name']]) for case in figures]
+    page = [
+        f'Milliseconds for an image: median (quartiles); {about}.\n',
+        table(HEADER, rows),
+    ]
+    save_report(arguments, machine, 'library', page, partial(plot_stages, spreads))
+    return 0
+
+
+def measure_cases(
+    cases: Sequence[Case], detector: FaceDetector, runtime: Runtime, repeat: int
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Spread]]]:
+    """
+    Measure and print the stages of cases.
+
+    :returns: figures for a JSON file, and their spreads by the name of the case, by stage
+    """
+    tracks = [_track(case) for case in cases]
+    results = measure_stages(detector, runtime, tracks, repeat)
+    spreads = {c.name: r.spreads() for c, r in zip(cases, results, strict=True)}
+    figures = [_figures(t, r, detector) for t, r in zip(tracks, results, strict=True)]
+    for case in figures:
+        print(f'{case["name"]}: {case["heads"]:g} heads, milliseconds, median (quartiles)')
+        for stage, found in spreads[case['name']].items():
+            print(f'  {stage:10} {found}')
+    return figures, spreads
+
+
+def _figures(track: Track, result: StageTimes, detector: FaceDetector) -> dict[str, Any]:
+    found = faces_found(track.scene, detector)
+    return {
+        'name': track.scene.case.name,
+        'faces_found': statistics.median(found),
+        'heads': statistics.median(result.heads),
+        'images': len(result.heads),
+        'stages_ms': {stage: asdict(found) for stage, found in result.spreads().items()},
+    }
+
+
+def _track(case: Case) -> Track:
+    scene = make_scene(case, FRAMES)
+    size = case.width, case.height
+
+    def publish(tracked: Sequence[TrackedHead], message: Any) -> object:
+        return serialize_message(messages.head_pose_array(tracked, message.header, size))
+
+    convert = bgr_from_image if case.transport == 'raw' else bgr_from_compressed
+    return Track(scene, image_messages(scene.images, case.transport), convert, publish)
+
+
+def _row(case: dict[str, Any], spreads: dict[str, Spread]) -> list[str]:
+    return [case['name'], f'{case["heads"]:g}', *(str(spreads[name]) for name in HEADER[2:])]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='bench library', description=__doc__)
+    add_cases(parser)
+    add_detector(parser)
+    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
+    parser.add_argument('--runtime', default='auto', help='onnxruntime, torch or auto')
+    parser.add_argument('--threads', type=positive, default=1, help='of the network')
+    parser.add_argument('--repeat', type=positive, default=60, help='images of each case')
+    add_outputs(parser)
+    return parser
