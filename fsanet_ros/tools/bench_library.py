@@ -63,10 +63,8 @@ def bench_library(argv: Sequence[str]) -> int:
     }
     save(arguments, machine, {**about, 'cases': figures})
     rows = [_row(case, spreads[case['name']]) for case in figures]
-    page = [
-        f'Milliseconds for an image: median (quartiles); {about}.\n',
-        table(HEADER, rows),
-    ]
+    setting = ', '.join(f'{name} {value}' for name, value in about.items())
+    page = [f'Milliseconds for an image, median (quartiles); {setting}.\n', table(HEADER, rows)]
     save_report(arguments, machine, 'library', page, partial(plot_stages, spreads))
     return 0
 

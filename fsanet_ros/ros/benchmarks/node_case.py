@@ -210,6 +210,7 @@ def _rates(bench: Bench, plan: Plan, latency_ms: float) -> dict[str, Any]:
 def _of_search(greatest: GreatestRate) -> dict[str, Any]:
     return {
         'max_rate_hz': greatest.rate_hz,
+        'max_rate_failed_hz': greatest.failed_hz,
         'max_rate_limited_by': greatest.limited_by,
         'trials': [
             {'sent_hz': t.sent_hz, 'answered_hz': t.answered_hz, 'lost': t.sent - t.answered}
