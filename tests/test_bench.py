@@ -263,10 +263,8 @@ def test_files_say_the_machine_and_know_no_nan(tmp_path):
     }  # fmt: skip
     page = tmp_path / 'new' / 'page.md'
     report.write_page(page, 'bench x', 'a machine; load 0', [report.table(['a', 'b'], ['12'])])
-    assert (
-        page.read_text()
-        == '# bench x\n\na machine; load 0\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n'
-    )
+    rows = '| a | b |\n| --- | --- |\n| 1 | 2 |\n'
+    assert page.read_text() == f'# bench x\n\na machine; load 0\n\n{rows}'
 
 
 def test_plots_are_drawn(tmp_path):

@@ -1,9 +1,7 @@
 """The bench of the node: real processes, the right figures, and speed in ratios."""
 
 import json
-import math
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -98,14 +96,14 @@ def test_the_node_adds_little_to_the_floor_beyond_the_librarys_own_time():
 @pytest.mark.ros
 def test_the_greatest_rate_and_what_comes_beyond_it(own_environment, monkeypatch, tmp_path):
     monkeypatch.setattr(bench, 'CASES', (CASE,))
-    monkeypatch.setattr(bench, 'SHORT', Plan(seconds=1.0, rounds=1, top_hz=30.0))
+    monkeypatch.setattr(bench, 'SHORT', Plan(seconds=1.0, rounds=1, top_hz=20.0))
     figures = tmp_path / 'figures.json'
     assert bench.main(['--repeat', '1', '--json', str(figures)]) == 0
     found = json.loads(figures.read_text())
     assert found['transport_profile'] and not found['failed']
     (case,) = found['cases']
     assert case['name'] == '640x480 raw, 1 face' and case['faces_found'] == 1
-    assert 0 < case['max_rate_hz'] <= 31
+    assert 0 < case['max_rate_hz'] <= 21
     overload = case['overload']
     assert overload['answered_hz'] <= overload['sent_hz']
     # A new image replaces the one that waits: latency does not grow with what is offered.

