@@ -77,7 +77,8 @@ class CameraProcess:
             text=True,
         )
         self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, name='camera', daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name='camera', daemon=True)
+        self._reader.start()
 
     def order(self, order: Mapping[str, Any], timeout_s: float, step: Callable[[], object]) -> Any:
         """
@@ -104,8 +105,9 @@ class CameraProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
 
     def __enter__(self) -> CameraProcess:
         return self
@@ -124,6 +126,7 @@ class CameraProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
 
 
 class Collector:
