@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,7 @@ def _bench_all(words: Sequence[str]) -> int:
     failed: dict[str, str] = {}
     if not arguments.no_ros:
         figures |= bench_node.surround()
-        plan = Plan(SHORT.seconds, SHORT.rate_hz, SHORT.rounds, parameters=parameters)
+        plan = replace(SHORT, parameters=parameters)
         figures['cases'], failed = bench_node.measure_cases(CASES, plan, detector)
         figures['failed'] = failed
     save(arguments, machine, figures)
