@@ -60,7 +60,15 @@ def test_the_camera_is_calibrated_as_its_scenes_are():
     assert np.allclose(camera.rays(points), make_scene(CASE, 1).camera.rays(points), atol=2e-3)
 
 
-def test_bench_has_a_domain_of_its_own_and_shared_memory(own_environment):
+@pytest.mark.parametrize(
+    ('distro', 'names'),
+    [
+        ('jazzy', {'FASTRTPS_DEFAULT_PROFILES_FILE'}),
+        ('kilted', {'FASTDDS_DEFAULT_PROFILES_FILE'}),
+        ('', {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}),
+    ],
+)
+def test_bench_has_a_domain_of_its_own_and_shared_memory(own_environment, distro, names):
     os.environ['ROS_DOMAIN_ID'] = '0'
     leave_the_robot_alone()
     assert os.environ['ROS_DOMAIN_ID'] != '0'
@@ -69,8 +77,10 @@ def test_bench_has_a_domain_of_its_own_and_shared_memory(own_environment):
     assert use_shared_memory() == 'mine.xml'
     for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
         os.environ.pop(name, None)
-    assert use_shared_memory().endswith(str(PROFILE))
-    assert use_shared_memory() in os.environ.values()
+    os.environ['ROS_DISTRO'] = distro
+    profile = use_shared_memory()
+    assert profile.endswith(str(PROFILE))
+    assert {name for name, value in os.environ.items() if value == profile} == names
 
 
 @pytest.mark.ros

@@ -36,6 +36,9 @@ def use_shared_memory() -> str:
     found = [str(folder / PROFILE) for folder in folders if (folder / PROFILE).is_file()]
     if not found:
         return ''
-    name = _OLDER_NAME if os.environ.get('ROS_DISTRO') in _OLDER else _NAME
-    os.environ[name] = found[0]
+    distro = os.environ.get('ROS_DISTRO', '')
+    if distro not in _OLDER:
+        os.environ[_NAME] = found[0]
+    if distro in (*_OLDER, ''):
+        os.environ[_OLDER_NAME] = found[0]
     return found[0]
