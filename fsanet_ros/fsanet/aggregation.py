@@ -28,7 +28,6 @@ class CapsuleLayer(nn.Module):
         """Make W, to be filled by initialise."""
         super().__init__()
         self.weight = nn.Parameter(torch.empty(count, count_in, size, size_in))
-        self.routings = 2
 
     def initialise(self) -> None:
         """Fill W within Glorot's limits."""
@@ -47,14 +46,9 @@ class CapsuleLayer(nn.Module):
         per_input = self.weight.permute(1, 3, 0, 2).reshape(count_in, size_in, count * size)
         votes = (primary.transpose(0, 1) @ per_input).view(count_in, -1, count, size)
         votes = votes.permute(1, 2, 0, 3)  # [n, out, in, size]
-        logits = torch.zeros_like(votes[..., 0])
-        for _ in range(self.routings - 1):
-            output = self._combine(votes, logits)
-            logits = logits + (votes @ output.unsqueeze(-1)).squeeze(-1)
-        return self._combine(votes, logits)
-
-    @staticmethod
-    def _combine(votes: Tensor, logits: Tensor) -> Tensor:
+        # Of two routings the first one's logits are 0: every input capsule shares itself out alike.
+        output = squash(votes.sum(dim=2) / count)
+        logits = (votes @ output.unsqueeze(-1)).squeeze(-1)
         # Softmax over the output capsules: each input capsule shares itself out among them.
         coupling = torch.softmax(logits, dim=1)
         return squash((coupling.unsqueeze(2) @ votes).squeeze(2))

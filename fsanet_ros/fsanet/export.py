@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fsanet_ros.fsanet.crops import NETWORK_SIZE
+from fsanet_ros.fsanet.features import SeparableBlock, Stream
 from fsanet_ros.fsanet.fusion import Network
 from fsanet_ros.fsanet.runtime import ANGLES, EXPECTED_ERROR, OnnxRuntime
 from fsanet_ros.fsanet.state_files import described, save_network
@@ -84,6 +87,8 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     :raises WeightsError: if it is above 1e-3 degrees
     """
     network = network.cpu().eval()
+    given = network
+    network = with_plain_first_convolutions(network)
     has_error_head = all(config.error_head for config in network.configs)
     kind = _WithExpectedError if has_error_head else _FromPixels
     outputs = [ANGLES, EXPECTED_ERROR] if has_error_head else [ANGLES]
@@ -102,7 +107,30 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     _describe(model, described(network, description))
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    return _check_agreement(network, path)
+    return _check_agreement(given, path)
+
+
+def with_plain_first_convolutions(network: Network) -> Network:
+    """
+    Return a copy that gives the same, whose streams begin with an ordinary convolution.
+
+    Of three channels a separable one saves little work, and runtimes have no fast way for it.
+    """
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, Stream):
+            module.shallow[0] = _plain(cast(SeparableBlock, module.shallow[0]))
+    return network
+
+
+def _plain(block: SeparableBlock) -> nn.Sequential:
+    spatial, mixing = block.depthwise.weight, block.pointwise.weight
+    convolution = nn.Conv2d(spatial.shape[0], mixing.shape[0], 3, padding=1)
+    with torch.no_grad():
+        # [out, in, 1, 1] times [in, 1, 3, 3]: one kernel for each pair of channels.
+        convolution.weight.copy_(mixing * spatial.transpose(0, 1))
+        convolution.bias = block.pointwise.bias
+    return nn.Sequential(fuse_conv_bn_eval(convolution.eval(), block.norm), block.activation)
 
 
 def _describe(model: Any, description: Description) -> None:

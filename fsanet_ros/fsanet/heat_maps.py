@@ -28,8 +28,8 @@ from fsanet_ros.onnx_files import also_giving
 
 STAGES, CAPSULES = 3, 7
 SIDE = 8  # cells, of every stage's feature map
-# The normalised S_1, S_2, S_3 as the exporter names them: the divisions in structure.py.
-_IN_GRAPH = tuple(f'/structure/Div{n}_output_0' for n in ('', '_1', '_2'))
+# The normalised maps S as the exporter names them: the division in structure.py.
+_IN_GRAPH = '/structure/Div_output_0'
 
 
 class HeatMaps(Protocol):
@@ -76,17 +76,16 @@ class OnnxHeatMaps:
         )
         _check_has_maps(self.description, weights)
         # The exporter calls the whole a module of its own where it gives nothing but angles.
-        prefix = '' if self.description.has_error_head else '/network'
-        self._results = [prefix + name for name in _IN_GRAPH]
-        self._session = network_session(path, also_giving(self._results))
+        self._maps = _IN_GRAPH if self.description.has_error_head else f'/network{_IN_GRAPH}'
+        self._session = network_session(path, also_giving([self._maps]))
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the spatial maps of crops; see HeatMaps."""
         if not len(crops):
             return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
-        maps = self._session.run(self._results, {self._input: np.ascontiguousarray(crops)})
-        return _as_pictures(np.stack(maps, axis=1))
+        (maps,) = self._session.run([self._maps], {self._input: np.ascontiguousarray(crops)})
+        return _as_pictures(maps)
 
 
 class TorchHeatMaps:
@@ -107,12 +106,14 @@ class TorchHeatMaps:
         """Return the spatial maps of crops; see HeatMaps."""
         if not len(crops):
             return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+        from fsanet_ros.fsanet.structure import all_cells
+
         own = np.require(crops, requirements=['C', 'W'])
         pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
         with self._torch.inference_mode():
-            maps = self._network.structure.maps(self._network.feature_maps(pixels))
-            shares = [s / s.sum(dim=-1, keepdim=True) for s in maps]
-            return _as_pictures(self._torch.stack(shares, dim=1).numpy())
+            cells = all_cells(self._network.feature_maps(pixels))
+            maps = self._network.structure.maps(cells)
+            return _as_pictures((maps / maps.sum(dim=-1, keepdim=True)).numpy())
 
 
 def _check_has_maps(description: Description, weights: str | Path) -> None:

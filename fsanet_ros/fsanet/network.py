@@ -23,7 +23,7 @@ from fsanet_ros.fsanet.features import (
     initialise_like_keras,
 )
 from fsanet_ros.fsanet.network_config import NetworkConfig as NetworkConfig
-from fsanet_ros.fsanet.regression import SoftStagewiseRegression
+from fsanet_ros.fsanet.regression import VECTOR_SIZE, SoftStagewiseRegression
 from fsanet_ros.fsanet.ssrnet import SSRNetMD
 from fsanet_ros.fsanet.structure import (
     ALL_CELLS,
@@ -33,8 +33,6 @@ from fsanet_ros.fsanet.structure import (
     UngroupedCells,
     VarianceScoring,
 )
-
-VECTOR_SIZE = 16  # c': of a stage's aggregated vector
 
 AGGREGATIONS = {'capsule': CapsuleLayer, 'metric': MetricProjection, 'netvlad': NetVLAD}
 

@@ -8,6 +8,7 @@ section 3.2.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from fsanet_ros.fsanet.features import (
@@ -47,5 +48,5 @@ class SSRNetMD(nn.Module):
         maps = self.features(pixels)
         # Cell by cell, as Keras flattens.
         parameters = [f(as_cells(u).flatten(1)) for f, u in zip(self.stages, maps, strict=True)]
-        p, shift, scale = (list(of_stages) for of_stages in zip(*parameters, strict=True))
+        p, shift, scale = (torch.stack(s, dim=1) for s in zip(*parameters, strict=True))
         return soft_stagewise(p, shift, scale)

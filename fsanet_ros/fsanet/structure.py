@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fsanet_ros.fsanet.features import CHANNELS, STAGES, as_cells
+from fsanet_ros.fsanet.features import CHANNELS, STAGES
 
 CELLS = 8 * 8  # w h: positions of every stage's feature map
 ALL_CELLS = STAGES * CELLS  # n: rows of U
@@ -23,18 +23,20 @@ class ConvolutionScoring(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(CHANNELS, 1, 1)
 
-    def forward(self, feature_map: Tensor) -> Tensor:
-        """Map U_k, float [n, 64, 8, 8], to A_k, float [n, 64 cells]."""
-        return torch.sigmoid(self.convolution(feature_map)).flatten(1)
+    def forward(self, cells: Tensor) -> Tensor:
+        """Map U, float [n, cells, 64], to A, float [n, cells]."""
+        # Cell by cell it is a product with a vector.
+        weight, bias = self.convolution.weight.flatten(1), self.convolution.bias
+        return torch.sigmoid(nn.functional.linear(cells, weight, bias)).squeeze(-1)
 
 
 class VarianceScoring(nn.Module):
     """Option (2), nothing to learn: the variance of u over its channels; mean, not sum."""
 
-    def forward(self, feature_map: Tensor) -> Tensor:
-        """Map U_k, float [n, 64, 8, 8], to A_k, float [n, 64 cells]."""
-        from_mean = feature_map - feature_map.mean(dim=1, keepdim=True)
-        return from_mean.square().mean(dim=1).flatten(1)
+    def forward(self, cells: Tensor) -> Tensor:
+        """Map U, float [n, cells, 64], to A, float [n, cells]."""
+        from_mean = cells - cells.mean(dim=-1, keepdim=True)
+        return from_mean.square().mean(dim=-1)
 
 
 class FineGrainedStructure(nn.Module):
@@ -54,27 +56,29 @@ class FineGrainedStructure(nn.Module):
         :param stages: three of float [n, 64, 8, 8], U_k
         :returns: float [n, 21, 64]
         """
-        cells = torch.cat([as_cells(u) for u in stages], dim=1)  # U
+        cells = all_cells(stages)  # U
+        maps = self.maps(cells)
         # Equation (3): Ũ_k = S_k U, the rows of S_k normalised by their sum (their L1 norm).
-        return torch.cat([_normalised(s) @ cells for s in self.maps(stages)], dim=1)
+        shares = maps / (maps.sum(dim=-1, keepdim=True) + EPS)
+        return shares.view(-1, STAGES * REPRESENTATIVES, ALL_CELLS) @ cells
 
-    def maps(self, stages: list[Tensor]) -> list[Tensor]:
+    def maps(self, cells: Tensor) -> Tensor:
         """
         Return the spatial maps S_k, from the attention maps A_k of all stages.
 
         A row of 192 is three maps of 8 x 8, one for each stage's feature map.
 
-        :param stages: three of float [n, 64, 8, 8], U_k
-        :returns: three of float [n, 7, 192], not normalised
+        :param cells: float [n, 192, 64], U, see all_cells
+        :returns: float [n, 3 stages, 7, 192], not normalised
         """
-        attention = [self.scoring(u) for u in stages]
+        attention = self.scoring(cells)
         # Equation (6): C = σ(f_C(A)), shared by the stages.
-        c = torch.sigmoid(self.mixing(torch.cat(attention, dim=1)))
-        c = c.view(-1, REPRESENTATIVES, RANK)
+        c = torch.sigmoid(self.mixing(attention)).view(-1, 1, REPRESENTATIVES, RANK)
         # Equation (5): M_k = σ(f_M(A_k)).
-        m = [torch.sigmoid(self.rows(a)).view(-1, RANK, ALL_CELLS) for a in attention]
+        m = torch.sigmoid(self.rows(attention.view(-1, CELLS))).view(-1, STAGES, RANK, ALL_CELLS)
         # Equation (4): S_k = C M_k.
-        return [c @ m_k for m_k in m]
+        maps: Tensor = c @ m
+        return maps
 
 
 class UngroupedCells(nn.Module):
@@ -87,8 +91,10 @@ class UngroupedCells(nn.Module):
         :param stages: three of float [n, 64, 8, 8], U_k
         :returns: float [n, 192, 64]
         """
-        return torch.cat([as_cells(u) for u in stages], dim=1)
+        return all_cells(stages)
 
 
-def _normalised(maps: Tensor) -> Tensor:
-    return maps / (maps.sum(dim=-1, keepdim=True) + EPS)
+def all_cells(stages: list[Tensor]) -> Tensor:
+    """Return U, float [n, 192, 64], of U_1 to U_3: a row for each cell of each stage."""
+    # Sizes as numbers: what an exported graph would have to work out takes longer than the work.
+    return torch.cat([u.view(-1, CHANNELS, CELLS) for u in stages], dim=2).transpose(1, 2)
