@@ -87,14 +87,15 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     :raises WeightsError: if it is above 1e-3 degrees
     """
     network = network.cpu().eval()
-    given = network
-    network = with_plain_first_convolutions(network)
-    has_error_head = all(config.error_head for config in network.configs)
-    kind = _WithExpectedError if has_error_head else _FromPixels
-    outputs = [ANGLES, EXPECTED_ERROR] if has_error_head else [ANGLES]
+    description = described(network, description)
+    kind, outputs = (
+        (_WithExpectedError, [ANGLES, EXPECTED_ERROR])
+        if description.has_error_head
+        else (_FromPixels, [ANGLES])
+    )
     example = torch.zeros((2, NETWORK_SIZE, NETWORK_SIZE, 3), dtype=torch.uint8)
     torch.onnx.export(
-        kind(network).eval(),
+        kind(with_plain_first_convolutions(network)).eval(),
         (example,),
         str(path),
         input_names=['crops_bgr'],
@@ -104,10 +105,10 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
         dynamo=False,
     )
     model = onnx.load(path)
-    _describe(model, described(network, description))
+    _describe(model, description)
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    return _check_agreement(given, path)
+    return _check_agreement(network, path)
 
 
 def with_plain_first_convolutions(network: Network) -> Network:
