@@ -10,9 +10,15 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
 from fsanet_ros.fsanet.network import FSANet  # noqa: E402
+from fsanet_ros.fsanet.runtime import make_runtime  # noqa: E402
+from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.learning import marks_on_a_wall, teacher  # noqa: E402
-from fsanet_ros.learning.augmentation import Augmentation, augment  # noqa: E402
+from fsanet_ros.learning.augmentation import (  # noqa: E402
+    Augmentation,
+    augment,
+    central_crops,
+)
 from fsanet_ros.learning.batches import Batch, sampling  # noqa: E402
 from fsanet_ros.learning.datasets.pointing04 import PROTOCOL_2_TEST  # noqa: E402
 from fsanet_ros.learning.faces import LabelledFaces, join  # noqa: E402
@@ -26,7 +32,14 @@ from fsanet_ros.learning.optimizers import (  # noqa: E402
     orthogonal,
 )
 from fsanet_ros.learning.recipe import Recipe  # noqa: E402
-from fsanet_ros.learning.teacher import VIEWS, Labels, Teacher, look, mean_rotations  # noqa: E402
+from fsanet_ros.learning.teacher import (  # noqa: E402
+    VIEWS,
+    Labels,
+    Teacher,
+    load_teacher,
+    look,
+    mean_rotations,
+)
 from fsanet_ros.learning.training import Trainer  # noqa: E402
 from fsanet_ros.learning.training_data import Sources, load_training  # noqa: E402
 
@@ -125,7 +138,7 @@ def test_a_run_in_bfloat16_with_either_optimizer_resumes_to_the_same_weights(tmp
 # ---- a teacher's labels
 
 
-def test_every_view_is_undone(monkeypatch):
+def test_every_view_is_undone():
     # A teacher that reads the pose from where three spots are in the picture.
     size = 120
     truth = rotations.matrix_from_yaw_pitch_roll_deg([0.0, 0.0, 25.0])
@@ -136,7 +149,7 @@ def test_every_view_is_undone(monkeypatch):
     picture[..., 0] = 255 * np.exp(-((turned[..., 0] - 25) ** 2 + turned[..., 1] ** 2) / 60)
     picture[..., 1] = 255 * np.exp(-((turned[..., 0] + 25) ** 2 + turned[..., 1] ** 2) / 60)
 
-    def read(self, pictures):
+    def read(pictures):
         answers = []
         for seen in pictures.astype(float):
             left, right = (
@@ -150,9 +163,7 @@ def test_every_view_is_undone(monkeypatch):
             answers.append(rotations.matrix_from_yaw_pitch_roll_deg([0.0, 0.0, roll]))
         return np.stack(answers)
 
-    monkeypatch.setattr(Teacher, '__init__', lambda self: None)
-    monkeypatch.setattr(Teacher, '__call__', read)
-    labels = Teacher().label(np.stack([picture] * 3))
+    labels = Teacher(read).label(np.stack([picture] * 3))
     assert rotations.geodesic_deg(labels.rotations[0], truth) < 0.3
     assert (labels.spread_deg < 0.5).all()
 
@@ -174,7 +185,18 @@ def test_the_mean_of_rotations_is_a_rotation_near_all_of_them():
 
 def test_a_missing_teacher_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'teacher\.onnx is missing'):
-        Teacher(tmp_path / 'teacher.onnx')
+        load_teacher(tmp_path / 'teacher.onnx')
+
+
+def test_weights_of_this_package_can_teach():
+    pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
+    taught = load_teacher(find_weights(DEFAULT_WEIGHTS, '.onnx'), threads=1)
+    pictures = RNG.integers(0, 256, (2, 120, 120, 3), np.uint8)
+    runtime = make_runtime(name='onnxruntime')
+    seen = central_crops(pictures, runtime.description.crop_scale)
+    expected = rotations.matrix_from_yaw_pitch_roll_deg(runtime(seen))
+    assert rotations.geodesic_deg(taught.answers(pictures), expected) == pytest.approx(0, abs=1e-3)
+    assert taught.tilt_gain == 1.0
 
 
 # ---- marks on a wall
@@ -185,7 +207,7 @@ def test_labels_lie_between_the_teacher_and_the_marks():
     pitch = np.concatenate([RNG.normal(-20, 4, 10), RNG.normal(20, 4, 10)])
     roll = RNG.normal(0, 5, 20)
     answers = rotations.matrix_from_yaw_pitch_roll_deg(np.column_stack([np.zeros(20), pitch, roll]))
-    labels = marks_on_a_wall.between(answers, marks)
+    labels = marks_on_a_wall.between(answers, marks, tilt_gain=1.15)
     found = rotations.yaw_pitch_roll_deg_from_matrix(labels)
     assert np.linalg.det(labels) == pytest.approx(np.ones(20))
     for low in (0, 10):
@@ -206,7 +228,8 @@ def test_the_people_of_protocol_2_are_never_trained_on(tmp_path, monkeypatch):
     )
     rotation = rotations.matrix_from_yaw_pitch_roll_deg([5.0, 0.0, 0.0])
     says = SimpleNamespace(
-        label=lambda pictures: Labels(np.stack([rotation] * len(pictures)), np.zeros(1))
+        label=lambda pictures: Labels(np.stack([rotation] * len(pictures)), np.zeros(1)),
+        tilt_gain=1.0,
     )
     found = marks_on_a_wall.pointing04_faces(tmp_path, says)
     read = {Path(name).stem for name in found.names}

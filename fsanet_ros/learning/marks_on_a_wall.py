@@ -32,8 +32,6 @@ FloatArray = NDArray[np.float64]
 
 # How much of the label is the mark, the rest is the teacher; for tilts people agree better.
 _PAN_SHARE, _TILT_SHARE = 0.5, 0.6
-# The teacher underestimates tilts, by 13 % on rendered heads of exact pose.
-_TILT_GAIN = 1.15
 _NEAR_FRONT_DEG = 45.0
 
 
@@ -48,7 +46,7 @@ def pointing04_faces(root: str | Path, teacher: Teacher) -> LabelledFaces:
     with tqdm(people, desc="cutting Pointing'04's faces", unit='face', leave=False) as bar:
         pictures = np.stack([_cut(labelled) for labelled in bar])
     marks = np.array([labelled.yaw_pitch_roll_deg[:2] for labelled in people])
-    labels = between(teacher.label(pictures).rotations, marks)
+    labels = between(teacher.label(pictures).rotations, marks, teacher.tilt_gain)
     angles = rotations.yaw_pitch_roll_deg_from_matrix(labels)
     names = np.array([str(labelled.path) for labelled in people], np.str_)
     return LabelledFaces(pictures, labels, angles, names)
@@ -59,19 +57,20 @@ def _cut(labelled: LabelledImage) -> NDArray[np.uint8]:
     return cut_crop(read_picture(labelled), square_around(box), SIZE)
 
 
-def between(answers: FloatArray, marks_deg: FloatArray) -> FloatArray:
+def between(answers: FloatArray, marks_deg: FloatArray, tilt_gain: float) -> FloatArray:
     """
     Return labels: the teacher's rotations with their noses moved towards the marks.
 
     :param answers: float64 [n, 3, 3], the teacher's, R_optical
     :param marks_deg: float64 [n, 2], nominal pan and tilt
+    :param tilt_gain: see Teacher
     :returns: float64 [n, 3, 3]
     """
     noses = rotations.nose_direction(answers)
     pan, tilt = rotations.pan_tilt_deg(answers).T
     front = np.abs(marks_deg[:, 0]) <= _NEAR_FRONT_DEG
     typical_pan = _typical(pan, marks_deg[:, 0], np.ones_like(front))
-    typical_tilt = _TILT_GAIN * _typical(tilt, marks_deg[:, 1], front)
+    typical_tilt = tilt_gain * _typical(tilt, marks_deg[:, 1], front)
     wanted = _direction(
         pan + _PAN_SHARE * (typical_pan - pan), tilt + _TILT_SHARE * (typical_tilt - tilt)
     )

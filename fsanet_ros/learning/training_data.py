@@ -25,7 +25,7 @@ from fsanet_ros.learning.faces import (
 from fsanet_ros.learning.labelled_images import cut_faces
 from fsanet_ros.learning.marks_on_a_wall import pointing04_faces
 from fsanet_ros.learning.recipe import Recipe
-from fsanet_ros.learning.teacher import Labels, Teacher
+from fsanet_ros.learning.teacher import Labels, load_teacher
 
 # Sets whose pictures are face squares already.
 FACE_SQUARES = {'aflw': load_aflw_faces, 'rendered': load_rendered_faces}
@@ -125,7 +125,7 @@ def _relabelled(faces: LabelledFaces, sources: Sources) -> LabelledFaces:
 
 def _cached_labels(faces: LabelledFaces, sources: Sources) -> Labels:
     assert sources.teacher is not None
-    teacher = Teacher(sources.teacher)
+    teacher = load_teacher(sources.teacher)
     path = None if sources.cache is None else sources.cache / 'teacher_labels.npz'
     sha256 = sha256_of(sources.teacher)
     if path is not None and path.is_file():
@@ -149,4 +149,4 @@ def _further(name: str, sources: Sources) -> LabelledFaces:
     if name == 'rendered':
         return load_rendered_faces(sources.also[name])
     assert sources.teacher is not None
-    return pointing04_faces(sources.also[name], Teacher(sources.teacher))
+    return pointing04_faces(sources.also[name], load_teacher(sources.teacher))
