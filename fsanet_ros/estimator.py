@@ -157,6 +157,7 @@ def _heads(
             covariances_rad2 = to_rays @ covariances_rad2 @ to_rays.transpose(0, 2, 1)
         rotations = np.where(has_ray[:, None, None], turned, rotations)
     has_position = np.isfinite(positions).all(axis=1)
+    of_positions = position_covariance_m2(positions, [face.square.side for face in faces])
     of_rotations = repeat(None) if covariances_rad2 is None else covariances_rad2
     return [
         Head(
@@ -164,9 +165,10 @@ def _heads(
             rotation,
             position if placed else None,
             covariance if known else None,
-            position_covariance_m2(position, face.square.side) if placed else None,
+            of_position if placed else None,
         )
-        for face, rotation, position, covariance, known, placed in zip(
-            faces, rotations, positions, of_rotations, has_ray, has_position, strict=False
+        for face, rotation, position, covariance, of_position, known, placed in zip(
+            *(faces, rotations, positions, of_rotations, of_positions, has_ray, has_position),
+            strict=False,
         )
     ]

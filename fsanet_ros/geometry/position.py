@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull
 
 from fsanet_ros.geometry.camera import CameraModel
@@ -115,21 +115,26 @@ def poses_in_camera(
     return rotations, _positions(sight, rotations, camera)
 
 
-def position_covariance_m2(position_m: FloatArray, square_side_px: float) -> FloatArray:
+def position_covariance_m2(position_m: FloatArray, square_side_px: ArrayLike) -> FloatArray:
     """
-    Return how uncertain a position is, as a covariance in the optical frame.
+    Return how uncertain positions are, as covariances in the optical frame.
 
     Along the ray the distance is as uncertain as the box's size and the head's own; across it the
     error is that of the box's centre.
 
-    :param position_m: float64 [3]
-    :param square_side_px: side of the face square that it comes from, in pixels
-    :returns: float64 [3, 3], square metres
+    :param position_m: float64 [..., 3]
+    :param square_side_px: [...], side of the face square that it comes from, in pixels
+    :returns: float64 [..., 3, 3], square metres; NaN where the position is
     """
-    along = (DISTANCE_SIGMA_SHARE * float(np.linalg.norm(position_m))) ** 2
-    across = LATERAL_SIGMA_M**2 + (LATERAL_SIGMA_PX * _SQUARE_M / square_side_px) ** 2
-    to_ray = rotation_to_ray(position_m)
-    return to_ray @ np.diag([across, across, along]) @ to_ray.T
+    squared = (position_m * position_m).sum(axis=-1)
+    along = DISTANCE_SIGMA_SHARE**2 * squared
+    pixels = np.asarray(square_side_px, np.float64)
+    across = LATERAL_SIGMA_M**2 + (LATERAL_SIGMA_PX * _SQUARE_M / pixels) ** 2
+    # across (I - u u^T) + along u u^T, u the unit vector to the head.
+    outer = position_m[..., :, None] * position_m[..., None, :]
+    more = ((along - across) / squared)[..., None, None]
+    covariance: FloatArray = across[..., None, None] * np.eye(3) + more * outer
+    return covariance
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,15 +20,23 @@ The order is singular at yaw = +-90 degrees, so rotations are passed on, angles 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
+
+from fsanet_ros.geometry import quaternions
 
 FloatArray = NDArray[np.float64]
 
 # The axes of the REP-155 frames as columns, in the head frame.
 HEAD_FROM_FACE: FloatArray = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
 FACE_FROM_GAZE: FloatArray = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_HEAD_FROM_GAZE: FloatArray = HEAD_FROM_FACE @ FACE_FROM_GAZE
+
+# Of the sine of yaw: beyond, pitch and roll are not separable.
+_LOCKED = 1.0 - 1e-12
 
 
 def matrix_from_yaw_pitch_roll_deg(yaw_pitch_roll_deg: ArrayLike) -> FloatArray:
@@ -62,12 +70,14 @@ def yaw_pitch_roll_deg_from_matrix(rotation_optical: ArrayLike) -> FloatArray:
     :returns: float64 [..., 3]
     """
     r = np.asarray(rotation_optical, np.float64)
+    if r.ndim == 2:
+        return np.degrees(_yaw_pitch_roll(r))
     sin_yaw = np.clip(r[..., 0, 2], -1.0, 1.0)
     yaw = np.arcsin(sin_yaw)
     pitch = -np.arctan2(-r[..., 1, 2], r[..., 2, 2])
     roll = np.arctan2(-r[..., 0, 1], r[..., 0, 0])
     # Gimbal lock: all of the in-plane turn goes into roll.
-    locked = np.abs(sin_yaw) > 1.0 - 1e-12
+    locked = np.abs(sin_yaw) > _LOCKED
     pitch = np.where(locked, 0.0, pitch)
     roll = np.where(locked, np.arctan2(r[..., 1, 0], r[..., 1, 1]), roll)
     return np.degrees(np.stack([yaw, pitch, roll], axis=-1))
@@ -90,8 +100,7 @@ def gaze_quaternion_xyzw(rotation_optical: ArrayLike) -> FloatArray:
     :param rotation_optical: [..., 3, 3]
     :returns: float64 [..., 4], x y z w
     """
-    gaze = np.asarray(rotation_optical, np.float64) @ HEAD_FROM_FACE @ FACE_FROM_GAZE
-    return _quaternion_xyzw(gaze)
+    return _quaternion_xyzw(np.asarray(rotation_optical, np.float64) @ _HEAD_FROM_GAZE)
 
 
 def rotation_optical_from_face_quaternion(quaternion_xyzw: ArrayLike) -> FloatArray:
@@ -206,8 +215,19 @@ def geodesic_deg(a: ArrayLike, b: ArrayLike) -> FloatArray:
     return np.degrees(np.arctan2(sine, cosine))
 
 
+def _yaw_pitch_roll(matrix: FloatArray) -> tuple[float, float, float]:
+    """Return the same as yaw_pitch_roll_deg_from_matrix in radians; for one, much faster."""
+    (r00, r01, r02), (r10, r11, r12), (_, _, r22) = matrix.tolist()
+    if abs(r02) > _LOCKED:
+        return math.copysign(math.pi / 2.0, r02), 0.0, math.atan2(r10, r11)
+    return math.asin(r02), -math.atan2(-r12, r22), math.atan2(-r01, r00)
+
+
 def _quaternion_xyzw(matrix: FloatArray) -> FloatArray:
-    if matrix.ndim > 2 and not len(matrix):
+    if matrix.ndim == 2:
+        w, x, y, z = quaternions.from_matrix(matrix)
+        return np.array((x, y, z, w))
+    if not len(matrix):
         return np.zeros((0, 4))
-    quaternions: FloatArray = Rotation.from_matrix(matrix).as_quat()
-    return quaternions
+    xyzw: FloatArray = Rotation.from_matrix(matrix).as_quat()
+    return xyzw

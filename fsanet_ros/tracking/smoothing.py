@@ -22,9 +22,9 @@ from typing import Protocol
 
 import numpy as np
 
-from fsanet_ros.tracking import quaternions
+from fsanet_ros.geometry import quaternions
+from fsanet_ros.geometry.quaternions import Quaternion, Vector
 from fsanet_ros.tracking.kalman import Step, Uncertainty
-from fsanet_ros.tracking.quaternions import Quaternion, Vector
 from fsanet_ros.types import FloatArray, Head
 
 #: Names for make_smoother. Not off: YAML reads that as false.

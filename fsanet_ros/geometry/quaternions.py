@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fsanet_ros.types import FloatArray
-
+FloatArray = NDArray[np.float64]
 Quaternion = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
 
