@@ -100,6 +100,8 @@ class CameraInput:
             self._on_info,
             depth=max(depth, 5),
             choose_qos=matching_latched_qos,
+            # Live images take what has come; nobody has to be woken for it.
+            callback_group=None if recorded else Gate(lambda: False),
         )
         depth_topic = settings.depth_topics[self.index] if any(settings.depth_topics) else ''
         depths = None
@@ -156,6 +158,8 @@ class CameraInput:
     def next_shot(self) -> Shot | None:
         """Return the image that is to be processed now, if there is one, and make room."""
         message, stamp_ns = self._message, self.waiting_ns
+        if message is not None and not self._settings.deterministic:
+            self._camera_infos.take()
         if message is None or not self._companions.complete(stamp_ns):
             return None
         self._message = None
@@ -215,7 +219,8 @@ class CameraInput:
 
     def _on_info(self, info: CameraInfo) -> None:
         self._companions.add_info(info)
-        self._arrived()
+        if self._settings.deterministic:
+            self._arrived()
 
     def _on_depth(self, depth: Image) -> None:
         self._companions.add_depth(depth)

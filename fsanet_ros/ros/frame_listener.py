@@ -9,6 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from fsanet_ros.ros.frame_tree import FrameTree
+from fsanet_ros.ros.subscriptions import taken
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -58,12 +59,8 @@ class FrameListener:
             (self._static, self._on_static),
             (self._moving, self._on_moving),
         ):
-            with subscription.handle:
-                for _ in range(DEPTH):
-                    taken = subscription.handle.take_message(TFMessage, False)
-                    if taken is None:
-                        break
-                    take(taken[0])
+            for message in taken(subscription, TFMessage, DEPTH):
+                take(message)
 
     def destroy(self) -> None:
         """Hear no more."""

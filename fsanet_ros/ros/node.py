@@ -8,7 +8,7 @@ The lifecycle node head_pose: images in, head poses out.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
@@ -70,6 +70,7 @@ class HeadPoseNode(LifecycleNode):
         self._prepared: tuple[HeadPoseSettings, HeadPoseEstimator] | None = None
         self._diagnostics: Any = None
         self._watch: list[Any] = []  # timers, while active
+        self._events_are_due = True
         super().__init__('head_pose')
         parameters.declare(self, HeadPoseSettings)
         self._warnings = ThrottledWarnings(self.get_logger())
@@ -77,7 +78,18 @@ class HeadPoseNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._accepted = self.create_guard_condition(self._apply_settings)
+        self._events_looked_for = self.create_guard_condition(self._rest_from_events)
         self.create_service(SetBool, '~/enable', self._on_enable)
+
+    @property
+    def waitables(self) -> Iterator[Any]:
+        """
+        What an executor waits for besides: events, as of a subscriber with another quality.
+
+        Two for each publisher and subscription, which would take more time in every round of the
+        executor than all else. While images come they are waited for now and then.
+        """
+        return super().waitables if self._events_are_due else iter(())
 
     # Transitions
 
@@ -153,6 +165,7 @@ class HeadPoseNode(LifecycleNode):
         for timer in self._watch:
             self.destroy_timer(timer)
         self._watch = []
+        self._events_are_due = True
         if self._pipeline is not None:
             self._pipeline.close()
 
@@ -207,6 +220,12 @@ class HeadPoseNode(LifecycleNode):
     def _on_check(self) -> None:
         assert self._pipeline is not None
         self._pipeline.check()
+        # For the next round, in which the guard condition is ready and nothing is waited for.
+        self._events_are_due = True
+        self._events_looked_for.trigger()
+
+    def _rest_from_events(self) -> None:
+        self._events_are_due = not self._watch
 
     def _on_diagnostics(self) -> None:
         assert self._pipeline is not None

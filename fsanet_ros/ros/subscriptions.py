@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from fsanet_ros.ros.qos import incompatible_qos_events, matching_qos
 
@@ -38,8 +39,19 @@ class Gate(MutuallyExclusiveCallbackGroup):
         self._has_room = has_room
 
     def can_execute(self, entity: Any) -> bool:
-        """Whether the callback of an entity of the group may run now."""
-        return self._has_room() and super().can_execute(entity)
+        """Whether the callback of an entity of the group may run now; events always may."""
+        waits = isinstance(entity, Subscription) and not self._has_room()
+        return not waits and super().can_execute(entity)
+
+
+def taken(subscription: Any, kind: type, at_most: int) -> Iterator[Any]:
+    """Take messages that have come on a subscription of a type, the oldest first."""
+    with subscription.handle:
+        for _ in range(at_most):
+            found = subscription.handle.take_message(kind, False)
+            if found is None:
+                break
+            yield found[0]
 
 
 class MatchingSubscription:
@@ -99,6 +111,16 @@ class MatchingSubscription:
         if (wanted.reliability, wanted.durability) != (self._qos.reliability, self._qos.durability):
             self._qos = wanted
             self._subscriptions.append(self._subscribe(wanted))
+
+    def take(self) -> None:
+        """
+        Deliver all that has come, without an executor; for its thread.
+
+        An executor hands over one message in a round, and each round costs as much as many of them.
+        """
+        for subscription in tuple(self._subscriptions):
+            for message in taken(subscription, self._kind, self._depth):
+                subscription.callback(message)
 
     def destroy(self) -> None:
         """End it; messages that wait are dropped."""
