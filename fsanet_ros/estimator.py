@@ -8,10 +8,11 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
 from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.passes import Answers, mirrored_pass, single_pass
+from fsanet_ros.fsanet.passes import Answers, Pass, mirrored_pass, single_pass
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
 from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
 from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
@@ -46,6 +47,7 @@ class HeadPoseEstimator:
         detector_model: str = '',
         threads: int = 1,
         mirror: bool = True,
+        mirror_max_faces: int | None = None,
     ) -> None:
         """
         Load detector and network.
@@ -59,6 +61,7 @@ class HeadPoseEstimator:
         :param threads: of the network
         :param mirror: average each pose with that of the mirrored crop: a little more accurate
             for twice the time in the network
+        :param mirror_max_faces: of images with more faces each goes through once; None: no limit
         :raises ValueError: if a name or a file is wrong
         :raises FileNotFoundError: if a file is missing
         :raises ImportError: if a package is missing
@@ -74,7 +77,8 @@ class HeadPoseEstimator:
         self.runtime = (
             make_runtime(weights, runtime, threads) if isinstance(runtime, str) else runtime
         )
-        self._pass = mirrored_pass if mirror else single_pass
+        self._mirror_max_faces = mirror_max_faces
+        self._mirror = mirror
 
     def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
         """
@@ -91,23 +95,42 @@ class HeadPoseEstimator:
         self, image: Image, faces: list[Face], camera: CameraModel | None = None
     ) -> list[Head]:
         """Return the heads of faces that somebody else has found; see estimate."""
-        return self._estimate([View(image, camera)], [faces])[0]
+        return self.estimate_found([View(image, camera)], [faces])[0]
 
     def estimate_views(self, views: Sequence[View]) -> list[list[Head]]:
         """Return the heads in each of several images: one batch through the network."""
-        return self._estimate(views, [self.detector.detect(view.image) for view in views])
+        return self.estimate_found(views, [self.detector.detect(view.image) for view in views])
 
-    def _estimate(
+    def estimate_found(
         self, views: Sequence[View], faces_of_views: Sequence[list[Face]]
     ) -> list[list[Head]]:
-        if not views:
-            return []
+        """Return the heads of the faces that were found in each of several images."""
         cut = [
             cut_faces(view.image, faces, self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)
         ]
+        # By image: what comes of one does not depend on who else is seen by other cameras.
+        passes = [self._pass_for(len(faces)) for faces, _ in cut]
+        heads: dict[int, list[Head]] = {}
+        for chosen in dict.fromkeys(passes):
+            these = [index for index, other in enumerate(passes) if other is chosen]
+            found = self._through(chosen, [views[i] for i in these], [cut[i] for i in these])
+            heads.update(zip(these, found, strict=True))
+        return [heads[index] for index in range(len(views))]
+
+    def _pass_for(self, faces: int) -> Pass:
+        most = faces if self._mirror_max_faces is None else self._mirror_max_faces
+        return mirrored_pass if self._mirror and faces <= most else single_pass
+
+    def _through(
+        self,
+        chosen: Pass,
+        views: Sequence[View],
+        cut: Sequence[tuple[list[Face], NDArray[np.uint8]]],
+    ) -> list[list[Head]]:
+        """Return the heads of faces and their crops, which go through the network together."""
         usable = [faces for faces, _ in cut]
-        answers = self._pass(self.runtime, np.concatenate([crops for _, crops in cut]))
+        answers = chosen(self.runtime, np.concatenate([crops for _, crops in cut]))
         covariances = self._covariances_rad2(list(chain.from_iterable(usable)), answers)
         ends = np.cumsum([len(faces) for faces in usable])
         return [

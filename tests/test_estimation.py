@@ -11,6 +11,7 @@ import ros_helpers  # before rclpy is initialised
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
+from fsanet_ros.detection.following import FaceFollower
 from fsanet_ros.ros.camera_info import Calibration
 from fsanet_ros.ros.estimation import Estimation, Shot, estimate_shots
 from fsanet_ros.ros.images import image_from_bgr
@@ -19,26 +20,40 @@ from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 pytestmark = pytest.mark.ros
 
 
+class Nobody:
+    """Finds no face."""
+
+    name = 'nobody'
+
+    def detect(self, image):
+        return []
+
+
 class FakeEstimator:
     """Returns its views' sizes as their heads."""
+
+    detector = Nobody()
 
     def __init__(self):
         self.calls = []
 
-    def estimate_views(self, views):
+    def estimate_found(self, views, faces):
+        assert faces == [[]] * len(views)
         self.calls.append(len(views))
         return [[view.image.shape[:2]] for view in views]
 
 
 class BrokenEstimator:
-    def estimate_views(self, views):
+    detector = Nobody()
+
+    def estimate_found(self, views, faces):
         raise ArithmeticError('no such number')
 
 
 def shot(source, width=64, height=48, encoding='bgr8'):
     message = image_from_bgr(np.zeros((height, width, 3), np.uint8), Header())
     message.encoding = encoding
-    return Shot(source, message, 0, Calibration())
+    return Shot(source, message, 0, Calibration(), FaceFollower(0.0, 480))
 
 
 def test_all_images_are_one_batch_and_a_broken_one_is_left_out():

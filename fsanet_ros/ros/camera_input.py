@@ -8,6 +8,7 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from fsanet_ros.detection.following import FaceFollower
 from fsanet_ros.ros.camera_info import (
     Calibration,
     camera_from_info,
@@ -62,6 +63,7 @@ class CameraInput:
         prefix = settings.id_prefix + (_letters(index) if several else '')
         self._tracker = trackers.setdefault(prefix, HeadTracker(prefix))
         self._tracker.reset()
+        self._follower = FaceFollower(settings.search_period_s, settings.detection_size)
         self._node = node
         self._settings = settings
         self._has_time = has_time
@@ -151,6 +153,8 @@ class CameraInput:
     def adapt(self, settings: HeadPoseSettings) -> None:
         """Follow the settings that can change at any time."""
         self._settings = settings
+        self._follower.period_s = settings.search_period_s
+        self._follower.detection_size = settings.detection_size
         self._tracker.announce_s = settings.announce_s
         self._tracker.keep_s = settings.keep_s
         self._tracker.smoothing = settings.smoothing
@@ -172,7 +176,9 @@ class CameraInput:
             return None
         self._processed_ns = stamp_ns
         depth = self._companions.depth_of(stamp_ns)
-        return Shot(self, message, stamp_ns, self._companions.calibration, depth)
+        return Shot(
+            self, message, stamp_ns, self._companions.calibration, self._follower, depth
+        )
 
     def jumped_back_by_s(self, stamp_ns: int) -> float:
         """Return by how much a stamp is earlier than that of the last image, 0 if it is later."""

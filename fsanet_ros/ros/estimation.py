@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from fsanet_ros.detection.following import FaceFollower
 from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.depth import with_depth
@@ -30,13 +31,14 @@ class Shot:
     An image message that is to be estimated, and what belongs to it.
 
     ``source`` is whatever the caller wants back with the result. ``depth``: an aligned depth
-    image, sensor_msgs/Image, or None.
+    image, sensor_msgs/Image, or None. ``follower``: finds the faces, of the same camera.
     """
 
     source: Any
     message: Any
     stamp_ns: int
     calibration: Calibration
+    follower: FaceFollower
     depth: Any | None = None
 
 
@@ -70,7 +72,12 @@ def estimate_shots(estimator: HeadPoseEstimator, shots: Sequence[Shot]) -> list[
         else:
             camera = shot.calibration.camera_for(image.shape[1], image.shape[0])
             views[index] = View(image, camera)
-    heads = dict(zip(views, estimator.estimate_views(list(views.values())), strict=True))
+    faces = [
+        shots[index].follower.find(estimator.detector, view.image, shots[index].stamp_ns / 1e9)
+        for index, view in views.items()
+    ]
+    found = estimator.estimate_found(list(views.values()), faces)
+    heads = dict(zip(views, found, strict=True))
     return [
         _estimate(shot, views[index], heads[index])
         if index in views

@@ -38,4 +38,5 @@ def estimator_with(settings: HeadPoseSettings, runtime: Runtime) -> HeadPoseEsti
         detection_size=settings.detection_size,
         detector_model=settings.detector_model,
         mirror=settings.mirror,
+        mirror_max_faces=settings.mirror_max_faces,
     )

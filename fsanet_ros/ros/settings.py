@@ -78,6 +78,15 @@ class HeadPoseSettings:
         high=8192,
         live=True,
     )
+    search_period_s: float = parameter(
+        0.2,
+        'How often whole images are searched for faces, in seconds; in between, faces are looked '
+        'for where they were, and in the whole image when one is missing there. New faces are '
+        'found up to this much later. 0: each image.',
+        low=0.0,
+        high=10.0,
+        live=True,
+    )
     score_threshold: float = parameter(
         0.6,
         'Faces with a lower score of the detector are dropped.',
@@ -103,6 +112,14 @@ class HeadPoseSettings:
         True,
         'Average each pose with that of the mirrored crop: a little more accurate, for twice '
         'the time in the network.',
+        live=True,
+    )
+    mirror_max_faces: int = parameter(
+        4,
+        'Of images with more faces than this, each face goes through the network once, even with '
+        'mirror.',
+        low=0,
+        high=1000,
         live=True,
     )
     id_prefix: str = parameter(

@@ -1,0 +1,176 @@
+"""
+Find the faces of a video: in the whole image now and then, in between where they were.
+
+From one image to the next a face moves by a part of its size. The places where faces were, each at
+a scale at which a face is neither large nor small to a detector, are put side by side into one
+small picture, which takes a fraction of the time of a whole image. A face that is missing there is
+looked for in the whole image at once; who comes new is seen when that is searched next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fsanet_ros.detection.detector import FaceDetector, distinct
+from fsanet_ros.fsanet.crops import cut_crop
+from fsanet_ros.types import Box, Face, Image, Square
+
+# Sides in pixels of a place as it is searched: the first that is small enough for all places
+# together. The face square is half of it, or less where the face in the image is smaller.
+TILES_PX = (128, 96, 64)
+# Places together have at most this part of the pixels of a whole image as it is searched.
+_MOST = 0.55
+# Boxes of one face in two images share so much of their union.
+_SAME_FACE = 0.25
+
+
+class _Tile(NamedTuple):
+    """
+    A square of the image in whole pixels, and where it is in the picture of all.
+
+    ``size``: its side there, of which ``column`` and ``row`` are multiples.
+    """
+
+    left: int
+    top: int
+    side: int
+    size: int
+    column: int
+    row: int
+
+    @property
+    def square(self) -> Square:
+        return Square(self.left + self.side / 2.0, self.top + self.side / 2.0, self.side)
+
+    def in_image(self, face: Face) -> Face:
+        """Return a face of the picture of all as one of the image."""
+        scale = self.side / self.size
+        x = self.left - self.column * self.side
+        y = self.top - self.row * self.side
+        box, square = face.box.scaled(scale, scale), face.square
+        return Face(
+            Box(box.x + x, box.y + y, box.width, box.height),
+            face.score,
+            Square(square.center_x * scale + x, square.center_y * scale + y, square.side * scale),
+            None if face.landmarks is None else face.landmarks * scale + (x, y),
+        )
+
+
+class FaceFollower:
+    """
+    Finds the faces of one camera's images, with any detector.
+
+    ``period_s``: how often whole images are searched; 0: each. It may be set at any time.
+    """
+
+    def __init__(self, period_s: float, detection_size: int) -> None:
+        """
+        Start with nobody.
+
+        :param detection_size: longest side in pixels at which the detector sees images; see
+            FaceDetector
+        """
+        self.period_s = period_s
+        self.detection_size = detection_size
+        self._known: list[Face] = []
+        self._searched_s = -math.inf
+
+    def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
+        """
+        Return the faces in an image, as ``FaceDetector.detect`` does.
+
+        :param image: uint8 [h, w, 3] BGR
+        :param time_s: its stamp
+        """
+        recent = 0.0 <= time_s - self._searched_s < self.period_s
+        size = self._tile_size(image) if recent and self._known else 0
+        if size:
+            found = _around(self._known, size, detector, image)
+            if len(found) < len(self._known):
+                self._searched_s = time_s
+                found = _distinct([*found, *detector.detect(image)])
+        else:
+            self._searched_s = time_s
+            found = detector.detect(image)
+            # Those who were followed to where a whole image shows them too small.
+            missing = [k for k in self._known if not any(_same(k.box, f.box) for f in found)]
+            if missing:
+                found = _distinct([*found, *_around(missing, TILES_PX[-1], detector, image)])
+        self._known = found if self.period_s > 0.0 else []
+        return found
+
+    def _tile_size(self, image: Image) -> int:
+        """Return the pixels to search each place with, 0 if a whole image takes no longer."""
+        longest = max(image.shape[:2])
+        size = min(self.detection_size or longest, longest)
+        whole = image.shape[0] * image.shape[1] * (size / longest) ** 2
+        columns, rows = _grid(len(self._known))
+        for tile in TILES_PX:
+            # A detector shrinks what is larger than its size.
+            if columns * tile <= size and columns * rows * tile**2 <= _MOST * whole:
+                return tile
+        return 0
+
+
+def _around(
+    known: Sequence[Face], size: int, detector: FaceDetector, image: Image
+) -> list[Face]:
+    """
+    Return what is found of faces at the places where they were, best first.
+
+    :param size: pixels to search each place with, a side
+    """
+    columns, rows = _grid(len(known))
+    picture = np.zeros((rows * size, columns * size, 3), np.uint8)
+    tiles = [_tile(face.square, size, *divmod(i, columns)) for i, face in enumerate(known)]
+    for tile in tiles:
+        row, column = tile.row * size, tile.column * size
+        picture[row : row + size, column : column + size] = cut_crop(image, tile.square, size)
+    in_tile: dict[tuple[int, int], list[Face]] = {}
+    for face in detector.detect(picture):
+        x, y = face.box.center
+        in_tile.setdefault((int(y // size), int(x // size)), []).append(face)
+    found = []
+    for face, tile in zip(known, tiles, strict=True):
+        here = [tile.in_image(f) for f in in_tile.get((tile.row, tile.column), [])]
+        best = max(here, key=lambda f: _overlap(f.box, face.box), default=None)
+        if best is not None and _same(best.box, face.box):
+            found.append(best)
+    return _distinct(found)
+
+
+def _tile(square: Square, size: int, row: int, column: int) -> _Tile:
+    side = max(size, round(2.0 * square.side))
+    left, top = round(square.center_x - side / 2.0), round(square.center_y - side / 2.0)
+    return _Tile(left, top, side, size, column, row)
+
+
+def _grid(count: int) -> tuple[int, int]:
+    """Return columns and rows for tiles."""
+    columns = math.ceil(math.sqrt(count))
+    return columns, math.ceil(count / columns)
+
+
+def _distinct(faces: Sequence[Face]) -> list[Face]:
+    """Return faces without those that come twice, best first."""
+    boxes = [(f.box.x, f.box.y, f.box.width, f.box.height) for f in faces]
+    scores = np.array([face.score for face in faces])
+    return [faces[i] for i in distinct(np.array(boxes, np.float64).reshape(-1, 4), scores)]
+
+
+def _same(box: Box, other: Box) -> bool:
+    return _overlap(box, other) >= _SAME_FACE
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Return the intersection over union of two boxes."""
+    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
+    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
+    if width <= 0.0 or height <= 0.0:
+        return 0.0
+    shared = width * height
+    return shared / (box.width * box.height + other.width * other.height - shared)

