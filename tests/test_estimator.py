@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fsanet_ros import HeadPoseEstimator
+from fsanet_ros.estimator import View
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import geodesic_deg
 from fsanet_ros.types import Box, Face, Square
@@ -107,6 +108,27 @@ def test_one_pass_gives_about_what_two_give(estimator, astronaut):
     single = HeadPoseEstimator(estimator.detector, runtime=estimator.runtime, mirror=False)
     (one,), (two,) = single.estimate(astronaut), estimator.estimate(astronaut)
     assert 0 < geodesic_deg(one.rotation_optical, two.rotation_optical) < 15
+
+
+def test_only_images_with_few_faces_are_mirrored_each_by_its_own(estimator, astronaut):
+    (face,) = estimator.detector.detect(astronaut)
+    views, faces = [View(astronaut)] * 3, [[face] * 3, [face], []]
+
+    def of(mirror, mirror_max_faces=None):
+        return HeadPoseEstimator(
+            estimator.detector,
+            runtime=estimator.runtime,
+            mirror=mirror,
+            mirror_max_faces=mirror_max_faces,
+        ).estimate_found(views, faces)
+
+    many, one, nobody = of(True, mirror_max_faces=2)
+    assert [len(many), len(one), nobody] == [3, 1, []]
+    # To what the batch's size changes in the last digits.
+    assert geodesic_deg(many[0].rotation_optical, of(False)[0][0].rotation_optical) < 1e-3
+    assert geodesic_deg(one[0].rotation_optical, of(True)[1][0].rotation_optical) < 1e-3
+    assert geodesic_deg(many[0].rotation_optical, one[0].rotation_optical) > 0.01
+    assert not np.allclose(many[0].rotation_covariance_rad2, one[0].rotation_covariance_rad2)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseArray
 from head_pose_rig import (
     FRAME,
     HEIGHT,
@@ -26,7 +27,7 @@ from head_pose_rig import (
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from fsanet_ros.geometry import rotations
@@ -290,6 +291,18 @@ def test_live_parameters_change_at_once(rig):
         assert set_parameter(rig, name, value).successful
         assert len(rig.ask(FACE).heads) == 1
         assert set_parameter(rig, name, defaults_of(HeadPoseSettings)[name]).successful
+
+
+def test_a_subscriber_that_asks_for_too_much_is_told_of_while_images_come(process, rig):
+    rig.ask(FACE)
+    picky = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    subscription = rig.node.create_subscription(PoseArray, 'poses', lambda message: None, picky)
+    for _ in range(10):  # events are waited for now and then, twice a second
+        rig.ask(FACE)
+        rig.spin(0.1)
+    rig.node.destroy_subscription(subscription)
+    process.wait_for_output('incompatible QoS')
+    assert 'poses' in next(line for line in process.output.splitlines() if 'incompatible' in line)
 
 
 def test_publish_tf_can_be_switched_live(calibrated):
