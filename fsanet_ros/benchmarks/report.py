@@ -82,6 +82,30 @@ def plot_latencies(cases: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def plot_soak(parts: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """
+    Draw latency and memory against time.
+
+    :param parts: as in the JSON of ``bench soak``
+    :raises ImportError: if matplotlib is not installed
+    """
+    figure = new_figure(width=10, height=6)
+    latency, memory = figure.subplots(2, 1, sharex=True)
+    minutes = [part['time_s'] / 60.0 for part in parts]
+    for name in ('p50', 'p95', 'p99'):
+        latency.plot(minutes, [part['latency_ms'][name] for part in parts], label=name)
+    latency.set_ylabel('latency, ms')
+    for name, label in (('rss_mb', 'resident'), ('private_mb', 'private')):
+        memory.plot(minutes, [part[name] for part in parts], label=label)
+    memory.set_ylabel('memory, MB')
+    memory.set_xlabel('minutes')
+    for axes in (latency, memory):
+        axes.set_ylim(bottom=0.0)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+
+
 def _finish(axes: Any, label: str) -> None:
     axes.invert_yaxis()
     axes.set_xlabel(label)

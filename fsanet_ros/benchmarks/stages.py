@@ -16,6 +16,7 @@ from typing import Any
 from fsanet_ros.benchmarks.scenes import Scene
 from fsanet_ros.benchmarks.timing import WARM_UP, Spread, spread
 from fsanet_ros.detection import FaceDetector
+from fsanet_ros.detection.following import FaceFollower
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.face_crops import cut_faces
 from fsanet_ros.fsanet.runtime import Runtime
@@ -66,22 +67,42 @@ class StageTimes:
         return {**stages, 'total': spread(self.totals_ms)}
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The node's parameters of the same names, which decide what is done for an image."""
+
+    detection_size: int = 480
+    search_period_s: float = 0.0
+    mirror_max_faces: int | None = None
+
+
 def measure_stages(
-    detector: FaceDetector, runtime: Runtime, tracks: Sequence[Track], repeat: int
+    detector: FaceDetector,
+    runtime: Runtime,
+    tracks: Sequence[Track],
+    repeat: int,
+    settings: Settings | None = None,
 ) -> list[StageTimes]:
     """
     Time the stages of several scenes, an image of each in turn.
 
-    :param repeat: how many images of each scene
+    :param repeat: how many images of each scene, at 30 Hz by their stamps
+    :param settings: without: every image is searched, all faces are mirrored
     :returns: in the order of ``tracks``
     """
+    settings = settings or Settings()
     timed = _TimedRuntime(runtime)
-    estimator = HeadPoseEstimator(detector, runtime=timed)
+    estimator = HeadPoseEstimator(
+        detector, runtime=timed, mirror_max_faces=settings.mirror_max_faces
+    )
     results = [StageTimes() for _ in tracks]
-    trackers = [HeadTracker() for _ in tracks]
+    people = [
+        (FaceFollower(settings.search_period_s, settings.detection_size), HeadTracker())
+        for _ in tracks
+    ]
     for number in range(WARM_UP + repeat):
-        for track, tracker, result in zip(tracks, trackers, results, strict=True):
-            seconds, heads = _go_through(estimator, timed, track, tracker, number)
+        for track, (follower, tracker), result in zip(tracks, people, results, strict=True):
+            seconds, heads = _go_through(estimator, timed, track, follower, tracker, number)
             if number >= WARM_UP:
                 result.add(seconds, heads)
     return results
@@ -91,6 +112,7 @@ def _go_through(
     estimator: HeadPoseEstimator,
     runtime: _TimedRuntime,
     track: Track,
+    follower: FaceFollower,
     tracker: HeadTracker,
     number: int,
 ) -> tuple[list[float], int]:
@@ -99,7 +121,7 @@ def _go_through(
     begin = time.perf_counter()
     image = track.convert(message)
     converted = time.perf_counter()
-    faces = estimator.detector.detect(image)
+    faces = follower.find(estimator.detector, image, number * _PERIOD_S)
     detected = time.perf_counter()
     cut_faces(image, faces, runtime.description)
     cut = time.perf_counter()

@@ -116,9 +116,7 @@ class FaceFollower:
         return 0
 
 
-def _around(
-    known: Sequence[Face], size: int, detector: FaceDetector, image: Image
-) -> list[Face]:
+def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Image) -> list[Face]:
     """
     Return what is found of faces at the places where they were, best first.
 

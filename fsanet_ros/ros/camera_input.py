@@ -176,9 +176,7 @@ class CameraInput:
             return None
         self._processed_ns = stamp_ns
         depth = self._companions.depth_of(stamp_ns)
-        return Shot(
-            self, message, stamp_ns, self._companions.calibration, self._follower, depth
-        )
+        return Shot(self, message, stamp_ns, self._companions.calibration, self._follower, depth)
 
     def jumped_back_by_s(self, stamp_ns: int) -> float:
         """Return by how much a stamp is earlier than that of the last image, 0 if it is later."""

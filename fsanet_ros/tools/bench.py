@@ -1,8 +1,8 @@
 """
 Speed on this machine, in a minute or two: the network, the stages of an image, the node.
 
-"bench node", "bench library", "bench detectors" and "bench models" measure one thing thoroughly;
-each takes --help. docs/speed.md says what is measured and how to read it.
+"bench node", "bench library", "bench detectors", "bench models" and "bench soak" measure one thing
+thoroughly; each takes --help. docs/speed.md says what is measured and how to read it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fsanet_ros.tools.arguments import positive
 from fsanet_ros.tools.bench_common import add_outputs, save, save_report
 from fsanet_ros.tools.bench_detectors import bench_detectors
 from fsanet_ros.tools.bench_models import bench_models
+from fsanet_ros.tools.bench_soak import bench_soak
 
 BATCHES = (1, 4, 16)
 CASES = (Case(640, 480, 1), Case(1280, 720, 4))
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Sequence[str]], int]] = {
     'library': bench_library.bench_library,
     'models': bench_models,
     'detectors': bench_detectors,
+    'soak': bench_soak,
 }
 
 
@@ -76,7 +78,9 @@ def _bench_all(words: Sequence[str]) -> int:
     network = bench_network(runtime, arguments.repeat)
     for count, found in network.items():
         print(f'network in {runtime.name}, one thread, {count:2} face(s): {found} ms')
-    stages, spreads = bench_library.measure_cases(CASES, detector, runtime, arguments.repeat)
+    stages, spreads = bench_library.measure_cases(
+        CASES, detector, runtime, arguments.repeat, bench_library.node_settings()
+    )
     figures: dict[str, Any] = {
         'parameters': parameters,
         'network_ms': {count: asdict(found) for count, found in network.items()},

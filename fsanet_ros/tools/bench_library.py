@@ -21,7 +21,7 @@ from fsanet_ros.benchmarks.cases import Case, choose
 from fsanet_ros.benchmarks.machine import Machine
 from fsanet_ros.benchmarks.report import plot_stages, table
 from fsanet_ros.benchmarks.scenes import faces_found, make_scene
-from fsanet_ros.benchmarks.stages import STAGES, StageTimes, Track, measure_stages
+from fsanet_ros.benchmarks.stages import STAGES, Settings, StageTimes, Track, measure_stages
 from fsanet_ros.benchmarks.timing import Spread
 from fsanet_ros.detection import FaceDetector, make_detector
 from fsanet_ros.fsanet.runtime import Runtime, make_runtime
@@ -29,6 +29,7 @@ from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros import messages
 from fsanet_ros.ros.benchmarks.camera import image_messages
 from fsanet_ros.ros.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report
 from fsanet_ros.tracking.tracker import TrackedHead
@@ -51,12 +52,15 @@ def bench_library(argv: Sequence[str]) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f'bench library: {error}', file=sys.stderr)
         return 1
+    settings = Settings(
+        arguments.detection_size, arguments.search_period, arguments.mirror_max_faces
+    )
     machine = Machine()
     print(machine.summary())
-    figures, spreads = measure_cases(cases, detector, runtime, arguments.repeat)
+    figures, spreads = measure_cases(cases, detector, runtime, arguments.repeat, settings)
     about = {
         'detector': arguments.detector,
-        'detection_size': arguments.detection_size,
+        **asdict(settings),
         'network': runtime.description.name,
         'runtime': runtime.name,
         'threads': arguments.threads,
@@ -69,8 +73,18 @@ def bench_library(argv: Sequence[str]) -> int:
     return 0
 
 
+def node_settings() -> Settings:
+    """Return the settings of a node of which no parameter is set."""
+    node = HeadPoseSettings()
+    return Settings(node.detection_size, node.search_period_s, node.mirror_max_faces)
+
+
 def measure_cases(
-    cases: Sequence[Case], detector: FaceDetector, runtime: Runtime, repeat: int
+    cases: Sequence[Case],
+    detector: FaceDetector,
+    runtime: Runtime,
+    repeat: int,
+    settings: Settings,
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Spread]]]:
     """
     Measure and print the stages of cases.
@@ -78,7 +92,7 @@ def measure_cases(
     :returns: figures for a JSON file, and their spreads by the name of the case, by stage
     """
     tracks = [_track(case) for case in cases]
-    results = measure_stages(detector, runtime, tracks, repeat)
+    results = measure_stages(detector, runtime, tracks, repeat, settings)
     spreads = {c.name: r.spreads() for c, r in zip(cases, results, strict=True)}
     figures = [_figures(t, r, detector) for t, r in zip(tracks, results, strict=True)]
     for case in figures:
@@ -121,6 +135,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     parser.add_argument('--runtime', default='auto', help='onnxruntime, torch or auto')
     parser.add_argument('--threads', type=positive, default=1, help='of the network')
+    node = node_settings()
+    parser.add_argument(
+        '--search-period',
+        type=float,
+        default=node.search_period_s,
+        metavar='S',
+        help='seconds between searches of whole images, 0: each is searched',
+    )
+    parser.add_argument(
+        '--mirror-max-faces',
+        type=int,
+        default=node.mirror_max_faces,
+        metavar='N',
+        help='in images with more, faces go through the network once',
+    )
     parser.add_argument('--repeat', type=positive, default=60, help='images of each case')
     add_outputs(parser)
     return parser

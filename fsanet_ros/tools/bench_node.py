@@ -48,7 +48,7 @@ def bench_node(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         cases = choose(arguments.cases)
-        parameters = _parameters(arguments)
+        parameters = chosen_parameters(arguments)
         detector = detector_of(parameters)
     except (ValueError, OSError, ImportError) as error:
         print(f'bench node: {error}', file=sys.stderr)
@@ -154,10 +154,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='bench node', description=__doc__, epilog=f'Cases without --cases: {names}.'
     )
     add_cases(parser)
-    add_detector(parser)
-    parser.add_argument(
-        '--set', nargs='+', default=[], metavar='NAME=VALUE', help='parameters of the node'
-    )
+    add_parameters(parser)
     parser.add_argument(
         '--seconds', type=positive_number, default=10.0, help='of images for a latency'
     )
@@ -171,7 +168,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parameters(arguments: argparse.Namespace) -> dict[str, object]:
+def add_parameters(parser: argparse._ActionsContainer) -> None:
+    """Let the user choose the node's parameters, see chosen_parameters."""
+    add_detector(parser)
+    parser.add_argument(
+        '--set', nargs='+', default=[], metavar='NAME=VALUE', help='parameters of the node'
+    )
+
+
+def chosen_parameters(arguments: argparse.Namespace) -> dict[str, object]:
+    """
+    Return the parameters of the node that the user has chosen.
+
+    :raises ValueError: if there is no such parameter, or it has another type
+    """
     parameters: dict[str, object] = {'detector': arguments.detector}
     if arguments.detector_model:
         parameters['detector_model'] = arguments.detector_model
