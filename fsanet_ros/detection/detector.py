@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from fsanet_ros.detection.face_square import FaceSquareMapping
+from fsanet_ros.detection.shrinking import shrink
 from fsanet_ros.types import Box, Face, FloatArray, Image
 
 # Both detectors find faces from about 10 pixels on. On a 720p clip with seven people, 480 finds as
@@ -66,8 +66,7 @@ class DetectionSettings:
         if self.detection_size == 0 or longer <= self.detection_size:
             return image
         scale = self.detection_size / longer
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return shrink(image, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def check_image(image: Image) -> None:

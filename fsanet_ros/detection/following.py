@@ -16,12 +16,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fsanet_ros.detection.detector import FaceDetector, distinct
-from fsanet_ros.fsanet.crops import cut_crop
+from fsanet_ros.detection.shrinking import shrink
+from fsanet_ros.fsanet.crops import cut_square
 from fsanet_ros.types import Box, Face, Image, Square
 
 # Sides in pixels of a place as it is searched: the first that is small enough for all places
-# together. The face square is half of it, or less where the face in the image is smaller.
+# together. They are a whole number of times larger in the image, the smallest of _FACTORS with
+# which the face square and what it may move by until the next image lie in it.
 TILES_PX = (128, 96, 64)
+_FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_REACH = 1.75
 # Places together have at most this part of the pixels of a whole image as it is searched.
 _MOST = 0.55
 # Boxes of one face in two images share so much of their union.
@@ -30,27 +34,29 @@ _SAME_FACE = 0.25
 
 class _Tile(NamedTuple):
     """
-    A square of the image in whole pixels, and where it is in the picture of all.
+    A square of the image, and where it is in the picture of all.
 
-    ``size``: its side there, of which ``column`` and ``row`` are multiples.
+    ``left``, ``top``: of the square, ``size`` times ``factor`` pixels wide. ``column``, ``row``: in
+    the picture, where it is ``size`` pixels wide.
     """
 
     left: int
     top: int
-    side: int
+    factor: int
     size: int
     column: int
     row: int
 
-    @property
-    def square(self) -> Square:
-        return Square(self.left + self.side / 2.0, self.top + self.side / 2.0, self.side)
+    def cut(self, image: Image) -> Image:
+        """Return what is there, uint8 [size, size, 3]."""
+        square = cut_square(image, self.left, self.top, self.size * self.factor)
+        return shrink(square, self.size, self.size)
 
     def in_image(self, face: Face) -> Face:
         """Return a face of the picture of all as one of the image."""
-        scale = self.side / self.size
-        x = self.left - self.column * self.side
-        y = self.top - self.row * self.side
+        scale = self.factor
+        x = self.left - self.column * self.size * scale
+        y = self.top - self.row * self.size * scale
         box, square = face.box.scaled(scale, scale), face.square
         return Face(
             Box(box.x + x, box.y + y, box.width, box.height),
@@ -127,7 +133,7 @@ def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Ima
     tiles = [_tile(face.square, size, *divmod(i, columns)) for i, face in enumerate(known)]
     for tile in tiles:
         row, column = tile.row * size, tile.column * size
-        picture[row : row + size, column : column + size] = cut_crop(image, tile.square, size)
+        picture[row : row + size, column : column + size] = tile.cut(image)
     in_tile: dict[tuple[int, int], list[Face]] = {}
     for face in detector.detect(picture):
         x, y = face.box.center
@@ -142,9 +148,11 @@ def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Ima
 
 
 def _tile(square: Square, size: int, row: int, column: int) -> _Tile:
-    side = max(size, round(2.0 * square.side))
-    left, top = round(square.center_x - side / 2.0), round(square.center_y - side / 2.0)
-    return _Tile(left, top, side, size, column, row)
+    wanted = _REACH * square.side / size
+    factor = next((factor for factor in _FACTORS if factor >= wanted), _FACTORS[-1])
+    half = size * factor / 2.0
+    left, top = round(square.center_x - half), round(square.center_y - half)
+    return _Tile(left, top, factor, size, column, row)
 
 
 def _grid(count: int) -> tuple[int, int]:

@@ -37,15 +37,26 @@ def cut_crop(image: Image, square: Square, size: int = NETWORK_SIZE) -> Image:
         raise ValueError(f'expected a square of at least one pixel, got a side of {square.side}')
     x = round(square.center_x - square.side / 2)
     y = round(square.center_y - square.side / 2)
+    return _resized(cut_square(image, x, y, side), size)
+
+
+def cut_square(image: Image, x: int, y: int, side: int) -> Image:
+    """
+    Return a square of an image as it is; black beyond the border.
+
+    :param image: uint8 [h, w, 3]
+    :param x: of the left edge, in pixels; ``y``: of the upper
+    :returns: uint8 [side, side, 3], a view of the image where the square lies in it
+    """
     inside = image[max(y, 0) : max(y + side, 0), max(x, 0) : max(x + side, 0)]
     if inside.shape[:2] == (side, side):
-        return _resized(inside, size)
+        return inside
     if not inside.size:
-        return np.zeros((size, size, 3), np.uint8)
+        return np.zeros((side, side, 3), np.uint8)
     left, top = max(-x, 0), max(-y, 0)
     right, bottom = side - left - inside.shape[1], side - top - inside.shape[0]
     padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    return _resized(padded, size)
+    return np.asarray(padded, np.uint8)
 
 
 def cut_crops(
