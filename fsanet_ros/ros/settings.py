@@ -79,7 +79,7 @@ class HeadPoseSettings:
         live=True,
     )
     search_period_s: float = parameter(
-        0.2,
+        0.3,
         'How often whole images are searched for faces, in seconds; in between, faces are looked '
         'for where they were, and in the whole image when one is missing there. New faces are '
         'found up to this much later. 0: each image.',
