@@ -145,7 +145,9 @@ def test_the_best_comes_first(blobs, follower):
     assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize(('faces', 'tile'), [(1, 128), (4, 128), (6, 96), (12, 64), (40, None)])
+@pytest.mark.parametrize(
+    ('faces', 'tile'), [(1, 128), (2, 128), (4, 96), (7, 64), (12, 64), (40, None)]
+)
 def test_many_faces_share_a_picture_that_is_smaller_than_the_image(blobs, faces, tile):
     boxes = [(20 + 75 * (i % 8), 20 + 75 * (i // 8), 50) for i in range(faces)]
     follower = FaceFollower(PERIOD_S, detection_size=480)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fsanet_ros.detection.detector import FaceDetector, distinct
+from fsanet_ros.detection.detector import MAX_OVERLAP_OF_UNION, FaceDetector
 from fsanet_ros.detection.shrinking import shrink
 from fsanet_ros.fsanet.crops import cut_square
 from fsanet_ros.types import Box, Face, Image, Square
@@ -26,8 +26,9 @@ from fsanet_ros.types import Box, Face, Image, Square
 TILES_PX = (128, 96, 64)
 _FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _REACH = 1.75
-# Places together have at most this part of the pixels of a whole image as it is searched.
-_MOST = 0.55
+# Places together have at most the first part of the pixels of a whole image as it is searched; the
+# smallest ones may have the second.
+_WANTED, _MOST = 0.25, 0.55
 # Boxes of one face in two images share so much of their union.
 _SAME_FACE = 0.25
 
@@ -95,17 +96,17 @@ class FaceFollower:
         recent = 0.0 <= time_s - self._searched_s < self.period_s
         size = self._tile_size(image) if recent and self._known else 0
         if size:
-            found = _around(self._known, size, detector, image)
+            found = _best_first(_around(self._known, size, detector, image))
             if len(found) < len(self._known):
                 self._searched_s = time_s
-                found = _distinct([*found, *detector.detect(image)])
+                found = _best_first([*found, *detector.detect(image)])
         else:
             self._searched_s = time_s
             found = detector.detect(image)
             # Those who were followed to where a whole image shows them too small.
             missing = [k for k in self._known if not any(_same(k.box, f.box) for f in found)]
             if missing:
-                found = _distinct([*found, *_around(missing, TILES_PX[-1], detector, image)])
+                found = _best_first([*found, *_around(missing, TILES_PX[-1], detector, image)])
         self._known = found if self.period_s > 0.0 else []
         return found
 
@@ -116,15 +117,16 @@ class FaceFollower:
         whole = image.shape[0] * image.shape[1] * (size / longest) ** 2
         columns, rows = _grid(len(self._known))
         for tile in TILES_PX:
+            share = columns * rows * tile**2 / whole
             # A detector shrinks what is larger than its size.
-            if columns * tile <= size and columns * rows * tile**2 <= _MOST * whole:
+            if columns * tile <= size and share <= (_WANTED if tile > TILES_PX[-1] else _MOST):
                 return tile
         return 0
 
 
 def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Image) -> list[Face]:
     """
-    Return what is found of faces at the places where they were, best first.
+    Return what is found of faces at the places where they were.
 
     :param size: pixels to search each place with, a side
     """
@@ -144,7 +146,7 @@ def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Ima
         best = max(here, key=lambda f: _overlap(f.box, face.box), default=None)
         if best is not None and _same(best.box, face.box):
             found.append(best)
-    return _distinct(found)
+    return found
 
 
 def _tile(square: Square, size: int, row: int, column: int) -> _Tile:
@@ -161,11 +163,13 @@ def _grid(count: int) -> tuple[int, int]:
     return columns, math.ceil(count / columns)
 
 
-def _distinct(faces: Sequence[Face]) -> list[Face]:
-    """Return faces without those that come twice, best first."""
-    boxes = [(f.box.x, f.box.y, f.box.width, f.box.height) for f in faces]
-    scores = np.array([face.score for face in faces])
-    return [faces[i] for i in distinct(np.array(boxes, np.float64).reshape(-1, 4), scores)]
+def _best_first(faces: Sequence[Face]) -> list[Face]:
+    """Return faces without those that come twice, the highest score first."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -f.score):
+        if not any(_overlap(face.box, other.box) > MAX_OVERLAP_OF_UNION for other in kept):
+            kept.append(face)
+    return kept
 
 
 def _same(box: Box, other: Box) -> bool:

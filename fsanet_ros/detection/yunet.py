@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -126,45 +127,40 @@ def _padded(image: Image) -> Image:
 def _run(
     network: _Network, image: Image, score_threshold: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return boxes [n, 4], scores [n], landmarks [n, 5, 2] of an image of whole strides."""
+    """
+    Return boxes [n, 4], scores [n], landmarks [n, 5, 2] of an image of whole strides.
+
+    The network gives each cell two scores, and a box and points in strides from its corner.
+    """
     outputs = dict(zip(_OUTPUTS, network(cv2.dnn.blobFromImage(image)), strict=True))
-    parts = [
-        _decode(
-            *(outputs[f'{kind}_{stride}'] for kind in ('cls', 'obj', 'bbox', 'kps')),
-            stride=stride,
-            columns=image.shape[1] // stride,
-            score_threshold=score_threshold,
-        )
-        for stride in STRIDES
-    ]
-    boxes, scores, landmarks = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return boxes, scores, landmarks
-
-
-def _decode(
-    cls: FloatArray,
-    obj: FloatArray,
-    bbox: FloatArray,
-    kps: FloatArray,
-    *,
-    stride: int,
-    columns: int,
-    score_threshold: float,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """
-    Turn the outputs of one stride into boxes [n, 4], scores [n] and landmarks [n, 5, 2].
-
-    ``cls`` and ``obj`` are [1, cells, 1], ``bbox`` [1, cells, 4], ``kps`` [1, cells, 10]; cells
-    go row by row, and positions are in strides from the cell's corner.
-    """
-    scores = np.sqrt(np.clip(cls.ravel(), 0, 1) * np.clip(obj.ravel(), 0, 1), dtype=np.float64)
-    cells = np.flatnonzero(scores >= score_threshold)
-    corners = np.stack([cells % columns, cells // columns], axis=1).astype(np.float64)
-    values = bbox.reshape(-1, 4)[cells].astype(np.float64)
-    centers = (corners + values[:, :2]) * stride
+    cls, obj, bbox, kps = (
+        np.concatenate([outputs[f'{kind}_{stride}'].reshape(-1, size) for stride in STRIDES])
+        for kind, size in (('cls', 1), ('obj', 1), ('bbox', 4), ('kps', 10))
+    )
+    scores = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1), dtype=np.float64)[:, 0]
+    chosen = np.flatnonzero(scores >= score_threshold)
+    corners, strides = (known[chosen] for known in _cells(image.shape[1], image.shape[0]))
+    values = bbox[chosen].astype(np.float64)
+    centers = (corners + values[:, :2]) * strides
     # Cells without a face can hold anything; the bound keeps exp from overflowing there.
-    sides = np.exp(np.minimum(values[:, 2:], 10)) * stride
+    sides = np.exp(np.minimum(values[:, 2:], 10)) * strides
     boxes = np.concatenate([centers - sides / 2, sides], axis=1)
-    points = kps.reshape(-1, 5, 2)[cells].astype(np.float64)
-    landmarks = (corners[:, None] + points) * stride
-    return boxes, scores[cells], landmarks
+    points = kps[chosen].reshape(-1, 5, 2).astype(np.float64)
+    landmarks = (corners[:, None] + points) * strides[:, None]
+    return boxes, scores[chosen], landmarks
+
+
+@lru_cache(maxsize=32)
+def _cells(width: int, height: int) -> tuple[FloatArray, FloatArray]:
+    """
+    Return the cells of an image of whole strides, in the order of the outputs.
+
+    Row by row, those of the smallest stride first: float64 [n, 2], their places in strides, and
+    [n, 1], their strides.
+    """
+    corners, strides = [], []
+    for stride in STRIDES:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        corners.append(np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float64))
+        strides.append(np.full((rows.size, 1), float(stride)))
+    return np.concatenate(corners), np.concatenate(strides)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from fsanet_ros.fsanet.runtime import Runtime
-from fsanet_ros.geometry import rotations
+from fsanet_ros.geometry import quaternions, rotations
 
 FloatArray = NDArray[np.float64]
 
@@ -56,10 +55,13 @@ def mirrored_pass(runtime: Runtime, crops: NDArray[np.uint8]) -> Answers:
         return dataclasses.replace(single_pass(runtime, crops), half_turns_deg=np.zeros((0, 3)))
     found = single_pass(runtime, np.concatenate([crops, crops[:, :, ::-1]]))
     plain, mirrored = found.rotations[:count], rotations.mirrored(found.rotations[count:])
-    turns = Rotation.from_matrix(mirrored @ np.swapaxes(plain, -1, -2))
-    half_turns = turns.as_rotvec() / 2.0
-    halfway: FloatArray = Rotation.from_rotvec(half_turns).as_matrix() @ plain
+    halfway, half_turns = np.empty_like(plain), np.empty((count, 3))
+    for face in range(count):
+        before = quaternions.from_matrix(plain[face])
+        turn = quaternions.turn_between(before, quaternions.from_matrix(mirrored[face]))
+        halfway[face] = quaternions.to_matrix(quaternions.turned(before, turn, 0.5))
+        half_turns[face] = turn
     errors = found.expected_errors_deg
     if errors is not None:
         errors = (errors[:count] + errors[count:]) / 2.0
-    return Answers(halfway, np.degrees(half_turns), errors)
+    return Answers(halfway, np.degrees(half_turns / 2.0), errors)
