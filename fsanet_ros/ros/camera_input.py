@@ -8,7 +8,7 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from fsanet_ros.detection.following import FaceFollower
+from fsanet_ros.detection.following import FaceFollower, SearchAtOnce, SearchBeside
 from fsanet_ros.ros.camera_info import (
     Calibration,
     camera_from_info,
@@ -63,7 +63,12 @@ class CameraInput:
         prefix = settings.id_prefix + (_letters(index) if several else '')
         self._tracker = trackers.setdefault(prefix, HeadTracker(prefix))
         self._tracker.reset()
-        self._follower = FaceFollower(settings.search_period_s, settings.detection_size)
+        self._follower = FaceFollower(
+            settings.search_period_s,
+            settings.detection_size,
+            # A replay must not depend on how fast a search is.
+            SearchAtOnce() if settings.deterministic else SearchBeside(),
+        )
         self._node = node
         self._settings = settings
         self._has_time = has_time
@@ -197,6 +202,7 @@ class CameraInput:
         for subscription in self._subscriptions():
             subscription.destroy()
         self._message = None
+        self._follower.close()
 
     def problem(self) -> str:
         """Return what keeps this camera from its full output, empty if nothing does."""
