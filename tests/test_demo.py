@@ -99,7 +99,8 @@ def test_the_poses_that_came_over_the_topics_are_those_of_the_rendered_head(demo
                 position = np.array([float(row[name]) for name in ('x_m', 'y_m', 'z_m')])
                 distance = np.linalg.norm(face.position_m)
                 distances.append(np.linalg.norm(position - face.position_m) / distance)
-    assert len(errors) > 0.98 * len(truth)
+    # Whoever comes into the picture is seen up to search_period_s later, 9 frames; missed: 9.
+    assert len(errors) >= len(truth) - 12
     # Measured: 4.3 degrees and 6 % of the distance (docs/model_card.md), with a margin.
     assert np.mean(errors) < 5.0
     assert np.median(distances) < 0.09

@@ -40,8 +40,9 @@ def depth_image(metres, header, encoding):
 
 @pytest.fixture(scope='module')
 def process():
-    # Unsmoothed: the distance of the image, not one on its way there.
-    with start(depth_topics='[depth]', smoothing='none') as node:
+    # Unsmoothed: the distance of the image, not one on its way there. Searched each time: the same
+    # box for the same image.
+    with start(depth_topics='[depth]', smoothing='none', search_period_s=0.0) as node:
         yield node
         assert node.stop() == 0
         assert 'Traceback' not in node.output
