@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -77,8 +78,8 @@ class HeadPoseEstimator:
         self.runtime = (
             make_runtime(weights, runtime, threads) if isinstance(runtime, str) else runtime
         )
-        self._mirror_max_faces = mirror_max_faces
-        self._mirror = mirror
+        limit = math.inf if mirror_max_faces is None else mirror_max_faces
+        self._mirrored_up_to = limit if mirror else -1  # faces in an image
 
     def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
         """
@@ -104,23 +105,29 @@ class HeadPoseEstimator:
     def estimate_found(
         self, views: Sequence[View], faces_of_views: Sequence[list[Face]]
     ) -> list[list[Head]]:
-        """Return the heads of the faces that were found in each of several images."""
+        """
+        Return the heads of the faces that were found in each of several images.
+
+        One batch through the network for all images that are mirrored, one for those that are not.
+
+        :param faces_of_views: the faces of each view, in its pixels; those that no crop can be cut
+            of have no head
+        :raises ValueError: if an image has another shape or dtype
+        """
         cut = [
             cut_faces(view.image, faces, self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)
         ]
         # By image: what comes of one does not depend on who else is seen by other cameras.
-        passes = [self._pass_for(len(faces)) for faces, _ in cut]
+        passes = [
+            mirrored_pass if len(faces) <= self._mirrored_up_to else single_pass for faces, _ in cut
+        ]
         heads: dict[int, list[Head]] = {}
         for chosen in dict.fromkeys(passes):
             these = [index for index, other in enumerate(passes) if other is chosen]
             found = self._through(chosen, [views[i] for i in these], [cut[i] for i in these])
             heads.update(zip(these, found, strict=True))
         return [heads[index] for index in range(len(views))]
-
-    def _pass_for(self, faces: int) -> Pass:
-        most = faces if self._mirror_max_faces is None else self._mirror_max_faces
-        return mirrored_pass if self._mirror and faces <= most else single_pass
 
     def _through(
         self,

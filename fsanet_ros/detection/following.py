@@ -75,7 +75,7 @@ class SearchAtOnce:
     def look(
         self, detector: FaceDetector, image: Image, known: Sequence[Face], is_due: bool
     ) -> list[Face]:
-        """Return the faces in an image if a search is due."""
+        """Return the faces in an image, uint8 [h, w, 3] BGR, if a search is due."""
         return detector.detect(image) if is_due else []
 
     def close(self) -> None:
@@ -100,7 +100,8 @@ class SearchBeside:
         """
         Return who is in an image besides the known, and start a search if it is due.
 
-        :param image: it is kept until the search is over
+        :param image: uint8 [h, w, 3] BGR; it is kept until the search is over
+        :raises Exception: what the detector raised in the search that is over
         """
         new: list[Face] = []
         if self._future is not None and self._future.done():
@@ -119,7 +120,8 @@ class FaceFollower:
     """
     Finds the faces of one camera's images, with any detector.
 
-    ``period_s``: how often whole images are searched; 0: each. It may be set at any time.
+    ``period_s``: how often whole images are searched; 0: each. ``detection_size``: in pixels. Both
+    may be set at any time.
     """
 
     def __init__(
@@ -144,21 +146,23 @@ class FaceFollower:
 
         :param image: uint8 [h, w, 3] BGR
         :param time_s: its stamp
+        :raises ValueError: if the image has another shape or type
         """
         recent = 0.0 <= time_s - self._seen_s < self.period_s
         size = self._tile_size(image) if recent and self._known else 0
         self._seen_s = time_s
         followed = _around(self._known, size, detector, image) if size else []
-        if len(followed) < len(self._known) or not size:
-            self._searched_s = time_s
-            others = detector.detect(image)
-            # Those who were followed to where a whole image shows them too small.
-            missing = _others(self._known, [*others, *followed])
-            followed += _around(missing, TILES_PX[-1], detector, image) if not size else []
-        else:
+        if size and len(followed) == len(self._known):
             is_due = not 0.0 <= time_s - self._searched_s < self.period_s
-            self._searched_s = time_s if is_due else self._searched_s
             others = self._search.look(detector, image, followed, is_due)
+        else:
+            is_due = True
+            others = detector.detect(image)
+        if is_due:
+            self._searched_s = time_s
+        if not size:
+            # Those who were followed to where a whole image shows them too small.
+            followed = _around(_others(self._known, others), TILES_PX[-1], detector, image)
         found = _best_first([*followed, *others])
         self._known = found if self.period_s > 0.0 else []
         return found

@@ -126,13 +126,13 @@ def load_teacher(path: str | Path, threads: int = 0) -> Teacher:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} is missing: expected the teacher, an ONNX file')
     session = onnx_session(Path(path).read_bytes(), threads)
-    name = session.get_inputs()[0].name
-    if session.get_inputs()[0].type == 'tensor(uint8)':
+    taken = session.get_inputs()[0]
+    if taken.type == 'tensor(uint8)':  # as all files of this package
         return Teacher(_of_weights(OnnxRuntime(path, threads)))
 
     def answers(pictures: NDArray[np.uint8]) -> FloatArray:
         bgr = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
-        return np.asarray(session.run(None, {name: bgr})[0], np.float64)
+        return np.asarray(session.run(None, {taken.name: bgr})[0], np.float64)
 
     return Teacher(answers, _TDDFA_TILT_GAIN)
 

@@ -136,20 +136,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--runtime', default='auto', help='onnxruntime, torch or auto')
     parser.add_argument('--threads', type=positive, default=1, help='of the network')
     node = node_settings()
-    parser.add_argument(
-        '--search-period',
-        type=float,
-        default=node.search_period_s,
-        metavar='S',
-        help='seconds between searches of whole images, 0: each is searched',
-    )
-    parser.add_argument(
-        '--mirror-max-faces',
-        type=int,
-        default=node.mirror_max_faces,
-        metavar='N',
-        help='in images with more, faces go through the network once',
-    )
+    for option, default, said in (
+        (
+            '--search-period',
+            node.search_period_s,
+            'seconds between searches of whole images, 0: each',
+        ),
+        (
+            '--mirror-max-faces',
+            node.mirror_max_faces,
+            'in images with more, one pass for each face',
+        ),
+    ):
+        parser.add_argument(option, type=type(default), default=default, help=said)
     parser.add_argument('--repeat', type=positive, default=60, help='images of each case')
     add_outputs(parser)
     return parser

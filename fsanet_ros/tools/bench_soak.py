@@ -33,9 +33,9 @@ def bench_soak(argv: Sequence[str]) -> int:
     """Measure from the command line; return 0, or 1 when the node did not hold out."""
     arguments = _parser().parse_args(argv)
     try:
-        (case,) = choose([arguments.case])[:1]
+        case = choose([arguments.case])[0]
         parameters = chosen_parameters(arguments)
-        detector_of(parameters)
+        detector_of(parameters)  # a line now, not a node that can not start
     except (ValueError, OSError, ImportError) as error:
         print(f'bench soak: {error}', file=sys.stderr)
         return 1
