@@ -116,7 +116,8 @@ def test_stamps_increase_and_ids_start_with_a_letter(demo):
 def test_frames_stops_early(tmp_path):
     result = run_demo(tmp_path, '--frames', '7')
     assert result.returncode == 0, result.stderr
-    assert 'written' in result.stdout and '7 frames' in result.stdout
+    assert 'written' in result.stdout, result.stdout + result.stderr
+    assert '7 frames' in result.stdout, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(

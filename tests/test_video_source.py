@@ -242,12 +242,27 @@ def test_in_lockstep_the_rate_holds(video, listener):
     assert np.diff(stamps[1:]).min() > 0.03 and np.median(np.diff(stamps)) < 0.1
 
 
+def test_in_lockstep_the_last_frame_is_waited_for_too(video, listener):
+    # Leaving sooner would lose it: best-effort messages are not kept for whoever reads late.
+    publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
+    with start(video=video, lockstep='true', max_frames=1, wait_for_subscriber_s=20.0) as process:
+        receive(listener, process, 1)
+        until(lambda: False, timeout_s=0.3, step=listener.spin)
+        assert process.running
+        publisher.publish(HeadPoseArray(header=listener.images[-1].header))
+        assert process.wait() == 0
+        assert 'no head poses' not in process.output and '1 frames' in process.output
+
+
 def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listener):
     listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
     with start(video=video, lockstep='true', max_frames=3, wait_for_subscriber_s=20.0) as process:
-        receive(listener, process, 3)
+        receive(listener, process, 4)
         assert process.wait() == 0
         assert process.output.count('no head poses of the last frame') == 1  # throttled
+        assert '3 frames' in process.output
+    # The first comes twice: whoever should have answered may not have been ready for it.
+    assert [number_of(msg) for msg in listener.images] == [0, 0, 1, 2]
     stamps = [seconds(msg.header) for msg in listener.images]
     assert np.all((np.diff(stamps) > 0.95) & (np.diff(stamps) < 1.5))
 

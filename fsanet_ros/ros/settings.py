@@ -236,7 +236,7 @@ class VideoSourceSettings:
         False,
         'Publish a frame only when the head poses of the last one have come (topic head_poses), '
         'at most one second later, and not before rate_hz says: every frame is processed, '
-        'however slow the machine.',
+        'however slow the machine. The first frame is sent again if nothing came of it.',
     )
     frame_id: str = parameter(
         'camera_optical_frame', 'Frame of the messages: x right, y down, z forward (REP-103).'

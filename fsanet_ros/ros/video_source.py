@@ -66,6 +66,7 @@ class VideoSource(Node):
         self._awaited_stamp: Any = None  # in lockstep: that of the frame whose heads are to come
         self._awaited_until = 0.0
         self._held = False
+        self._first: BgrImage | None = None  # in lockstep, until head poses of any frame have come
         qos = QoSProfile(depth=5, reliability=_RELIABILITIES[self._settings.reliability])
         self._image_publisher = self.create_publisher(Image, 'image', qos)
         self._info_publisher = self.create_publisher(CameraInfo, 'camera_info', qos)
@@ -130,12 +131,22 @@ class VideoSource(Node):
     def _publish_next(self) -> None:
         if self.done.done() or self._waits_for_others():
             return
+        if self._published_all():
+            if not self._waits_for_head_poses():
+                self._finish()
+            return
         frame = self._next_frame()
         if frame is None:
             return
         self._publish(frame)
-        if self._published == self._settings.max_frames:
+        if self._settings.lockstep and not self._published:
+            self._first = frame
+        self._published += 1
+        if self._published_all() and not self._settings.lockstep:
             self._finish()
+
+    def _published_all(self) -> bool:
+        return 0 < self._settings.max_frames <= self._published
 
     def _waits_for_others(self) -> bool:
         missing = '' if self._published else self._missing()
@@ -168,6 +179,8 @@ class VideoSource(Node):
         self._held = time.monotonic() < self._awaited_until
         if not self._held:
             self._awaited_stamp = None
+            if self._first is not None:
+                return self._repeats_first()
             self.get_logger().warning(
                 f'no head poses of the last frame have come on {self._head_poses.topic_name} in '
                 f'{_LOCKSTEP_LIMIT_S:g} s ({self._head_poses_publishers()} publishers); '
@@ -176,10 +189,17 @@ class VideoSource(Node):
             )
         return self._held
 
+    def _repeats_first(self) -> bool:
+        # A subscriber that is known here may have heard of this publisher too late for it.
+        frame, self._first = self._first, None
+        assert frame is not None
+        self._publish(frame)
+        return True
+
     def _on_head_poses(self, message: HeadPoseArray) -> None:
         if message.header.stamp != self._awaited_stamp:
             return
-        self._awaited_stamp = None
+        self._awaited_stamp = self._first = None
         if self._held:  # its time has passed
             self._held = False
             self._timer.reset()
@@ -230,11 +250,10 @@ class VideoSource(Node):
         info.header = header
         self._info_publisher.publish(info)  # first: it waits with whoever pairs the two
         self._image_publisher.publish(image_from_bgr(frame, header))
-        self._published += 1
         if self._settings.lockstep:
             self._awaited_stamp = header.stamp
             self._awaited_until = time.monotonic() + _LOCKSTEP_LIMIT_S
-        if self._published == 1:
+        if not self._published:
             height, width = frame.shape[:2]
             self.get_logger().info(
                 f'publishing {self._name}, {width} x {height} pixels, on '
