@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import ConvexHull
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
+from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M, OUTER_LANDMARKS_M
 from fsanet_ros.geometry.position import (
     poses_in_camera,
     position_covariance_m2,
@@ -264,3 +265,8 @@ def test_mean_head_is_an_adults():
     assert FIVE_POINTS_M[1, 0] - FIVE_POINTS_M[0, 0] == pytest.approx(0.065, abs=0.005)
     assert (LANDMARKS_68_M[27] == 0).all()
     assert FIVE_POINTS_M[2, 2] < 0  # the tip of the nose is nearer to the camera
+
+
+def test_the_outer_landmarks_are_those_of_the_convex_hull():
+    hull = LANDMARKS_68_M[sorted(ConvexHull(LANDMARKS_68_M).vertices)]
+    assert np.array_equal(OUTER_LANDMARKS_M, hull)

@@ -164,19 +164,10 @@ def test_mirror_turns_yaw_and_roll_round(pose):
     assert np.allclose(mirrored, expected, atol=1e-12)
 
 
-@given(any_pose, st.floats(0, 170), st.integers(0, 2))
-def test_halfway_is_half_way(a, angle, axis):
-    b = a @ elementary(axis, angle)
-    half = rotations.halfway(a[None], b[None])[0]
-    assert rotations.geodesic_deg(a, half) == pytest.approx(angle / 2, abs=1e-6)
-    assert rotations.geodesic_deg(half, b) == pytest.approx(angle / 2, abs=1e-6)
-
-
 def test_no_poses_are_no_poses():
     none = rotations.matrix_from_yaw_pitch_roll_deg(np.zeros((0, 3)))
     assert none.shape == (0, 3, 3)
     assert rotations.yaw_pitch_roll_deg_from_matrix(none).shape == (0, 3)
     assert rotations.face_quaternion_xyzw(none).shape == (0, 4)
-    assert rotations.halfway(none, none).shape == (0, 3, 3)
     with pytest.raises(ValueError, match='yaw, pitch, roll'):
         rotations.matrix_from_yaw_pitch_roll_deg(np.zeros(4))

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.tracking.assignment import _assigned
 from fsanet_ros.tracking.tracker import HeadTracker
 from fsanet_ros.types import Box, Face, Head, Square
 
@@ -279,3 +282,12 @@ def test_a_head_without_a_sensible_pose_harms_nobody():
     for frame in range(5):
         tracked = tracker.update([head(900, 200), nowhere], frame / RATE_HZ)
         assert tracked[0].id == 'h1'
+
+
+@given(st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=st.sampled_from([0.0, 0.0, -1.0, -2.5, -7.0]))
+))  # fmt: skip
+def test_no_assignment_has_a_lower_cost(gains):
+    rows, columns = _assigned(gains)
+    assert len(set(rows.tolist())) == len(rows) and len(set(columns.tolist())) == len(columns)
+    assert gains[rows, columns].sum() == gains[linear_sum_assignment(gains)].sum()

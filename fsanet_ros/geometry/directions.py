@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 FloatArray = NDArray[np.float64]
 
@@ -74,6 +73,9 @@ def probability_in_disc(offset: FloatArray, covariance: FloatArray, radius: floa
     :param radius: more than 0, in the unit of the offset
     :returns: float64 [...], 0 to 1, to 1e-5
     """
+    # Here: it takes 24 MB, and most robots do not ask who looks at what.
+    from scipy.special import ndtr
+
     a, b, c = covariance[..., 0, 0], covariance[..., 1, 1], covariance[..., 0, 1]
     middle, spread = (a + b) / 2.0, np.hypot((a - b) / 2.0, c)
     wide = np.sqrt(np.maximum(middle + spread, _SMALLEST_SIGMA_RAD**2))[..., None]

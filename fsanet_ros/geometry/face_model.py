@@ -103,6 +103,12 @@ LANDMARKS_68_M: Final = _table(
     ]
 )
 
+#: Those of the 68 on their convex hull, float64 [37, 3]: only these can be at the edges of the box
+#: around all. Jaw, brows, tip of the nose, corners of the mouth and lower lip.
+OUTER_LANDMARKS_M: Final = _table(
+    LANDMARKS_68_M[[*range(27), 30, 48, 49, *range(53, 60)]].tolist(),
+)
+
 #: Centre of the person's right eye, of the left eye, tip of the nose, right and left corner of the
 #: mouth, float64 [5, 3], metres: what five-point detectors report. The person's right is the
 #: image's left when the face is frontal. An eye's centre is the mean of its six landmarks.

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import ConvexHull
 
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M
+from fsanet_ros.geometry.face_model import FIVE_POINTS_M, OUTER_LANDMARKS_M
 from fsanet_ros.geometry.rotations import rotation_to_ray
 from fsanet_ros.types import Face
 
@@ -35,9 +34,6 @@ LATERAL_SIGMA_PX = 1.25
 _SQUARE_M = 0.2
 
 _NEAR_M = 0.05  # nearer, nothing is in front of the camera
-
-# Only these landmarks can be at the edges of the box around all.
-_OUTER_M = LANDMARKS_68_M[ConvexHull(LANDMARKS_68_M).vertices]
 
 # The lines of the picture at the square's edges are given by two points each, so far to both
 # sides: left, upper, right, lower edge.
@@ -178,7 +174,7 @@ def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
 def _positions(sight: _Sight, rotations: FloatArray, camera: CameraModel) -> FloatArray:
     if not len(rotations):
         return np.zeros((0, 3))
-    turned = _OUTER_M @ rotations.transpose(0, 2, 1)
+    turned = OUTER_LANDMARKS_M @ rotations.transpose(0, 2, 1)
     marked = sight.marked
     guess = np.full((len(rotations), 3), np.nan)
     if marked:

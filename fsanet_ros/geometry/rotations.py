@@ -24,7 +24,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 from fsanet_ros.geometry import quaternions
 
@@ -113,6 +112,8 @@ def rotation_optical_from_face_quaternion(quaternion_xyzw: ArrayLike) -> FloatAr
     :param quaternion_xyzw: [..., 4]
     :returns: float64 [..., 3, 3]
     """
+    from scipy.spatial.transform import Rotation  # here: see _quaternion_xyzw
+
     matrices: FloatArray = Rotation.from_quat(quaternion_xyzw).as_matrix()
     return matrices @ HEAD_FROM_FACE.T
 
@@ -187,21 +188,6 @@ def mirrored(rotation_optical: ArrayLike) -> FloatArray:
     return flip @ np.asarray(rotation_optical, np.float64) @ flip
 
 
-def halfway(a: FloatArray, b: FloatArray) -> FloatArray:
-    """
-    Return the rotations in the middle of the shortest way from a to b.
-
-    :param a: float64 [n, 3, 3]
-    :param b: float64 [n, 3, 3]
-    :returns: float64 [n, 3, 3]
-    """
-    if not len(a):
-        return np.zeros((0, 3, 3))
-    step = Rotation.from_matrix(np.swapaxes(a, -1, -2) @ b)
-    half: FloatArray = Rotation.from_rotvec(step.as_rotvec() / 2.0).as_matrix()
-    return a @ half
-
-
 def geodesic_deg(a: ArrayLike, b: ArrayLike) -> FloatArray:
     """
     Return the angle of the rotation between two rotations, in degrees.
@@ -232,5 +218,8 @@ def _quaternion_xyzw(matrix: FloatArray) -> FloatArray:
         return np.array((x, y, z, w))
     if not len(matrix):
         return np.zeros((0, 4))
+    # Here: it takes 36 MB and 0.2 s that a node, which never comes here, need not spend.
+    from scipy.spatial.transform import Rotation
+
     xyzw: FloatArray = Rotation.from_matrix(matrix).as_quat()
     return xyzw

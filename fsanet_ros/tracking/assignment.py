@@ -1,5 +1,7 @@
 """
-Which head belongs to which track: the Hungarian method over how unlikely each pair is.
+Which head belongs to which track: the pairs with the least sum of how unlikely each is.
+
+Where two want the same, the Hungarian method finds them.
 
 The cost of a pair is minus twice its log-likelihood ratio, "this head is that track" against
 "the track is not seen and the head is somebody new": squared Mahalanobis distances of the centre
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+from numpy.typing import NDArray
 
 from fsanet_ros.tracking.camera_motion import LEAST, common_shift_px
 from fsanet_ros.tracking.motion import CENTER_NOISE, SIZE_NOISE, BoxMotion, size_and_aspect
@@ -73,8 +75,8 @@ class _Expected(NamedTuple):
 class _Pairs(NamedTuple):
     """Heads [n] and tracks [n] that belong together, and their cost."""
 
-    heads: FloatArray
-    tracks: FloatArray
+    heads: NDArray[np.intp]
+    tracks: NDArray[np.intp]
     cost: float
 
 
@@ -141,10 +143,26 @@ def _best_pairs(found: _Measured, known: _Expected) -> _Pairs:
     costs = _pair_costs(found, known)
     # What costs more than making no pair must not weigh; NaN does not either.
     gains = np.where(costs < 0.0, costs, 0.0)
-    rows, columns = linear_sum_assignment(gains)
+    rows, columns = _assigned(gains)
     chosen = gains[rows, columns]
     made = chosen < 0.0
     return _Pairs(rows[made], columns[made], float(chosen.sum()))
+
+
+def _assigned(gains: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the pairs with the least sum, from a matrix without positives."""
+    # Nothing is better than that each gets its best. Heads rarely come so near to each other that
+    # two want the same.
+    best = gains.argmin(axis=1)
+    rows = np.flatnonzero(gains.min(axis=1) < 0.0)
+    columns = best[rows]
+    if len(set(columns.tolist())) == len(columns):
+        return rows, columns
+    # Here: it takes 48 MB and 0.3 s, which a node that sees one person need not spend.
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(gains)
+    return rows, columns
 
 
 def _pair_costs(found: _Measured, known: _Expected) -> FloatArray:
