@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,6 +168,10 @@ def fetch(
 
 
 def _download(file: PublishedFile, output: BinaryIO, progress: Progress | None) -> None:
+    # Here: HTTP and TLS take 5 MB, and most who need a file have it.
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as response:
             _copy(response, file, output, progress)

@@ -31,6 +31,8 @@ def onnx_session(content: bytes, threads: int = 1) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Planning saves 2 % of the time of a size seen before and keeps 7 MB and more for each.
+    options.enable_mem_pattern = False
     # Threads that wait in busy loops would take the cores of detector and robot.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
