@@ -71,6 +71,15 @@ def test_angles_do_not_depend_on_the_batch(both, which):
     assert network(faces[:0]).shape == (0, 3)
 
 
+@pytest.mark.parametrize('threads', [2, 3])
+def test_faces_that_threads_share_keep_their_angles_and_order(threads):
+    alone, shared = OnnxRuntime(), OnnxRuntime(threads=threads)
+    for count in (0, 1, 7, 8, 13, 16):
+        expected, found = (n.with_expected_error(crops(count)) for n in (alone, shared))
+        for one, other in zip(expected, found, strict=True):
+            assert one.shape == other.shape and np.abs(one - other).max(initial=0.0) < 1e-4
+
+
 @pytest.mark.parametrize('which', [0, 1])
 def test_crops_may_be_views_of_a_larger_array(both, which):
     faces = crops(6)

@@ -107,7 +107,9 @@ class HeadPoseSettings:
         'What runs the network. auto: onnxruntime where it is installed, else torch.',
         choices=('auto', *RUNTIME_NAMES),
     )
-    threads: int = parameter(1, 'Threads of the network.', low=1, high=64)
+    threads: int = parameter(
+        1, 'Threads that share the faces of an image, four each or more.', low=1, high=64
+    )
     mirror: bool = parameter(
         True,
         'Average each pose with that of the mirrored crop: a little more accurate, for twice '
