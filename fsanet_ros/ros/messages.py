@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import (
-    Point,
     Pose,
     PoseArray,
-    PoseWithCovariance,
     Quaternion,
     Transform,
     TransformStamped,
@@ -62,10 +60,9 @@ def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[Transform
 
 def region_of_interest(box: Box, image_size: tuple[int, int]) -> RegionOfInterest:
     """Return the part of a box that lies in the image, in whole pixels."""
-    width, height = image_size
-    left, right = (min(max(round(x), 0), width) for x in (box.x, box.x + box.width))
-    top, bottom = (min(max(round(y), 0), height) for y in (box.y, box.y + box.height))
-    return RegionOfInterest(x_offset=left, y_offset=top, width=right - left, height=bottom - top)
+    message = RegionOfInterest()
+    _fill_in_box(message, box, image_size)
+    return message
 
 
 def duration(seconds: float) -> Duration:
@@ -76,19 +73,19 @@ def duration(seconds: float) -> Duration:
 
 def _head_pose(tracked: TrackedHead, image_size: tuple[int, int]) -> HeadPose:
     head = tracked.head
-    yaw, pitch, roll = np.radians(head.yaw_pitch_roll_deg).tolist()
-    return HeadPose(
-        id=tracked.id,
-        roi=region_of_interest(head.face.box, image_size),
-        confidence=head.face.score,
-        pose=PoseWithCovariance(pose=_pose(head), covariance=_covariance(head).ravel()),
-        position_valid=head.position_m is not None,
-        distance_source=_distance_source(head),
-        yaw=yaw,
-        pitch=pitch,
-        roll=roll,
-        age=duration(tracked.age_s),
-    )
+    # Filled in, not put together: a constructor also makes all that its arguments replace.
+    message = HeadPose(id=tracked.id, confidence=head.face.score)
+    _fill_in_box(message.roi, head.face.box, image_size)
+    _fill_in(message.pose.pose, head)
+    message.pose.covariance = _covariance(head).ravel()
+    message.position_valid = head.position_m is not None
+    message.distance_source = _distance_source(head)
+    yaw_deg, pitch_deg, roll_deg = head.yaw_pitch_roll_deg.tolist()
+    message.yaw = math.radians(yaw_deg)
+    message.pitch = math.radians(pitch_deg)
+    message.roll = math.radians(roll_deg)
+    message.age = duration(tracked.age_s)
+    return message
 
 
 def _distance_source(head: Head) -> int:
@@ -113,12 +110,26 @@ def _covariance(head: Head) -> FloatArray:
 
 
 def _pose(head: Head) -> Pose:
-    if head.position_m is None:
-        position = Point(x=math.nan, y=math.nan, z=math.nan)
-    else:
-        x, y, z = head.position_m.tolist()
-        position = Point(x=x, y=y, z=z)
-    return Pose(position=position, orientation=_quaternion(head.face_quaternion_xyzw))
+    message = Pose()
+    _fill_in(message, head)
+    return message
+
+
+def _fill_in(message: Pose, head: Head) -> None:
+    position, orientation = message.position, message.orientation
+    unknown = (math.nan, math.nan, math.nan)
+    place = unknown if head.position_m is None else head.position_m.tolist()
+    position.x, position.y, position.z = place
+    quaternion = head.face_quaternion_xyzw.tolist()
+    orientation.x, orientation.y, orientation.z, orientation.w = quaternion
+
+
+def _fill_in_box(message: RegionOfInterest, box: Box, image_size: tuple[int, int]) -> None:
+    width, height = image_size
+    left, right = (min(max(round(x), 0), width) for x in (box.x, box.x + box.width))
+    top, bottom = (min(max(round(y), 0), height) for y in (box.y, box.y + box.height))
+    message.x_offset, message.y_offset = left, top
+    message.width, message.height = right - left, bottom - top
 
 
 def _quaternion(xyzw: FloatArray) -> Quaternion:
