@@ -263,8 +263,8 @@ def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listene
         assert '3 frames' in process.output
     # The first comes twice: whoever should have answered may not have been ready for it.
     assert [number_of(msg) for msg in listener.images] == [0, 0, 1, 2]
-    stamps = [seconds(msg.header) for msg in listener.images]
-    assert np.all((np.diff(stamps) > 0.95) & (np.diff(stamps) < 1.5))
+    between_s = np.diff([seconds(msg.header) for msg in listener.images])
+    assert between_s.min() > 0.95 and np.median(between_s) < 1.5
 
 
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
