@@ -118,6 +118,8 @@ class HeadPoseEstimator:
             cut_faces(view.image, faces, self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)
         ]
+        if not any(faces for faces, _ in cut):
+            return [[] for _ in views]
         # By image: what comes of one does not depend on who else is seen by other cameras.
         passes = [
             mirrored_pass if len(faces) <= self._mirrored_up_to else single_pass for faces, _ in cut

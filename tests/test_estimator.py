@@ -1,5 +1,7 @@
 """The front door: a photograph in, its heads out, and clear words for anything else."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,15 @@ def test_every_face_of_a_picture_is_found(estimator, astronaut):
 def test_an_image_without_faces_has_no_heads(estimator):
     assert estimator.estimate(np.zeros((48, 64, 3), np.uint8)) == []
     assert estimator.estimate_faces(np.zeros((48, 64, 3), np.uint8), []) == []
+
+
+def test_for_nobody_no_network_is_run(estimator):
+    # NumPy takes its time for nothing too, and most images of a robot's day show nobody.
+    runtime = Mock(wraps=estimator.runtime, description=estimator.runtime.description)
+    images = [View(np.zeros((48, 64, 3), np.uint8))] * 2
+    without = HeadPoseEstimator(estimator.detector, runtime=runtime)
+    assert without.estimate_views(images) == [[], []]
+    assert not runtime.mock_calls
 
 
 def test_faces_without_a_pixel_are_left_out(estimator, astronaut):

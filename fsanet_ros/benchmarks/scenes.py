@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ class Scene:
     images: Sequence[Image]
     squares: Sequence[Sequence[Square]]
 
-    @property
+    @cached_property  # as a node's, which keeps what it has worked out
     def camera(self) -> CameraModel:
         """A camera with a field of view of 56 degrees across."""
         return CameraModel.pinhole(self.case.width, self.case.height, 0.94 * self.case.width)
