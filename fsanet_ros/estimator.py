@@ -118,18 +118,18 @@ class HeadPoseEstimator:
             cut_faces(view.image, faces, self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)
         ]
-        if not any(faces for faces, _ in cut):
-            return [[] for _ in views]
+        heads: list[list[Head]] = [[] for _ in views]
         # By image: what comes of one does not depend on who else is seen by other cameras.
-        passes = [
-            mirrored_pass if len(faces) <= self._mirrored_up_to else single_pass for faces, _ in cut
-        ]
-        heads: dict[int, list[Head]] = {}
-        for chosen in dict.fromkeys(passes):
-            these = [index for index, other in enumerate(passes) if other is chosen]
-            found = self._through(chosen, [views[i] for i in these], [cut[i] for i in these])
-            heads.update(zip(these, found, strict=True))
-        return [heads[index] for index in range(len(views))]
+        indices_by_pass: dict[Pass, list[int]] = {}
+        for index, (faces, _) in enumerate(cut):
+            if faces:  # NumPy takes its time for no faces too
+                chosen: Pass = mirrored_pass if len(faces) <= self._mirrored_up_to else single_pass
+                indices_by_pass.setdefault(chosen, []).append(index)
+        for chosen, indices in indices_by_pass.items():
+            found = self._through(chosen, [views[i] for i in indices], [cut[i] for i in indices])
+            for index, of_image in zip(indices, found, strict=True):
+                heads[index] = of_image
+        return heads
 
     def _through(
         self,

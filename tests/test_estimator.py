@@ -83,13 +83,17 @@ def test_an_image_without_faces_has_no_heads(estimator):
     assert estimator.estimate_faces(np.zeros((48, 64, 3), np.uint8), []) == []
 
 
-def test_for_nobody_no_network_is_run(estimator):
+def test_for_nobody_no_network_is_run(estimator, astronaut):
     # NumPy takes its time for nothing too, and most images of a robot's day show nobody.
     runtime = Mock(wraps=estimator.runtime, description=estimator.runtime.description)
-    images = [View(np.zeros((48, 64, 3), np.uint8))] * 2
-    without = HeadPoseEstimator(estimator.detector, runtime=runtime)
-    assert without.estimate_views(images) == [[], []]
+    nobody = View(np.zeros((48, 64, 3), np.uint8))
+    counted = HeadPoseEstimator(estimator.detector, runtime=runtime, mirror_max_faces=2)
+    assert counted.estimate_views([nobody, nobody]) == [[], []]
     assert not runtime.mock_calls
+    # Nor a mirrored pass for nobody beside the single pass of a crowd.
+    crowd = estimator.detector.detect(astronaut) * 3
+    none, three = counted.estimate_found([nobody, View(astronaut)], [[], crowd])
+    assert (len(none), len(three), len(runtime.mock_calls)) == (0, 3, 1)
 
 
 def test_faces_without_a_pixel_are_left_out(estimator, astronaut):
