@@ -267,6 +267,33 @@ def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listene
     assert between_s.min() > 0.95 and np.median(between_s) < 1.5
 
 
+def test_in_lockstep_without_head_poses_no_frame_waits_longer(video, listener, monkeypatch):
+    # By a clock that is set by hand: what else the machine does can't lengthen these waits.
+    clock_s = [100.0]
+    monkeypatch.setattr(video_source, 'time', SimpleNamespace(monotonic=lambda: clock_s[0]))
+    listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
+    options = [f'video:={video}', 'lockstep:=true', 'wait_for_subscriber_s:=20.0']
+    rclpy.init(args=['--ros-args', *(word for option in options for word in ('-p', option))])
+    source, executor = video_source.VideoSource(), SingleThreadedExecutor()
+    executor.add_node(source)
+
+    def step():
+        executor.spin_once(timeout_sec=0.02)
+        listener.spin()
+
+    try:
+        for count in range(1, 5):
+            assert until(lambda: len(listener.images) == count, step=step)  # noqa: B023
+            clock_s[0] += 0.99
+            until(lambda: False, timeout_s=0.3, step=step)
+            assert len(listener.images) == count
+            clock_s[0] += 0.02
+    finally:
+        executor.shutdown()
+        source.destroy_node()
+        rclpy.shutdown()
+
+
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly(video, sig):
     with start(video=video, loop='true') as node:
