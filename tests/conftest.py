@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fsanet_ros.detection import make_detector
-from fsanet_ros.rendering import Figure, HeadModel
+from fsanet_ros.research.rendering import Figure, HeadModel
 
 MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
 

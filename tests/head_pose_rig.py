@@ -23,7 +23,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from fsanet_ros.msg import HeadPoseArray
-from fsanet_ros.ros.images import image_from_bgr
+from fsanet_ros.ros.input.images import image_from_bgr
 
 try:
     from tf2_msgs.msg import TFMessage

@@ -28,12 +28,12 @@ SOURCES = Path(__file__).resolve().parent / 'overlays' / 'hri_msgs'
 @contextlib.contextmanager
 def hri_msgs_importable() -> Iterator[dict[str, str]]:
     """
-    Make hri_msgs importable in this process and, while it lasts, fsanet_ros.ros.hri use it.
+    Make hri_msgs importable in this process and, while it lasts, fsanet_ros.ros.output.hri use it.
 
     Yields the variables that make it so in another process, for NodeProcess. Skips the test where
     hri_msgs is neither installed nor can be built.
     """
-    hri = importlib.import_module('fsanet_ros.ros.hri')
+    hri = importlib.import_module('fsanet_ros.ros.output.hri')
     if hri.available:
         yield {}
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.learning.evaluation import score_clip
+from fsanet_ros.research.evaluation.clip_evaluation import score_clip
 from fsanet_ros.tools import evaluate
 
 DATA = Path(__file__).parents[2] / 'shared' / 'data'

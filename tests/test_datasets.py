@@ -12,30 +12,30 @@ from lp_samples import SAMPLES, write_face
 from scipy.io import savemat
 
 from fsanet_ros.detection.face_square import MTCNN
-from fsanet_ros.fsanet.crops import cut_official_crop
-from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry import rotations
-from fsanet_ros.learning.datasets import READERS
-from fsanet_ros.learning.datasets.biwi import (
+from fsanet_ros.inference.crops import cut_official_crop
+from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.research.datasets import READERS
+from fsanet_ros.research.datasets.biwi import (
     PROTOCOL_2_TEST,
     read_biwi,
     read_biwi_as_seen,
     rotation_in_colour_camera,
 )
-from fsanet_ros.learning.datasets.biwi_boxes import nearest_face, write_boxes
-from fsanet_ros.learning.datasets.csv_table import read_csv_table
-from fsanet_ros.learning.datasets.mat_files import read_300w_lp, read_aflw2000
-from fsanet_ros.learning.datasets.pointing04 import read_pointing04
-from fsanet_ros.learning.evaluate_images import cut_face
-from fsanet_ros.learning.faces import LabelledFaces
-from fsanet_ros.learning.labelled_images import (
+from fsanet_ros.research.datasets.biwi_boxes import nearest_face, write_boxes
+from fsanet_ros.research.datasets.csv_table import read_csv_table
+from fsanet_ros.research.datasets.faces import LabelledFaces
+from fsanet_ros.research.datasets.labelled_images import (
     LabelledImage,
     face_square_picture,
     official_crop,
     read_picture,
 )
-from fsanet_ros.learning.recipe import load_recipe
-from fsanet_ros.learning.training_data import split_faces
+from fsanet_ros.research.datasets.mat_files import read_300w_lp, read_aflw2000
+from fsanet_ros.research.datasets.pointing04 import read_pointing04
+from fsanet_ros.research.evaluation.evaluate_images import cut_face
+from fsanet_ros.research.training.recipe import load_recipe
+from fsanet_ros.research.training.training_data import split_faces
 from fsanet_ros.tools import boxes as tools_boxes
 from fsanet_ros.types import Box, Face, Square
 

@@ -17,8 +17,8 @@ pytest.importorskip('rclpy')
 from ros_helpers import ROOT, ros_environment
 
 from fsanet_ros.demo import CLIP, read_poses
+from fsanet_ros.files.video import open_frames
 from fsanet_ros.geometry import rotations
-from fsanet_ros.video import open_frames
 
 pytestmark = pytest.mark.ros
 

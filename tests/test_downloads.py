@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fsanet_ros import downloads
+from fsanet_ros.files import downloads
 from fsanet_ros.tools import models
 
 CONTENT = bytes(range(256)) * 1000

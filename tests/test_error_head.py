@@ -10,22 +10,22 @@ pytest.importorskip('onnx', reason='onnx is not installed')
 
 from scipy.spatial.transform import Rotation  # noqa: E402
 
-from fsanet_ros.fsanet.crops import cut_crop  # noqa: E402
-from fsanet_ros.fsanet.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
-from fsanet_ros.fsanet.export import write_weights  # noqa: E402
-from fsanet_ros.fsanet.fusion import Fusion  # noqa: E402
-from fsanet_ros.fsanet.network import FSANet, NetworkConfig  # noqa: E402
-from fsanet_ros.fsanet.passes import mirrored_pass, single_pass  # noqa: E402
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime, make_runtime  # noqa: E402
-from fsanet_ros.fsanet.state_files import load_network  # noqa: E402
-from fsanet_ros.fsanet.uncertainty import features  # noqa: E402
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, Description, find_weights  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
-from fsanet_ros.learning.augmentation import central_crops  # noqa: E402
-from fsanet_ros.learning.error_head import mean_errors_deg, with_error_head  # noqa: E402
-from fsanet_ros.learning.faces import LabelledFaces  # noqa: E402
-from fsanet_ros.learning.known_faces import clip_faces  # noqa: E402
-from fsanet_ros.learning.recipe import Recipe  # noqa: E402
+from fsanet_ros.inference.crops import cut_crop  # noqa: E402
+from fsanet_ros.inference.passes import mirrored_pass, single_pass  # noqa: E402
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime, make_runtime  # noqa: E402
+from fsanet_ros.inference.uncertainty import features  # noqa: E402
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description, find_weights  # noqa: E402
+from fsanet_ros.network.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
+from fsanet_ros.network.export import write_weights  # noqa: E402
+from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
+from fsanet_ros.network.fusion import Fusion  # noqa: E402
+from fsanet_ros.network.state_files import load_network  # noqa: E402
+from fsanet_ros.research.augmentation.augmentation import central_crops  # noqa: E402
+from fsanet_ros.research.datasets.faces import LabelledFaces  # noqa: E402
+from fsanet_ros.research.evaluation.known_faces import clip_faces  # noqa: E402
+from fsanet_ros.research.training.error_head_training import mean_errors_deg, with_error_head  # noqa: E402
+from fsanet_ros.research.training.recipe import Recipe  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
 

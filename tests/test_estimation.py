@@ -12,9 +12,9 @@ from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Header
 
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
-from fsanet_ros.ros.camera_info import Calibration
 from fsanet_ros.ros.estimation import Estimation, Shot, estimate_shots
-from fsanet_ros.ros.images import image_from_bgr
+from fsanet_ros.ros.input.camera_info import Calibration
+from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 
 pytestmark = pytest.mark.ros

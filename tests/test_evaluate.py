@@ -11,16 +11,17 @@ import pytest
 from lp_samples import SAMPLES, extract_samples, write_face
 from scipy.io import loadmat
 
-from fsanet_ros.fsanet.crops import cut_crop
-from fsanet_ros.fsanet.runtime import make_runtime
-from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.rotations import (
     matrix_from_yaw_pitch_roll_deg,
     nose_direction,
     yaw_pitch_roll_deg_from_matrix,
 )
-from fsanet_ros.learning.datasets.biwi import PROTOCOL_2_TEST
-from fsanet_ros.learning.evaluate_images import (
+from fsanet_ros.inference.crops import cut_crop
+from fsanet_ros.inference.runtime import make_runtime
+from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.research.datasets.biwi import PROTOCOL_2_TEST
+from fsanet_ros.research.datasets.labelled_images import LabelledImage
+from fsanet_ros.research.evaluation.evaluate_images import (
     DetectedFaces,
     box_of_label,
     cut_face,
@@ -30,8 +31,7 @@ from fsanet_ros.learning.evaluate_images import (
     square_of_label,
     within_angle_limit,
 )
-from fsanet_ros.learning.labelled_images import LabelledImage
-from fsanet_ros.learning.pose_errors import (
+from fsanet_ros.research.evaluation.pose_errors import (
     compare,
     figures,
     nominal_figures,

@@ -14,13 +14,13 @@ pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
 from safetensors.torch import save_file  # noqa: E402
 
-from fsanet_ros.fsanet import export as fsanet_export  # noqa: E402
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
-from fsanet_ros.learning.batches import Batch  # noqa: E402
-from fsanet_ros.learning.checkpoints import CHECKPOINT  # noqa: E402
-from fsanet_ros.learning.recipe import load_recipe  # noqa: E402
-from fsanet_ros.learning.training import Trainer  # noqa: E402
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
+from fsanet_ros.network import export as fsanet_export  # noqa: E402
+from fsanet_ros.research.training.batches import Batch  # noqa: E402
+from fsanet_ros.research.training.checkpoints import CHECKPOINT  # noqa: E402
+from fsanet_ros.research.training.recipe import load_recipe  # noqa: E402
+from fsanet_ros.research.training.training import Trainer  # noqa: E402
 from fsanet_ros.tools.export import main  # noqa: E402
 
 CROPS = np.random.default_rng(2).integers(0, 256, (5, 64, 64, 3), np.uint8)

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from fsanet_ros.face_pictures import eye_line_tilt_rad, face_picture
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.ros.output.face_pictures import eye_line_tilt_rad, face_picture
 from fsanet_ros.types import Box, Face, Head, Square
 
 

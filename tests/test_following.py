@@ -14,8 +14,8 @@ from fsanet_ros.detection.following import (
     SearchAtOnce,
     SearchBeside,
 )
+from fsanet_ros.files.video import open_frames
 from fsanet_ros.types import Box, Face, Square
-from fsanet_ros.video import open_frames
 
 WIDTH, HEIGHT = 640, 480
 PERIOD_S = 0.2

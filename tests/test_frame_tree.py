@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 
-from fsanet_ros.ros.frame_tree import FORGET_S, JUMP_S, KEEP_S, TOLERANCE_S, FrameError, FrameTree
+from fsanet_ros.ros.output.frame_tree import (
+    FORGET_S,
+    JUMP_S,
+    KEEP_S,
+    TOLERANCE_S,
+    FrameError,
+    FrameTree,
+)
 
 STILL = (0.0, 0.0, 0.0, 1.0)
 LEFT = (0.0, 0.0, math.sqrt(0.5), math.sqrt(0.5))  # a quarter turn about z

@@ -6,9 +6,9 @@ from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.fusion import Fusion, mean_angles, mean_rotation  # noqa: E402
-from fsanet_ros.fsanet.network import NetworkConfig, build_network  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
+from fsanet_ros.network.fsanet import NetworkConfig, build_network  # noqa: E402
+from fsanet_ros.network.fusion import Fusion, mean_angles, mean_rotation  # noqa: E402
 
 
 def matrices(angles_deg):
@@ -78,9 +78,9 @@ def test_a_fusion_of_one_is_refused():
 def test_either_mean_is_the_same_in_one_onnx_graph(tmp_path, mean):
     pytest.importorskip('onnx', reason='onnx is not installed')
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
-    from fsanet_ros.fsanet.export import write_weights
-    from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
-    from fsanet_ros.fsanet.weight_files import Description
+    from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime
+    from fsanet_ros.inference.weight_files import Description
+    from fsanet_ros.network.export import write_weights
 
     torch.manual_seed(1)
     members = [

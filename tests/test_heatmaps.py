@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from fsanet_ros.detection import make_detector
-from fsanet_ros.fsanet.crops import cut_official_crop
-from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet, overlays, scaled_per_capsule
-from fsanet_ros.fsanet.heat_maps import make_heat_maps
-from fsanet_ros.fsanet.network_config import NetworkConfig
-from fsanet_ros.fsanet.runtime import RUNTIME_NAMES
-from fsanet_ros.fsanet.weight_files import Description, WeightsError
+from fsanet_ros.inference.crops import cut_official_crop
+from fsanet_ros.inference.heat_map_sheet import heat_map_sheet, overlays, scaled_per_capsule
+from fsanet_ros.inference.heat_maps import make_heat_maps
+from fsanet_ros.inference.network_config import NetworkConfig
+from fsanet_ros.inference.runtime import RUNTIME_NAMES
+from fsanet_ros.inference.weight_files import Description, WeightsError
 from fsanet_ros.tools import heatmaps
 
 
@@ -31,8 +31,8 @@ def exported(folder, *configs, crop='face_square'):
         pytest.importorskip(package)
     import torch
 
-    from fsanet_ros.fsanet.export import write_weights
-    from fsanet_ros.fsanet.fusion import build
+    from fsanet_ros.network.export import write_weights
+    from fsanet_ros.network.fusion import build
 
     torch.manual_seed(0)
     write_weights(build(configs), Description('untrained', 1.0, crop=crop), folder)
@@ -59,8 +59,8 @@ def test_each_capsule_shares_itself_out(heat_maps, crops):
 def test_the_capsules_are_the_cells_weighted_by_the_maps(heat_maps, crops):
     # Equation (3): what the network aggregates is S_k, normalised, times the cells U.
     torch = pytest.importorskip('torch')
-    from fsanet_ros.fsanet.state_files import load_network
-    from fsanet_ros.fsanet.weight_files import find_weights
+    from fsanet_ros.inference.weight_files import find_weights
+    from fsanet_ros.network.state_files import load_network
 
     network, _ = load_network(find_weights('fsanet_1x1', '.safetensors'))
     with torch.inference_mode():

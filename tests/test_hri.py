@@ -30,7 +30,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
-from fsanet_ros.ros import hri
+from fsanet_ros.ros.output import hri
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 

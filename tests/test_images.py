@@ -13,7 +13,7 @@ pytest.importorskip('sensor_msgs')
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.images import (
+from fsanet_ros.ros.input.images import (
     SUPPORTED_ENCODINGS,
     ImageError,
     bgr_from_compressed,

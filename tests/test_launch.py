@@ -182,7 +182,7 @@ def test_remapped_topics_are_those_of_the_node(launch):
 
 
 def test_debug_images_are_those_of_the_node():
-    outputs = pytest.importorskip('fsanet_ros.ros.outputs')
+    outputs = pytest.importorskip('fsanet_ros.ros.output.outputs')
     for cameras, topics in DEBUG_TOPICS.items():
         assert {f'/{topic}' for topic in outputs.debug_topics(cameras)} == topics
 
@@ -255,7 +255,7 @@ def test_cameras_without_depth_are_left_out(monkeypatch):
 def test_another_calibration_takes_the_place_of_that_beside_the_images(monkeypatch, image, beside):
     launch = head_pose_launch(monkeypatch, image=image, camera_info='/calibration')
     assert launch.node('head_pose')['remappings'] == [(beside, '/calibration')]
-    camera_input = pytest.importorskip('fsanet_ros.ros.camera_input')
+    camera_input = pytest.importorskip('fsanet_ros.ros.input.camera_input')
     assert camera_input.info_topic(image or 'image') == beside
 
 

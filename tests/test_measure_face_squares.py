@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('tqdm', reason='the loader of labelled faces shows its progress with tqdm')
 
 from fsanet_ros.detection.face_square import FaceSquareMapping
-from fsanet_ros.learning.faces import LabelledFaces
+from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.tools import measure_face_squares
 from fsanet_ros.types import Box, Face, Square
 

@@ -13,9 +13,10 @@ from std_msgs.msg import Header
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.msg import HeadPose
-from fsanet_ros.ros import attention, messages, outputs
-from fsanet_ros.ros.camera_info import Calibration, camera_from_info
-from fsanet_ros.ros.markers import marker_array
+from fsanet_ros.ros.input.camera_info import Calibration, camera_from_info
+from fsanet_ros.ros.output import attention_output as attention
+from fsanet_ros.ros.output import messages, outputs
+from fsanet_ros.ros.output.markers import marker_array
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import UNREADABLE, Statistics
 from fsanet_ros.tracking.tracker import TrackedHead

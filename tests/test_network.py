@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.aggregation import CapsuleLayer, squash  # noqa: E402
-from fsanet_ros.fsanet.network import FSANet, NetworkConfig  # noqa: E402
-from fsanet_ros.fsanet.structure import FineGrainedStructure, all_cells  # noqa: E402
+from fsanet_ros.network.aggregation import CapsuleLayer, squash  # noqa: E402
+from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
+from fsanet_ros.network.structure import FineGrainedStructure, all_cells  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
 

@@ -82,9 +82,9 @@ def test_heads_are_estimated_and_drawn_without_ros_and_without_torch(tmp_path):
 import cv2
 from fsanet_ros import HeadPoseEstimator
 from fsanet_ros.drawing import draw_heads
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
-from fsanet_ros.fsanet.heat_maps import make_heat_maps
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
+from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.tracking.tracker import HeadTracker
 

@@ -31,7 +31,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.ros.images import bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.parameters import defaults_of, limits_of
 from fsanet_ros.ros.settings import HeadPoseSettings
 

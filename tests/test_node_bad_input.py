@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from head_pose_rig import HEIGHT, WIDTH, Rig, face_picture, ros_arguments, start
 from sensor_msgs.msg import Image
 
-from fsanet_ros.fsanet import weight_files
+from fsanet_ros.inference import weight_files
 from fsanet_ros.ros import node as head_pose
 
 pytestmark = pytest.mark.ros

@@ -15,7 +15,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 
 pytestmark = pytest.mark.ros
 

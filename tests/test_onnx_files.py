@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights
-from fsanet_ros.onnx_files import onnx_session, with_free_size
+from fsanet_ros.files.onnx_files import onnx_session, with_free_size
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_ros import downloads
-from fsanet_ros.detection import DETECTOR_NAMES, cascade, make_detector, mtcnn, ssd
+from fsanet_ros.detection import DETECTOR_NAMES, make_detector
+from fsanet_ros.files import downloads
+from fsanet_ros.research.detectors import cascade, mtcnn, ssd
 from fsanet_ros.tools import models
 
 data = pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a face')

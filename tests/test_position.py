@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.weight_files import Description
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M, LANDMARKS_68_M, OUTER_LANDMARKS_M
 from fsanet_ros.geometry.position import (
@@ -24,6 +23,7 @@ from fsanet_ros.geometry.rotations import (
     rotation_to_ray,
     yaw_pitch_roll_deg_from_matrix,
 )
+from fsanet_ros.inference.weight_files import Description
 from fsanet_ros.types import Box, Face, Square
 
 K = np.array([[900.0, 0.0, 639.5], [0.0, 900.0, 359.5], [0.0, 0.0, 1.0]])

@@ -10,18 +10,18 @@ from lp_samples import generate_samples, write_face
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.state_files import load_network, save_network  # noqa: E402
-from fsanet_ros.learning.batches import Batch, make_batch, rarity_weights  # noqa: E402
-from fsanet_ros.learning.datasets.mat_files import read_300w_lp  # noqa: E402
-from fsanet_ros.learning.faces import split  # noqa: E402
-from fsanet_ros.learning.labelled_images import (  # noqa: E402
+from fsanet_ros.network.state_files import load_network, save_network  # noqa: E402
+from fsanet_ros.research.datasets.faces import split  # noqa: E402
+from fsanet_ros.research.datasets.labelled_images import (  # noqa: E402
     LabelledImage,
     cut_faces,
     official_crop,
 )
-from fsanet_ros.learning.recipe import CHOICES, RECIPES, Recipe, load_recipe  # noqa: E402
-from fsanet_ros.learning.training import Trainer, describe, schedule  # noqa: E402
-from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
+from fsanet_ros.research.datasets.mat_files import read_300w_lp  # noqa: E402
+from fsanet_ros.research.training.batches import Batch, make_batch, rarity_weights  # noqa: E402
+from fsanet_ros.research.training.recipe import CHOICES, RECIPES, Recipe, load_recipe  # noqa: E402
+from fsanet_ros.research.training.training import Trainer, describe, schedule  # noqa: E402
+from fsanet_ros.research.training.training_data import crops_in_use, load_faces  # noqa: E402
 from fsanet_ros.tools.train import main  # noqa: E402
 
 PRESETS = sorted(path.stem for path in RECIPES.glob('*.yaml'))

@@ -6,14 +6,19 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.learning import rendered_face_files as files
-from fsanet_ros.learning import rendered_faces, rendered_people
-from fsanet_ros.learning.faces import load_aflw_faces
-from fsanet_ros.rendering import Figure, HeadModel, Lighting
-from fsanet_ros.rendering.backgrounds import random_background
-from fsanet_ros.rendering.coverings import Glasses, Hat, LongHair, Mask, Scarf
-from fsanet_ros.rendering.head_model import SKIN
-from fsanet_ros.rendering.worn import Head
+from fsanet_ros.research.datasets.faces import load_aflw_faces
+from fsanet_ros.research.rendering import (
+    Figure,
+    HeadModel,
+    Lighting,
+    rendered_faces,
+    rendered_people,
+)
+from fsanet_ros.research.rendering import rendered_face_files as files
+from fsanet_ros.research.rendering.backgrounds import random_background
+from fsanet_ros.research.rendering.coverings import Glasses, Hat, LongHair, Mask, Scarf
+from fsanet_ros.research.rendering.head_model import SKIN
+from fsanet_ros.research.rendering.worn import Head
 from fsanet_ros.tools import render_faces
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from fsanet_ros import demo
+from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.geometry import face_model, rotations
-from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.rendering import Appearance, HeadModel, compose, face_square, render_head
-from fsanet_ros.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
-from fsanet_ros.rendering.rasterizer import rasterize
+from fsanet_ros.research.rendering import Appearance, HeadModel, compose, face_square, render_head
+from fsanet_ros.research.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
+from fsanet_ros.research.rendering.rasterizer import rasterize
 from fsanet_ros.tools import make_clip
 
 

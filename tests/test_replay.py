@@ -19,9 +19,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA
-from fsanet_ros.geometry.calibration_file import read_calibration
-from fsanet_ros.ros.camera_info import camera_info_from_calibration
-from fsanet_ros.video import open_frames
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.video import open_frames
+from fsanet_ros.ros.input.camera_info import camera_info_from_calibration
 
 pytestmark = pytest.mark.ros
 

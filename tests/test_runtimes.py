@@ -5,10 +5,10 @@ import importlib.util
 import numpy as np
 import pytest
 
-from fsanet_ros.fsanet import runtime
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime, make_runtime
-from fsanet_ros.fsanet.uncertainty import RotationErrorModel
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, Description
+from fsanet_ros.inference import runtime
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime, make_runtime
+from fsanet_ros.inference.uncertainty import RotationErrorModel
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
@@ -25,9 +25,9 @@ def exported(tmp_path_factory):
     """Return a folder with an untrained network as random.onnx and random.safetensors."""
     torch = pytest.importorskip('torch', reason='PyTorch is not installed')
     pytest.importorskip('onnx', reason='onnx is not installed')
-    from fsanet_ros.fsanet.export import export_onnx
-    from fsanet_ros.fsanet.network import FSANet
-    from fsanet_ros.fsanet.state_files import save_network
+    from fsanet_ros.network.export import export_onnx
+    from fsanet_ros.network.fsanet import FSANet
+    from fsanet_ros.network.state_files import save_network
 
     torch.manual_seed(5)
     network = FSANet(DESCRIPTION.configs[0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fsanet_ros.learning.scores import score
+from fsanet_ros.research.evaluation.scores import score
 
 TRUTH = np.array([[0.0, 0.0, 0.0], [30.0, -10.0, 5.0], [-60.0, 20.0, -40.0]])
 

@@ -13,8 +13,8 @@ from ros_helpers import until
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.camera_input import _letters, info_topic
-from fsanet_ros.ros.images import image_from_bgr
+from fsanet_ros.ros.input.camera_input import _letters, info_topic
+from fsanet_ros.ros.input.images import image_from_bgr
 
 pytestmark = pytest.mark.ros
 

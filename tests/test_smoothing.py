@@ -15,8 +15,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA, read_poses
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.geometry import quaternions
-from fsanet_ros.geometry.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import geodesic_deg
 from fsanet_ros.tracking.smoothing import RESET_S, SMOOTHINGS, make_smoother

@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.subscriptions import MatchingSubscription, compressed_topic
+from fsanet_ros.ros.input.subscriptions import MatchingSubscription, compressed_topic
 
 pytestmark = pytest.mark.ros
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT

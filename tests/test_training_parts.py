@@ -9,30 +9,30 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.network import FSANet  # noqa: E402
-from fsanet_ros.fsanet.runtime import make_runtime  # noqa: E402
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
-from fsanet_ros.learning import marks_on_a_wall, teacher  # noqa: E402
-from fsanet_ros.learning.augmentation import (  # noqa: E402
+from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
+from fsanet_ros.network.fsanet import FSANet  # noqa: E402
+from fsanet_ros.research.augmentation.augmentation import (  # noqa: E402
     Augmentation,
     augment,
     central_crops,
 )
-from fsanet_ros.learning.batches import Batch, sampling  # noqa: E402
-from fsanet_ros.learning.datasets.pointing04 import PROTOCOL_2_TEST  # noqa: E402
-from fsanet_ros.learning.faces import LabelledFaces, join  # noqa: E402
-from fsanet_ros.learning.labelled_images import LabelledImage  # noqa: E402
-from fsanet_ros.learning.losses import geodesic_deg, matrices, pose_loss_deg  # noqa: E402
-from fsanet_ros.learning.optimizers import (  # noqa: E402
+from fsanet_ros.research.datasets.faces import LabelledFaces, join  # noqa: E402
+from fsanet_ros.research.datasets.labelled_images import LabelledImage  # noqa: E402
+from fsanet_ros.research.datasets.pointing04 import PROTOCOL_2_TEST  # noqa: E402
+from fsanet_ros.research.training import marks_on_a_wall, teacher  # noqa: E402
+from fsanet_ros.research.training.batches import Batch, sampling  # noqa: E402
+from fsanet_ros.research.training.losses import geodesic_deg, matrices, pose_loss_deg  # noqa: E402
+from fsanet_ros.research.training.optimizers import (  # noqa: E402
     Muon,
     as_matrices,
     is_matrix,
     make_optimizers,
     orthogonal,
 )
-from fsanet_ros.learning.recipe import Recipe  # noqa: E402
-from fsanet_ros.learning.teacher import (  # noqa: E402
+from fsanet_ros.research.training.recipe import Recipe  # noqa: E402
+from fsanet_ros.research.training.teacher import (  # noqa: E402
     VIEWS,
     Labels,
     Teacher,
@@ -40,8 +40,8 @@ from fsanet_ros.learning.teacher import (  # noqa: E402
     look,
     mean_rotations,
 )
-from fsanet_ros.learning.training import Trainer  # noqa: E402
-from fsanet_ros.learning.training_data import Sources, load_training  # noqa: E402
+from fsanet_ros.research.training.training import Trainer  # noqa: E402
+from fsanet_ros.research.training.training_data import Sources, load_training  # noqa: E402
 
 torch.set_num_threads(1)
 RNG = np.random.default_rng(4)

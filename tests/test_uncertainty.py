@@ -16,30 +16,30 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from fsanet_ros.estimator import HeadPoseEstimator, View
-from fsanet_ros.fsanet import weight_files
-from fsanet_ros.fsanet.passes import Answers, mirrored_pass, single_pass
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
-from fsanet_ros.fsanet.uncertainty import (
+from fsanet_ros.geometry import rotations
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.passes import Answers, mirrored_pass, single_pass
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime
+from fsanet_ros.inference.uncertainty import (
     MIRRORED_PASS_FEATURES,
     NOTHING_KNOWN_DEG,
     SINGLE_PASS_FEATURES,
     RotationErrorModel,
     features,
 )
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, FORMATS, Description, find_weights
-from fsanet_ros.geometry import rotations
-from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.learning.error_fit import (
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, FORMATS, Description, find_weights
+from fsanet_ros.research.augmentation.placed_faces import MAX_SIDE_PX, MIN_SIDE_PX, place
+from fsanet_ros.research.datasets.faces import load_aflw_faces, split
+from fsanet_ros.research.evaluation.known_faces import Cases, answer, cases, clip_faces, find_faces
+from fsanet_ros.research.training.error_fit import (
     calibration_table,
     fit_added_variances,
     fit_log_linear,
     scale_of,
     shares_within,
 )
-from fsanet_ros.learning.faces import load_aflw_faces, split
-from fsanet_ros.learning.known_faces import Cases, answer, cases, clip_faces, find_faces
-from fsanet_ros.learning.placed_faces import MAX_SIDE_PX, MIN_SIDE_PX, place
-from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.research.training.recipe import load_recipe
 from fsanet_ros.tools.fit_uncertainty import SEEDS, halves, main
 from fsanet_ros.types import Box, Face, Square
 
@@ -119,7 +119,7 @@ def test_labelled_faces_that_nothing_was_fitted_on_are_within_what_is_promised(
 
 @pytest.fixture(scope='module')
 def reported_faces(network, detector):
-    from fsanet_ros.learning.placed_faces import place_faces
+    from fsanet_ros.research.augmentation.placed_faces import place_faces
 
     recipe = load_recipe('aflw')
     aside = split(load_aflw_faces(AFLW), recipe.validation_share, recipe.seed)[1]
@@ -411,7 +411,7 @@ def test_coefficients_that_fit_no_features_are_refused(change, reason):
 def test_another_description_leaves_the_network_as_it_is(tmp_path):
     for module in ('torch', 'onnx', 'safetensors'):
         pytest.importorskip(module, reason=f'{module} is not installed')
-    from fsanet_ros.fsanet.export import write_description
+    from fsanet_ros.network.export import write_description
 
     for suffix in FORMATS:
         shutil.copy(find_weights(DEFAULT_WEIGHTS, suffix), tmp_path)

@@ -10,15 +10,15 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 onnx = pytest.importorskip('onnx', reason='onnx is not installed')
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
-from fsanet_ros.fsanet import network_config  # noqa: E402
-from fsanet_ros.fsanet.aggregation import MetricProjection, NetVLAD  # noqa: E402
-from fsanet_ros.fsanet.export import write_weights  # noqa: E402
-from fsanet_ros.fsanet.fusion import build  # noqa: E402
-from fsanet_ros.fsanet.network import NetworkConfig, build_network  # noqa: E402
-from fsanet_ros.fsanet.regression import soft_stagewise  # noqa: E402
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
-from fsanet_ros.fsanet.structure import VarianceScoring  # noqa: E402
-from fsanet_ros.fsanet.weight_files import Description  # noqa: E402
+from fsanet_ros.inference import network_config  # noqa: E402
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
+from fsanet_ros.inference.weight_files import Description  # noqa: E402
+from fsanet_ros.network.aggregation import MetricProjection, NetVLAD  # noqa: E402
+from fsanet_ros.network.export import write_weights  # noqa: E402
+from fsanet_ros.network.fsanet import NetworkConfig, build_network  # noqa: E402
+from fsanet_ros.network.fusion import build  # noqa: E402
+from fsanet_ros.network.regression import soft_stagewise  # noqa: E402
+from fsanet_ros.network.structure import VarianceScoring  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_ros.video import VideoError, open_frames
+from fsanet_ros.files.video import VideoError, open_frames
 
 FRAMES = 6
 

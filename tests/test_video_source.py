@@ -19,12 +19,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 import fsanet_ros.ros.video_source as video_source
-from fsanet_ros.geometry.calibration_file import Calibration, write_calibration
+from fsanet_ros.files.calibration_file import Calibration, write_calibration
+from fsanet_ros.files.video import Frames, VideoError
 from fsanet_ros.msg import HeadPoseArray
-from fsanet_ros.ros.images import bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import VideoSourceSettings
-from fsanet_ros.video import Frames, VideoError
 
 pytestmark = pytest.mark.ros
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsanet_ros.fsanet import weight_files
-from fsanet_ros.fsanet.network_config import NetworkConfig
-from fsanet_ros.fsanet.runtime import OnnxRuntime, TorchRuntime
-from fsanet_ros.fsanet.uncertainty import RotationErrorModel
-from fsanet_ros.fsanet.weight_files import (
+from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.network_config import NetworkConfig
+from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime
+from fsanet_ros.inference.uncertainty import RotationErrorModel
+from fsanet_ros.inference.weight_files import (
     DEFAULT_WEIGHTS,
     FORMATS,
     Description,

@@ -9,8 +9,8 @@ import yaml
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.fsanet.runtime import make_runtime  # noqa: E402
-from fsanet_ros.learning.recipe import RECIPES  # noqa: E402
+from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
+from fsanet_ros.research.training.recipe import RECIPES  # noqa: E402
 from fsanet_ros.tools import train  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsanet_ros import downloads, zoo
-from fsanet_ros.fsanet.runtime import make_runtime
-from fsanet_ros.fsanet.weight_files import WeightsError, find_weights, weight_names
+from fsanet_ros.files import downloads
+from fsanet_ros.inference.runtime import make_runtime
+from fsanet_ros.inference.weight_files import WeightsError, find_weights, weight_names
+from fsanet_ros.network import zoo
 from fsanet_ros.tools import models
 from fsanet_ros.tools.bench_models import bench_models
 
@@ -41,7 +42,7 @@ def test_every_entry_says_what_one_must_know(model):
     assert all(name in zoo.models() for name in model.members)
     assert model.kind == 'network' or model.file is not None
     if model.file and model.kind == 'network':
-        from fsanet_ros.fsanet.network_config import NetworkConfig
+        from fsanet_ros.inference.network_config import NetworkConfig
 
         assert NetworkConfig(**model.file.network)
         assert re.search(r'/pre-trained/(300W_LP|BIWI)_models/(\w+)/\2\.h5$', model.source)
@@ -174,7 +175,7 @@ def test_without_a_network_the_error_says_what_to_do(converter, monkeypatch, cap
 
 
 def test_without_pytorch_the_error_names_what_is_needed(monkeypatch, capsys):
-    monkeypatch.setitem(__import__('sys').modules, 'fsanet_ros.fsanet.imports', None)
+    monkeypatch.setitem(__import__('sys').modules, 'fsanet_ros.network.published_weights', None)
     assert models.main(['ssrnet_biwi']) == 1
     assert 'requirements/train.txt' in capsys.readouterr().err
 

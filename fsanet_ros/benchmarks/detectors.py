@@ -11,8 +11,8 @@ import numpy as np
 from fsanet_ros.benchmarks.scenes import Scene, count_found
 from fsanet_ros.benchmarks.timing import Spread, spread, timed_ms
 from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
-from fsanet_ros.learning.faces import LabelledFaces
-from fsanet_ros.learning.placed_faces import place
+from fsanet_ros.research.augmentation.placed_faces import place
+from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.types import Face, Image, Square
 
 SIZES = (320, 480, 640)

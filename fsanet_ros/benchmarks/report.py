@@ -10,7 +10,7 @@ from typing import Any
 
 from fsanet_ros.benchmarks.stages import STAGES
 from fsanet_ros.benchmarks.timing import Spread
-from fsanet_ros.learning.report_plots import new_figure
+from fsanet_ros.research.evaluation.report_plots import new_figure
 
 _COLORS = ('0.6', 'tab:blue', 'tab:cyan', 'tab:orange', 'tab:green', 'tab:purple', 'tab:red')
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from fsanet_ros.benchmarks.cases import Case
 from fsanet_ros.demo import CLIP, read_poses
 from fsanet_ros.detection import FaceDetector
+from fsanet_ros.files.video import open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import yaw_pitch_roll_deg_from_matrix
 from fsanet_ros.types import Face, Image, Square
-from fsanet_ros.video import open_frames
 
 FRAMES = 10
 MIN_SIDE_PX, MAX_SIDE_PX = 60.0, 140.0

@@ -18,8 +18,8 @@ from fsanet_ros.benchmarks.timing import WARM_UP, Spread, spread
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.runtime import Runtime
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.tracking.tracker import HeadTracker, TrackedHead
 from fsanet_ros.types import Image
 

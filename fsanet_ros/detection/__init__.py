@@ -60,7 +60,7 @@ def make_detector(
             detection_size=detection_size,
         )
     if name == 'mtcnn':
-        from fsanet_ros.detection import mtcnn
+        from fsanet_ros.research.detectors import mtcnn
 
         return mtcnn.MtcnnDetector(
             score_threshold=threshold(mtcnn.DEFAULT_SCORE_THRESHOLD),
@@ -75,14 +75,14 @@ def make_detector(
             model_path=model_path,
         )
     if name == 'ssd':
-        from fsanet_ros.detection import ssd
+        from fsanet_ros.research.detectors import ssd
 
         return ssd.SsdDetector(
             score_threshold=threshold(ssd.DEFAULT_SCORE_THRESHOLD),
             detection_size=detection_size,
             model_path=model_path,
         )
-    from fsanet_ros.detection import cascade
+    from fsanet_ros.research.detectors import cascade
 
     return cascade.CascadeDetector(
         name,

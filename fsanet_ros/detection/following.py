@@ -19,7 +19,7 @@ import numpy as np
 
 from fsanet_ros.detection.detector import MAX_OVERLAP_OF_UNION, FaceDetector
 from fsanet_ros.detection.shrinking import shrink
-from fsanet_ros.fsanet.crops import cut_square
+from fsanet_ros.inference.crops import cut_square
 from fsanet_ros.types import Box, Face, Image, Square
 
 # Sides in pixels of a place as it is searched: the first that is small enough for all places

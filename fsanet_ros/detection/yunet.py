@@ -19,7 +19,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fsanet_ros import downloads
 from fsanet_ros.detection.detector import (
     DEFAULT_DETECTION_SIZE,
     DetectionSettings,
@@ -27,7 +26,8 @@ from fsanet_ros.detection.detector import (
     faces_from_detections,
 )
 from fsanet_ros.detection.face_square import YUNET
-from fsanet_ros.onnx_files import onnx_session, with_free_size
+from fsanet_ros.files import downloads
+from fsanet_ros.files.onnx_files import onnx_session, with_free_size
 from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.6

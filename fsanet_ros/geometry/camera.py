@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fsanet_ros.geometry.calibration_file import Calibration
+from fsanet_ros.files.calibration_file import Calibration
 from fsanet_ros.geometry.lenses import (
     FisheyeLens,
     Lens,

@@ -18,9 +18,9 @@ from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.depth import with_depth
 from fsanet_ros.ros.background import Background
-from fsanet_ros.ros.camera_info import Calibration
-from fsanet_ros.ros.depth import depth_from_image
-from fsanet_ros.ros.images import BgrImage, ImageError, bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.input.camera_info import Calibration
+from fsanet_ros.ros.input.depth_images import depth_from_image
+from fsanet_ros.ros.input.images import BgrImage, ImageError, bgr_from_compressed, bgr_from_image
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 from fsanet_ros.types import Head
 

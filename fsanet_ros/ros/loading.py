@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.runtime import Runtime, make_runtime
-from fsanet_ros.fsanet.weight_files import check_sha256, find_weights
+from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.inference.weight_files import check_sha256, find_weights
 from fsanet_ros.ros.settings import HeadPoseSettings
 
 # What a user can mend: a name or file that is wrong, not readable, a package that is missing.

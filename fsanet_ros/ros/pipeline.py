@@ -9,10 +9,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.heat_maps import make_heat_maps
-from fsanet_ros.ros.camera_input import CameraInput
+from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.ros.estimation import Estimate, Estimation, Shot
-from fsanet_ros.ros.outputs import Outputs, Seen
+from fsanet_ros.ros.input.camera_input import CameraInput
+from fsanet_ros.ros.output.outputs import Outputs, Seen
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import diagnostic_status
 from fsanet_ros.ros.throttling import ThrottledWarnings

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
-from fsanet_ros.fsanet.runtime import RUNTIME_NAMES
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.inference.runtime import RUNTIME_NAMES
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import parameter
 from fsanet_ros.tracking.smoothing import SMOOTHINGS
 

@@ -26,18 +26,18 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 import fsanet_ros
-from fsanet_ros.geometry.calibration_file import read_calibration
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import parameters
-from fsanet_ros.ros.camera_info import (
+from fsanet_ros.ros.input.camera_info import (
     camera_info_from_calibration,
     path_from_url,
     uncalibrated_camera_info,
 )
-from fsanet_ros.ros.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import VideoSourceSettings
-from fsanet_ros.video import Frames, VideoError, open_frames
 
 _DEMO = Path(fsanet_ros.__file__).parent / 'demo'
 _FALLBACK_RATE_HZ = 30.0

@@ -18,11 +18,11 @@ import numpy as np
 
 from fsanet_ros.benchmarks.cases import Case
 from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.node.node_case import Plan
 from fsanet_ros.benchmarks.report import plot_stages, table
 from fsanet_ros.benchmarks.timing import Spread, interleaved_ms, spread
-from fsanet_ros.fsanet.crops import NETWORK_SIZE
-from fsanet_ros.fsanet.runtime import Runtime, make_runtime
-from fsanet_ros.ros.benchmarks.node_case import Plan
+from fsanet_ros.inference.crops import NETWORK_SIZE
+from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.tools import bench_library, bench_node
 from fsanet_ros.tools.arguments import positive
 from fsanet_ros.tools.bench_common import add_outputs, save, save_report

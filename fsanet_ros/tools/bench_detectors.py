@@ -27,7 +27,7 @@ from fsanet_ros.benchmarks.machine import Machine
 from fsanet_ros.benchmarks.report import table
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.detection import DETECTOR_NAMES
-from fsanet_ros.learning.faces import load_aflw_faces
+from fsanet_ros.research.datasets.faces import load_aflw_faces
 from fsanet_ros.tools.arguments import positive
 from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report
 

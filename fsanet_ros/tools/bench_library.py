@@ -19,16 +19,16 @@ from rclpy.serialization import serialize_message
 
 from fsanet_ros.benchmarks.cases import Case, choose
 from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.node.camera import image_messages
 from fsanet_ros.benchmarks.report import plot_stages, table
 from fsanet_ros.benchmarks.scenes import faces_found, make_scene
 from fsanet_ros.benchmarks.stages import STAGES, Settings, StageTimes, Track, measure_stages
 from fsanet_ros.benchmarks.timing import Spread
 from fsanet_ros.detection import FaceDetector, make_detector
-from fsanet_ros.fsanet.runtime import Runtime, make_runtime
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.ros import messages
-from fsanet_ros.ros.benchmarks.camera import image_messages
-from fsanet_ros.ros.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.ros.input.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.output import messages
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report

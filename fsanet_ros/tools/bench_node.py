@@ -18,12 +18,12 @@ import yaml
 
 from fsanet_ros.benchmarks.cases import DEFAULT_CASES, Case, choose
 from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.node.collector import BenchError
+from fsanet_ros.benchmarks.node.node_case import Plan, run_case
+from fsanet_ros.benchmarks.node.surroundings import leave_the_robot_alone, use_shared_memory
 from fsanet_ros.benchmarks.report import plot_latencies, table
 from fsanet_ros.benchmarks.scenes import faces_found, make_scene
 from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
-from fsanet_ros.ros.benchmarks.collector import BenchError
-from fsanet_ros.ros.benchmarks.node_case import Plan, run_case
-from fsanet_ros.ros.benchmarks.surroundings import leave_the_robot_alone, use_shared_memory
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tools.arguments import positive

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from fsanet_ros.detection import DETECTOR_NAMES, make_detector
-from fsanet_ros.learning.datasets.biwi_boxes import write_boxes
+from fsanet_ros.research.datasets.biwi_boxes import write_boxes
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,18 +19,25 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_ros import demo
-from fsanet_ros.comparison import TRUTH, Column, errors_deg, panel_size, side_by_side
 from fsanet_ros.detection import (
     FaceDetector,
     make_detector,
 )
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.geometry.calibration_file import read_calibration
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
-from fsanet_ros.learning.datasets import READERS
-from fsanet_ros.learning.pose_errors import rotations_to_marks
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.research.datasets import READERS
+from fsanet_ros.research.evaluation.comparison import (
+    TRUTH,
+    Column,
+    errors_deg,
+    panel_size,
+    side_by_side,
+)
+from fsanet_ros.research.evaluation.pose_errors import rotations_to_marks
 from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.tools.scenes import (
     Scene,
@@ -40,7 +47,6 @@ from fsanet_ros.tools.scenes import (
     scenes_of_frames,
 )
 from fsanet_ros.types import Head, Image
-from fsanet_ros.video import Frames, VideoError, open_frames
 
 FALLBACK_RATE_HZ = 30.0
 PICTURES_RATE_HZ = 2.0  # a folder's pictures are to be looked at

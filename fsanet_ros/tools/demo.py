@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from fsanet_ros.ros.processes import Process, node_process
-from fsanet_ros.video import VideoError, open_frames
+from fsanet_ros.files.video import VideoError, open_frames
+from fsanet_ros.ros.clients.processes import Process, node_process
 
 if TYPE_CHECKING:
-    from fsanet_ros.ros.recorder import Recorder
+    from fsanet_ros.ros.clients.recorder import Recorder
 
 CAMERA_FRAMES = 300
 STARTUP_S = 30.0
@@ -73,7 +73,7 @@ def _rate_hz(arguments: argparse.Namespace) -> float:
 def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
     import rclpy
 
-    from fsanet_ros.ros.recorder import Recorder
+    from fsanet_ros.ros.clients.recorder import Recorder
 
     rclpy.init()
     with tqdm(total=arguments.frames or None, unit='frame', desc='head poses') as bar:

@@ -1,7 +1,7 @@
 """
 Draw the angle convention for the documentation: a head turned by each angle, with its face frame.
 
-It needs the head model (see ``fsanet_ros.rendering.head_model``).
+It needs the head model (see ``fsanet_ros.research.rendering.head_model``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.rendering import Appearance, Figure, HeadModel, compose, render_head
+from fsanet_ros.research.rendering import Appearance, Figure, HeadModel, compose, render_head
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]

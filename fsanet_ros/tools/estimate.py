@@ -13,11 +13,11 @@ from tqdm import tqdm
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
 from fsanet_ros.drawing import draw_heads
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.geometry.calibration_file import read_calibration
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.types import Head
-from fsanet_ros.video import Frames, VideoError, open_frames
 
 COLUMNS = (
     *('frame', 'face', 'box_x', 'box_y', 'box_width', 'box_height', 'confidence'),

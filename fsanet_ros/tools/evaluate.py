@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from fsanet_ros.detection import DETECTOR_NAMES, make_detector
-from fsanet_ros.downloads import sha256_of
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.runtime import Runtime, make_runtime
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS, find_weights
+from fsanet_ros.files.downloads import sha256_of
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
-from fsanet_ros.learning.conditions import CONDITIONS
-from fsanet_ros.learning.datasets import READERS, biwi, pointing04
-from fsanet_ros.learning.datasets.aflw import read_aflw_kept_aside
-from fsanet_ros.learning.evaluate_images import (
+from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
+from fsanet_ros.research.augmentation.conditions import CONDITIONS
+from fsanet_ros.research.datasets import READERS, biwi, pointing04
+from fsanet_ros.research.datasets.aflw import read_aflw_kept_aside
+from fsanet_ros.research.datasets.labelled_images import LabelledImage
+from fsanet_ros.research.evaluation.clip_evaluation import score_clip
+from fsanet_ros.research.evaluation.evaluate_images import (
     DetectedFaces,
     Evaluation,
     FindFace,
@@ -33,11 +35,9 @@ from fsanet_ros.learning.evaluate_images import (
     plain_angles,
     within_angle_limit,
 )
-from fsanet_ros.learning.evaluation import score_clip
-from fsanet_ros.learning.figures_table import conditions_table, table, title
-from fsanet_ros.learning.labelled_images import LabelledImage
-from fsanet_ros.learning.pose_errors import figures, nominal_figures, rotations_to_marks
-from fsanet_ros.learning.recipe import load_recipe
+from fsanet_ros.research.evaluation.figures_table import conditions_table, table, title
+from fsanet_ros.research.evaluation.pose_errors import figures, nominal_figures, rotations_to_marks
+from fsanet_ros.research.training.recipe import load_recipe
 
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 # What protocol 2 tests on: the groups that trainings keep aside.
@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _evaluate_data_set(arguments: argparse.Namespace) -> None:
     if arguments.report:
-        from fsanet_ros.learning.report import check_report
+        from fsanet_ros.research.evaluation.report import check_report
 
         check_report(arguments.report)  # before minutes of work, not after them
     evaluation, result = _figures(arguments, arguments.condition)
@@ -226,7 +226,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write_report(folder: Path, evaluation: Evaluation, result: dict[str, Any]) -> None:
-    from fsanet_ros.learning.report import write_report
+    from fsanet_ros.research.evaluation.report import write_report
 
     print(f'\nreport: {write_report(folder, evaluation, result)}')
 

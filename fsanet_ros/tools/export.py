@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.fsanet.weight_files import METADATA_KEY, Description, find_weights
+from fsanet_ros.inference.weight_files import METADATA_KEY, Description, find_weights
 
 if TYPE_CHECKING:
-    from fsanet_ros.fsanet.fusion import Network
+    from fsanet_ros.network.fusion import Network
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def export(weights: str | Path, output: Path) -> float:
     :raises FileNotFoundError: if there are no such weights
     :raises ValueError: if they cannot be read, or the exported file gives other angles
     """
-    from fsanet_ros.fsanet.export import export_onnx
+    from fsanet_ros.network.export import export_onnx
 
     if output.suffix != '.onnx':
         raise ValueError(f'{output} ends in {output.suffix or "nothing"}, expected .onnx')
@@ -65,9 +65,9 @@ def load(weights: str | Path, name: str) -> tuple[Network, Description]:
     :raises FileNotFoundError: if there are no such weights
     :raises ValueError: if they cannot be read
     """
-    from fsanet_ros.fsanet.state_files import load_network
-    from fsanet_ros.learning.checkpoints import CHECKPOINT, read_checkpoint
-    from fsanet_ros.learning.training import describe, make_network
+    from fsanet_ros.network.state_files import load_network
+    from fsanet_ros.research.training.checkpoints import CHECKPOINT, read_checkpoint
+    from fsanet_ros.research.training.training import describe, make_network
 
     folder = Path(weights)
     path = folder / CHECKPOINT if folder.is_dir() else find_weights(weights, '.safetensors')

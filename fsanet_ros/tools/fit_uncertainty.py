@@ -17,23 +17,18 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.detection import FaceDetector, make_detector
-from fsanet_ros.fsanet import weight_files
-from fsanet_ros.fsanet.passes import Pass, mirrored_pass, single_pass
-from fsanet_ros.fsanet.runtime import OnnxRuntime, Runtime
-from fsanet_ros.fsanet.uncertainty import (
+from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.passes import Pass, mirrored_pass, single_pass
+from fsanet_ros.inference.runtime import OnnxRuntime, Runtime
+from fsanet_ros.inference.uncertainty import (
     LABEL_FEATURES,
     Coefficients,
     RotationErrorModel,
     log_linear,
 )
-from fsanet_ros.learning.error_fit import (
-    bins_of,
-    calibration_table,
-    fit_added_variances,
-    fit_log_linear,
-)
-from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces, split
-from fsanet_ros.learning.known_faces import (
+from fsanet_ros.research.augmentation.placed_faces import place_faces
+from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, split
+from fsanet_ros.research.evaluation.known_faces import (
     Cases,
     FoundFaces,
     answer,
@@ -42,10 +37,15 @@ from fsanet_ros.learning.known_faces import (
     find_faces,
     position_cases,
 )
-from fsanet_ros.learning.placed_faces import place_faces
-from fsanet_ros.learning.recipe import load_recipe
-from fsanet_ros.learning.reliability_plot import Said, plot_reliability
-from fsanet_ros.learning.rendered_heads import render_heads
+from fsanet_ros.research.evaluation.reliability_plot import Said, plot_reliability
+from fsanet_ros.research.rendering.rendered_heads import render_heads
+from fsanet_ros.research.training.error_fit import (
+    bins_of,
+    calibration_table,
+    fit_added_variances,
+    fit_log_linear,
+)
+from fsanet_ros.research.training.recipe import load_recipe
 from fsanet_ros.types import FloatArray
 
 PASSES = (single_pass, mirrored_pass)
@@ -163,7 +163,7 @@ def _said(purpose: str, found: list[FoundFaces]) -> list[FoundFaces]:
 
 
 def _write(model: RotationErrorModel, runtime: Runtime, folder: Path) -> None:
-    from fsanet_ros.fsanet.export import write_description
+    from fsanet_ros.network.export import write_description
 
     description = dataclasses.replace(runtime.description, rotation_error=model)
     write_description(description, folder)

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.crops import NETWORK_SIZE
-from fsanet_ros.fsanet.face_crops import cut_faces
-from fsanet_ros.fsanet.heat_map_sheet import heat_map_sheet
-from fsanet_ros.fsanet.heat_maps import make_heat_maps
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.files.video import VideoError, open_frames
+from fsanet_ros.inference.crops import NETWORK_SIZE
+from fsanet_ros.inference.face_crops import cut_faces
+from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
+from fsanet_ros.inference.heat_maps import make_heat_maps
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.tools.arguments import add_detector, positive
 from fsanet_ros.types import Head, Image
-from fsanet_ros.video import VideoError, open_frames
 
 
 def main(argv: list[str] | None = None) -> int:

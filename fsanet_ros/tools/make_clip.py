@@ -1,9 +1,9 @@
 """
 Make the clip that ships with the package: frames, camera and the true poses.
 
-It needs the head model (see ``fsanet_ros.rendering.head_model``), scikit-image for the photograph
-and ffmpeg for a small file: OpenCV's own writer gives no control over the size. Takes some ten
-minutes; the result is the same every time.
+It needs the head model (see ``fsanet_ros.research.rendering.head_model``), scikit-image for the
+photograph and ffmpeg for a small file: OpenCV's own writer gives no control over the size. Takes
+some ten minutes; the result is the same every time.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from fsanet_ros import demo
 from fsanet_ros.demo import FaceTruth
+from fsanet_ros.files.calibration_file import Calibration, write_calibration
 from fsanet_ros.geometry import rotations
-from fsanet_ros.geometry.calibration_file import Calibration, write_calibration
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.rendering import (
+from fsanet_ros.research.rendering import (
     Appearance,
     Figure,
     HeadModel,

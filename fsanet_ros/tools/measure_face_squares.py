@@ -24,7 +24,7 @@ import numpy as np
 
 from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
 from fsanet_ros.detection.face_square import FaceSquareMapping
-from fsanet_ros.learning.faces import LabelledFaces, load_aflw_faces
+from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces
 from fsanet_ros.types import Box, Face, FloatArray, Image, Square
 
 BORDERS = {

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from fsanet_ros import downloads, zoo
-from fsanet_ros.fsanet.weight_files import cached_weights_folder
+from fsanet_ros.files import downloads
+from fsanet_ros.inference.weight_files import cached_weights_folder
+from fsanet_ros.network import zoo
 
 if TYPE_CHECKING:
-    from fsanet_ros.fsanet.imports import Imported
+    from fsanet_ros.network.published_weights import Imported
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,7 +123,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     if arguments.name and len(arguments.files) > 1:
         raise ValueError(f'--name names one file, {len(arguments.files)} were given')
-    from fsanet_ros.fsanet.imports import import_keras
+    from fsanet_ros.network.published_weights import import_keras
 
     failures = 0
     for path in arguments.files:
@@ -134,7 +135,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _fuse(arguments: argparse.Namespace) -> int:
-    from fsanet_ros.fsanet.imports import fuse
+    from fsanet_ros.network.published_weights import fuse
 
     _report(fuse(arguments.weights, arguments.name, arguments.output, arguments.mean))
     return 0
@@ -147,7 +148,7 @@ def _fetch(name: str, source: Path | None, folder: Path | None) -> None:
             path = downloads.fetch(name, folder=folder, source=source, progress=bar.show)
         print(f'{name}: {path}')
         return
-    from fsanet_ros.fsanet.imports import fetch_network
+    from fsanet_ros.network.published_weights import fetch_network
 
     with _Bar(name) as bar:
         imported = fetch_network(name, source, folder, bar.show)

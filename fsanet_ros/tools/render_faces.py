@@ -16,7 +16,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from fsanet_ros.learning.rendered_face_files import (
+from fsanet_ros.research.rendering import HeadModel
+from fsanet_ros.research.rendering.rendered_face_files import (
     FACES_PER_PART,
     assemble,
     check_seed,
@@ -24,7 +25,6 @@ from fsanet_ros.learning.rendered_face_files import (
     part_path,
     write_part,
 )
-from fsanet_ros.rendering import HeadModel
 from fsanet_ros.tools.arguments import positive
 
 

@@ -11,14 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros import demo
-from fsanet_ros.comparison import heads_of_truth
 from fsanet_ros.detection import FaceDetector
-from fsanet_ros.fsanet.crops import OFFICIAL_MARGIN
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
-from fsanet_ros.learning.faces import MAX_ANGLE_DEG
-from fsanet_ros.learning.labelled_images import BoxOf, LabelledImage, read_picture, square_around
-from fsanet_ros.learning.pose_errors import RotationsOf
+from fsanet_ros.inference.crops import OFFICIAL_MARGIN
+from fsanet_ros.research.datasets.faces import MAX_ANGLE_DEG
+from fsanet_ros.research.datasets.labelled_images import (
+    BoxOf,
+    LabelledImage,
+    read_picture,
+    square_around,
+)
+from fsanet_ros.research.evaluation.comparison import heads_of_truth
+from fsanet_ros.research.evaluation.pose_errors import RotationsOf
 from fsanet_ros.types import Box, Face, Head, Image
 
 

@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.fsanet.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.timelines import Timelines, check_plot, plot, write_table
+from fsanet_ros.files.video import VideoError, open_frames
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.research.evaluation.timelines import Timelines, check_plot, plot, write_table
 from fsanet_ros.tools.arguments import add_detector
 from fsanet_ros.tools.bags import BagError, head_poses_of_bag, is_bag
 from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
-from fsanet_ros.video import VideoError, open_frames
 
 FALLBACK_RATE_HZ = 30.0
 
@@ -90,7 +90,7 @@ def _gather(arguments: argparse.Namespace, timelines: Timelines) -> int:
             'as /head_poses.'
         )
     # Here: only this needs ROS.
-    from fsanet_ros.ros.pose_listener import listen
+    from fsanet_ros.ros.clients.pose_listener import listen
 
     return listen(arguments.source, arguments.seconds, timelines)
 

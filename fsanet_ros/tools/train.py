@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.learning.faces import LabelledFaces, load_turned_away
-from fsanet_ros.learning.recipe import RECIPES, Recipe, load_recipe
-from fsanet_ros.learning.scores import Scores
-from fsanet_ros.learning.training_data import Sources, load_training
+from fsanet_ros.research.datasets.faces import LabelledFaces, load_turned_away
+from fsanet_ros.research.evaluation.scores import Scores
+from fsanet_ros.research.training.recipe import RECIPES, Recipe, load_recipe
+from fsanet_ros.research.training.training_data import Sources, load_training
 from fsanet_ros.tools.arguments import positive
 
 if TYPE_CHECKING:
-    from fsanet_ros.fsanet.fusion import Network
-    from fsanet_ros.learning.training import Trainer
+    from fsanet_ros.network.fusion import Network
+    from fsanet_ros.research.training.training import Trainer
 
 # The thread that makes batches keeps the interpreter no longer than that from the one that trains:
 # a tenth more steps a second than with Python's 5 ms.
@@ -74,8 +74,8 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
-    from fsanet_ros.learning.training import Trainer, train
-    from fsanet_ros.learning.training_log import TrainingLog
+    from fsanet_ros.research.training.training import Trainer, train
+    from fsanet_ros.research.training.training_log import TrainingLog
 
     label = Path(arguments.recipe).stem
     name = arguments.name or f'fsanet_{label}'
@@ -130,8 +130,8 @@ def _load(
 
 def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) -> Network:
     """Return the averaged network, with an error head if the recipe has one."""
-    from fsanet_ros.fsanet.network import FSANet
-    from fsanet_ros.learning.error_head import with_error_head
+    from fsanet_ros.network.fsanet import FSANet
+    from fsanet_ros.research.training.error_head_training import with_error_head
 
     network = trainer.average.cpu()
     if not trainer.recipe.error_head_samples or not isinstance(network, FSANet):
@@ -141,8 +141,8 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) 
 
 
 def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> None:
-    from fsanet_ros.fsanet.export import write_weights
-    from fsanet_ros.learning.training import describe
+    from fsanet_ros.network.export import write_weights
+    from fsanet_ros.research.training.training import describe
 
     difference = write_weights(network, describe(recipe, name), folder)
     print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')

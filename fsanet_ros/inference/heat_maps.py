@@ -1,0 +1,135 @@
+"""
+The fine-grained structure that FSA-Net sees in a face: its spatial maps S_k.
+
+Section 3.3 of the paper, equation (4): S_k = SL SR_k says for each of the seven capsules of stage
+k from which cells of the feature maps it is put together. A cell of a feature map is an eighth of
+the crop, so a row of S_k is a picture.
+
+    heat_maps = make_heat_maps('fsanet_1x1')
+    maps = heat_maps(crops)      # [n, 3 stages, 7 capsules, 3 feature maps, 8, 8]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsanet_ros.files.onnx_files import also_giving
+from fsanet_ros.inference.runtime import choose_runtime, network_session
+from fsanet_ros.inference.weight_files import (
+    DEFAULT_WEIGHTS,
+    Description,
+    WeightsError,
+    find_weights,
+)
+
+STAGES, CAPSULES = 3, 7
+SIDE = 8  # cells, of every stage's feature map
+# The normalised maps S as the exporter names them: the division in structure.py.
+_IN_GRAPH = '/structure/Div_output_0'
+
+
+class HeatMaps(Protocol):
+    """A network, loaded for its spatial maps; ``description`` says which crops it wants."""
+
+    description: Description
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """
+        Return the spatial maps S_k of crops, each row divided by its sum as the capsules are.
+
+        :param crops: uint8 [n, 64, 64, 3] BGR, n may be 0
+        :returns: float32 [n, 3, 7, 3, 8, 8]: stage k (the deepest first), capsule, feature map
+            (the deepest first), row and column of the cell; the values of a capsule sum to 1
+        """
+        ...
+
+
+def make_heat_maps(weights: str | Path = DEFAULT_WEIGHTS, runtime: str = 'auto') -> HeatMaps:
+    """
+    Load weights for their spatial maps; the runtime is chosen as make_runtime does.
+
+    :param weights: a name or a file
+    :param runtime: onnxruntime, torch or auto; both give the same maps
+    :raises FileNotFoundError: if there is no such file or name
+    :raises WeightsError: if it is not a network of this package, or one without spatial maps
+    :raises ImportError: if the runtime is not installed
+    :raises ValueError: for another runtime
+    """
+    if choose_runtime(weights, runtime) == 'onnxruntime':
+        return OnnxHeatMaps(weights)
+    return TorchHeatMaps(weights)
+
+
+class OnnxHeatMaps:
+    """The spatial maps in onnxruntime: the same graph, asked for what it has on the way."""
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
+        """Load weights; see make_heat_maps."""
+        path = find_weights(weights, '.onnx')
+        session = network_session(path)
+        self.description = Description.from_metadata(
+            session.get_modelmeta().custom_metadata_map, path
+        )
+        _check_has_maps(self.description, weights)
+        # The exporter calls the whole a module of its own where it gives nothing but angles.
+        self._maps = _IN_GRAPH if self.description.has_error_head else f'/network{_IN_GRAPH}'
+        self._session = network_session(path, also_giving([self._maps]))
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the spatial maps of crops; see HeatMaps."""
+        if not len(crops):
+            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+        (maps,) = self._session.run([self._maps], {self._input: np.ascontiguousarray(crops)})
+        return _as_pictures(maps)
+
+
+class TorchHeatMaps:
+    """The spatial maps in PyTorch."""
+
+    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
+        """Load weights; see make_heat_maps."""
+        import torch
+
+        from fsanet_ros.network.state_files import load_network
+
+        self._torch = torch
+        self._network: Any
+        self._network, self.description = load_network(find_weights(weights, '.safetensors'))
+        _check_has_maps(self.description, weights)
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the spatial maps of crops; see HeatMaps."""
+        if not len(crops):
+            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+        from fsanet_ros.network.structure import all_cells
+
+        own = np.require(crops, requirements=['C', 'W'])
+        pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
+        with self._torch.inference_mode():
+            cells = all_cells(self._network.feature_maps(pixels))
+            maps = self._network.structure.maps(cells)
+            return _as_pictures((maps / maps.sum(dim=-1, keepdim=True)).numpy())
+
+
+def _check_has_maps(description: Description, weights: str | Path) -> None:
+    configs = description.configs
+    if len(configs) > 1:
+        reason = f'they fuse {len(configs)} networks, each with maps of its own'
+    elif configs[0].architecture != 'fsanet' or configs[0].scoring == 'none':
+        reason = f'{configs[0]} groups no cells'
+    else:
+        return
+    raise WeightsError(
+        f'the weights {weights} have no heat maps, {reason}: choose a single FSA-Net with 1x1 or '
+        f'variance scoring, such as {DEFAULT_WEIGHTS}'
+    )
+
+
+def _as_pictures(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the rows of S_k, float32 [n, 3, 7, 192], into [n, 3, 7, 3, 8, 8]."""
+    return maps.reshape(*maps.shape[:3], STAGES, SIDE, SIDE)

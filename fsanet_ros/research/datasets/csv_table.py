@@ -1,0 +1,71 @@
+"""Pictures of one's own with a table: labels.csv in their folder."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage
+
+TABLE = 'labels.csv'
+ANGLES = ('yaw_deg', 'pitch_deg', 'roll_deg')
+BOX = ('left', 'top', 'right', 'bottom')
+
+
+def read_csv_table(root: str | Path) -> list[LabelledImage]:
+    """
+    Read a folder with labels.csv, a row for each face.
+
+    Columns: picture (a path from the folder), yaw_deg, pitch_deg, roll_deg; where the box of the
+    face's landmarks is known left, top, right, bottom in pixels; and group, who or which sequence
+    it is.
+
+    :param root: the folder, or the table itself
+    :raises FileNotFoundError: if there is no table
+    :raises ValueError: naming the table, the line and what was expected
+    """
+    table = Path(root) / TABLE if Path(root).is_dir() else Path(root)
+    if not table.is_file():
+        raise FileNotFoundError(
+            f'{table} is missing: expected a table with picture, {", ".join(ANGLES)}'
+        )
+    try:
+        with table.open(newline='', encoding='utf-8-sig') as file:
+            rows = csv.DictReader(file)
+            missing = [n for n in ('picture', *ANGLES) if n not in (rows.fieldnames or ())]
+            if missing:
+                raise ValueError(
+                    f'{table} has no column {", ".join(missing)}: expected picture, '
+                    f'{", ".join(ANGLES)} and perhaps {", ".join(BOX)}, group'
+                )
+            faces = [_face(row, table, rows.line_num) for row in rows]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{table} is no text in UTF-8') from error
+    if not faces:
+        raise ValueError(f'{table} has no rows: expected one for each face')
+    return faces
+
+
+def _face(row: dict[str, str], table: Path, line: int) -> LabelledImage:
+    where = f'{table}, line {line}'
+    yaw, pitch, roll = (_number(row, name, where) for name in ANGLES)
+    box: BoxOf | None = None
+    if any(row.get(name) for name in BOX):
+        left, top, right, bottom = (_number(row, name, where) for name in BOX)
+        if right <= left or bottom <= top:
+            raise ValueError(f'{where}: the box {left}, {top}, {right}, {bottom} is empty')
+        box = left, top, right, bottom
+    picture = table.parent / row['picture']
+    return LabelledImage(picture, box, (yaw, pitch, roll), row.get('group') or row['picture'])
+
+
+def _number(row: dict[str, str], name: str, where: str) -> float:
+    text = row.get(name) or ''
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f'{where}: {name} is {text!r}, expected a number')
+    return number

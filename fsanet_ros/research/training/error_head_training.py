@@ -1,0 +1,175 @@
+"""
+Teach a network's error head how far off its angles are; the angles stay what they are.
+
+The head is shown what training shows; the same, harder to read; and what is no face to the
+network: heads that are turned away or upside down, of which the error is known, and corners and
+shuffled parts of pictures, of which any rotation is as true as any other. The loss is the negative
+log likelihood of Laplace's distribution, whose scale is the mean absolute error about an axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+from tqdm import trange
+
+from fsanet_ros.geometry import rotations
+from fsanet_ros.network.error_head import ErrorHead
+from fsanet_ros.network.fsanet import FSANet
+from fsanet_ros.research.augmentation.augmentation import Augmentation, augment, turn_in_plane
+from fsanet_ros.research.datasets.faces import LabelledFaces
+from fsanet_ros.research.training.batches import Batch, make_batch, sampling
+from fsanet_ros.research.training.recipe import Recipe
+
+LEARNING_RATE = 2e-3
+# Of each batch, besides faces as in training; the second of each kind of what is no face to it.
+HARDER_SHARE, ODD_SHARE = 0.25, 0.05
+CORNER_SHARES = 0.12, 0.3  # of the face square's side
+
+HARDER: dict[str, Any] = {
+    'low_resolution_share': 0.4,
+    'low_resolution_min': 8,
+    'blur_share': 0.3,
+    'blur_sigma_max': 4.0,
+    'dark_share': 0.2,
+    'cover_share': 0.3,
+    'jpeg_share': 0.2,
+    'jpeg_quality_min': 5,
+    'noise_sigma_max': 30.0,
+}
+
+Crops = NDArray[np.uint8]
+Matrices = NDArray[np.float64]
+
+
+def with_error_head(
+    network: FSANet, recipe: Recipe, faces: LabelledFaces, turned_away: LabelledFaces | None
+) -> FSANet:
+    """
+    Return the network with a head that was taught by the recipe's number of samples.
+
+    :param network: trained; it is not changed
+    :param faces: those that it was trained on
+    :param turned_away: heads with yaw beyond what it can say; None: there are none
+    """
+    torch.manual_seed(recipe.seed)
+    config = dataclasses.replace(network.config, error_head=True)
+    taught = FSANet(config).eval()
+    taught.load_state_dict(network.state_dict(), strict=False)
+    assert taught.error_head is not None
+    head = taught.error_head.train()
+    steps = max(1, recipe.error_head_samples // recipe.batch_size)
+    optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    examples = _examples(faces, turned_away, recipe)
+    for _ in trange(steps, desc='teaching the error head', unit='step', leave=False):
+        crops, truth = next(examples)
+        loss = _loss(taught, head, crops, truth)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        rate.step()
+    return taught.eval()
+
+
+def _loss(network: FSANet, head: ErrorHead, crops: Crops, truth: Matrices) -> Tensor:
+    with torch.no_grad():
+        stages = network.feature_maps(torch.from_numpy(crops).permute(0, 3, 1, 2).float())
+        vectors = network.vectors(stages)
+        angles = network.regression(vectors).numpy()
+    errors = torch.from_numpy(mean_errors_deg(angles, truth)).float()
+    expected = head(stages, vectors)
+    return (errors / expected + expected.log()).mean()
+
+
+def mean_errors_deg(angles_deg: NDArray[np.floating], truth: Matrices) -> NDArray[np.float64]:
+    """
+    Return the mean absolute error about an axis: of the rotation vector from answer to truth.
+
+    :param angles_deg: [n, 3], yaw, pitch, roll
+    :param truth: float64 [n, 3, 3]
+    :returns: float64 [n], degrees
+    """
+    answers = rotations.matrix_from_yaw_pitch_roll_deg(np.asarray(angles_deg, np.float64))
+    vectors = Rotation.from_matrix(truth @ np.swapaxes(answers, -1, -2)).as_rotvec(degrees=True)
+    mean: NDArray[np.float64] = np.abs(vectors).mean(axis=1)
+    return mean
+
+
+def _examples(
+    faces: LabelledFaces, turned_away: LabelledFaces | None, recipe: Recipe
+) -> Iterator[tuple[Crops, Matrices]]:
+    """Yield batches of crops and their true rotations; of what is no face, any rotation."""
+    probabilities = sampling(faces, recipe)
+    settings = recipe.augmentation
+    assert isinstance(settings, Augmentation)
+    harder = dataclasses.replace(settings, **HARDER)
+    kinds = [(_corner, faces), (_shuffled, faces), (_upside_down, faces)]
+    if turned_away is not None and len(turned_away):
+        kinds.append((_as_it_is, turned_away))
+    hard, odd = (max(1, round(s * recipe.batch_size)) for s in (HARDER_SHARE, ODD_SHARE))
+    usual = dataclasses.replace(
+        recipe, epochs=0, batch_size=max(1, recipe.batch_size - hard - odd * len(kinds))
+    )
+    recipes = (
+        usual,
+        dataclasses.replace(usual, batch_size=hard, seed=recipe.seed + 1, augmentation=harder),
+    )
+    for step in itertools.count(recipe.steps):
+        rng = np.random.default_rng((recipe.seed, step, 2))
+        parts = [_with_rotations(make_batch(faces, probabilities, r, step)) for r in recipes]
+        for odd_one, among in kinds:
+            pictures = [odd_one(among, i, rng) for i in rng.integers(len(among), size=odd)]
+            parts.extend(
+                (c[None], t[None]) for c, t in (augment(*p, settings, rng) for p in pictures)
+            )
+        crops, truth = zip(*parts, strict=True)
+        yield np.concatenate(crops), np.concatenate(truth)
+
+
+def _with_rotations(batch: Batch) -> tuple[Crops, Matrices]:
+    angles = batch.angles_deg.astype(np.float64)
+    return batch.crops, rotations.matrix_from_yaw_pitch_roll_deg(angles)
+
+
+def _as_it_is(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple[Crops, Matrices]:
+    return faces.pictures[index], faces.rotations[index]
+
+
+def _upside_down(
+    faces: LabelledFaces, index: int, rng: np.random.Generator
+) -> tuple[Crops, Matrices]:
+    upside_down = np.ascontiguousarray(np.rot90(faces.pictures[index], 2))
+    return upside_down, turn_in_plane(faces.rotations[index], 180.0)
+
+
+def _corner(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple[Crops, Matrices]:
+    """Return a corner with so little of the face that nobody could say its pose."""
+    picture = faces.pictures[index]
+    side = round(rng.uniform(*CORNER_SHARES) * picture.shape[0])
+    rows, columns = (slice(side) if rng.random() < 0.5 else slice(-side, None) for _ in 'xy')
+    return np.ascontiguousarray(picture[rows, columns]), _any_rotation(rng)
+
+
+def _shuffled(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple[Crops, Matrices]:
+    """Return the parts of a picture in another order: as sharp as a face, and none."""
+    picture = faces.pictures[index]
+    count = int(rng.integers(3, 7))
+    side = picture.shape[0] // count
+    parts = picture[: count * side, : count * side].reshape(count, side, count, side, 3)
+    parts = rng.permutation(parts.swapaxes(1, 2).reshape(-1, side, side, 3))
+    grid = parts.reshape(count, count, side, side, 3).swapaxes(1, 2)
+    return grid.reshape(count * side, count * side, 3), _any_rotation(rng)
+
+
+def _any_rotation(rng: np.random.Generator) -> Matrices:
+    matrix: Matrices = Rotation.from_quat(rng.standard_normal(4)).as_matrix()
+    return matrix

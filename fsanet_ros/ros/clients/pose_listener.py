@@ -1,0 +1,84 @@
+"""Hear a topic of head poses for a while and keep what each head does."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from rclpy.exceptions import NameValidationException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from fsanet_ros.msg import HeadPoseArray
+from fsanet_ros.research.evaluation.timelines import Timelines
+from fsanet_ros.ros.running import run_node
+
+# Poses of several images may come at once; best-effort matches every publisher.
+_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+_ASK_S = 5.0
+_KIND = 'fsanet_ros/msg/HeadPoseArray'
+
+
+class PoseListener(Node):
+    """Fills timelines with what comes on a topic of fsanet_ros/HeadPoseArray."""
+
+    def __init__(self, topic: str, timelines: Timelines) -> None:
+        """Subscribe; a ValueError if this is no name of a topic."""
+        super().__init__('timeline')
+        self.messages = 0
+        self._timelines = timelines
+        try:
+            self._subscription = self.create_subscription(
+                HeadPoseArray, topic, self._on_head_poses, _QOS
+            )
+        except NameValidationException as error:
+            raise ValueError(
+                f'{topic} is no name of a topic: {str(error).splitlines()[0]}'
+            ) from error
+
+    @property
+    def topic(self) -> str:
+        """The resolved topic."""
+        return str(self._subscription.topic_name)
+
+    def silence(self) -> str:
+        """Say why nothing comes, for people."""
+        kinds = set(dict(self.get_topic_names_and_types()).get(self.topic, ())) - {_KIND}
+        if kinds:
+            return f'{self.topic} is {", ".join(sorted(kinds))}, expected {_KIND}'
+        return f'nothing comes on {self.topic}: is the node running?'
+
+    def _on_head_poses(self, message: HeadPoseArray) -> None:
+        self.messages += 1
+        stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        for head in message.heads:
+            angles_deg = np.degrees([head.yaw, head.pitch, head.roll]).tolist()
+            self._timelines.add(head.id, stamp_s, angles_deg)
+
+
+def listen(topic: str, seconds: float, timelines: Timelines) -> int:
+    """
+    Fill ``timelines`` until Ctrl-C, or for so many seconds; for the main thread.
+
+    :returns: the exit code: 0, also after Ctrl-C; 1 if nothing came, which is told
+    """
+
+    def spin(node: PoseListener) -> int:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        begin = time.monotonic()
+        end = begin + seconds
+        ask = begin + _ASK_S
+        while (now := time.monotonic()) < end:
+            executor.spin_once(timeout_sec=min(0.2, end - now))
+            if not node.messages and now > ask:
+                ask = math.inf
+                node.get_logger().warning(node.silence())
+        if not node.messages:
+            raise ValueError(node.silence())
+        return 0
+
+    errors = (ValueError, ExternalShutdownException)
+    return run_node('timeline', [], lambda: PoseListener(topic, timelines), spin, errors)

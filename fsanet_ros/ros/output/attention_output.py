@@ -1,0 +1,248 @@
+"""What the heads are turned to, on the topics attention and attention_markers."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Point, Pose, Vector3
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from fsanet_ros.attention import AttentionEstimator, AttentionState
+from fsanet_ros.msg import Attention, AttentionArray
+from fsanet_ros.ros.output.frame_listener import FrameListener
+from fsanet_ros.ros.output.frame_tree import FrameError
+from fsanet_ros.ros.output.markers import LIFETIME
+from fsanet_ros.ros.output.messages import duration
+from fsanet_ros.tracking.tracker import TrackedHead
+from fsanet_ros.types import FloatArray
+
+CAMERA = 'camera'  # the target that stands for the frame of the image itself
+# A frame that is missing for a moment is no problem: transforms come late, most of all at first.
+PATIENCE_S = 2.0
+
+_TEXT_ABOVE_M = np.array([0.0, -0.3, 0.0])  # over the head and its name, in the optical frame
+_COLORS = [
+    ColorRGBA(r=r, g=g, b=b, a=1.0)
+    for r, g, b in (
+        *((1.0, 0.5, 0.0), (0.0, 0.8, 0.9), (0.9, 0.3, 0.9), (0.6, 0.9, 0.1)),
+        *((0.4, 0.5, 1.0), (1.0, 0.4, 0.5), (0.1, 0.8, 0.5), (0.8, 0.7, 0.4)),
+    )
+]
+
+
+class AttentionOutput:
+    """
+    Two lifecycle publishers, the state of each camera's heads, and the frames they look at.
+
+    /tf is heard while somebody subscribes and a target other than the camera is named.
+    """
+
+    def __init__(self, node: Any) -> None:
+        """Make the publishers; they are silent until the node is active."""
+        self._node = node
+        self._attention = node.create_lifecycle_publisher(AttentionArray, 'attention', 10)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, 'attention_markers', 10)
+        self._targets: tuple[str, ...] = ()
+        self._include_heads = False
+        self._angles_deg = 20.0, 5.0  # threshold and hysteresis
+        self._cameras: dict[str, AttentionEstimator] = {}
+        self._listener: FrameListener | None = None
+        self._listener_error = ''
+        # By camera and target: since when it is missing, and why.
+        self._missing: dict[tuple[str, str], tuple[float, str]] = {}
+
+    def wanted(self) -> bool:
+        """Whether anybody subscribes. Where nobody does, /tf is not heard any longer."""
+        heard = bool(
+            self._attention.get_subscription_count() or self._markers.get_subscription_count()
+        )
+        if not heard:
+            self._stop_listening()
+        return heard
+
+    def configure(
+        self,
+        targets: Sequence[str],
+        include_heads: bool,
+        threshold_deg: float,
+        hysteresis_deg: float,
+    ) -> None:
+        """
+        Take the settings, at any time.
+
+        :param targets: names of TF frames, or ``camera``; empty ones are ignored
+        :param include_heads: whether heads may be turned to one another
+        """
+        # A dictionary: each once, in their order.
+        self._targets = tuple(dict.fromkeys(filter(None, targets)))
+        self._include_heads = include_heads
+        self._angles_deg = threshold_deg, hysteresis_deg
+        self._missing = {k: v for k, v in self._missing.items() if k[1] in self._targets}
+        if self._listener is not None:
+            self._listener.names = self._frames
+
+    def publish(
+        self,
+        camera: str,
+        tracked: Sequence[TrackedHead],
+        alive_ids: Collection[str],
+        header: Header,
+    ) -> None:
+        """
+        Publish what the heads in one image are turned to, also when there are none.
+
+        :param camera: its name; every camera's heads have a state of their own
+        :param alive_ids: the heads of this camera that are followed, seen or not
+        """
+        if not self.wanted():
+            return
+        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        targets = self._positions(camera, header.frame_id, stamp_s)
+        estimator = self._cameras.setdefault(camera, AttentionEstimator())
+        estimator.threshold_deg, estimator.hysteresis_deg = self._angles_deg
+        estimator.heads_as_targets = self._include_heads
+        states = estimator.update(tracked, alive_ids, targets, stamp_s)
+        if self._attention.get_subscription_count():
+            self._attention.publish(attention_array(states, header))
+        if self._markers.get_subscription_count():
+            heads = {t.id: t.head.position_m for t in tracked if t.head.position_m is not None}
+            colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(self._targets)}
+            self._markers.publish(marker_array(states, heads, targets, colors, header))
+
+    def problems(self) -> list[str]:
+        """Return what is missing for a while now, a sentence for each target."""
+        if not self.wanted():
+            return []
+        late_s = time.monotonic() - PATIENCE_S
+        return list(dict.fromkeys(text for since, text in self._missing.values() if since < late_s))
+
+    def reset(self) -> None:
+        """Forget all heads and frames, and do not hear /tf until the next image."""
+        self._cameras.clear()
+        self._stop_listening()
+
+    def destroy(self) -> None:
+        """Take the publishers and subscriptions away."""
+        self.reset()
+        for publisher in (self._attention, self._markers):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    @property
+    def _frames(self) -> frozenset[str]:
+        return frozenset(name.lstrip('/') for name in self._targets if name != CAMERA)
+
+    def _listen(self) -> None:
+        if not self._frames:
+            self._stop_listening()
+        elif self._listener is None and not self._listener_error:
+            try:
+                self._listener = FrameListener(self._node, self._frames)
+            except ImportError as error:
+                self._listener_error = str(error)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.destroy()
+        self._listener = None
+        self._missing.clear()
+
+    def _positions(self, camera: str, frame: str, stamp_s: float) -> dict[str, FloatArray]:
+        """Return the targets' positions in the camera's frame, and note which are missing."""
+        self._listen()
+        if self._listener is not None:
+            self._listener.refresh()
+        found = {}
+        for name in self._targets:
+            try:
+                found[name] = self._position(name, frame, stamp_s)
+                self._missing.pop((camera, name), None)
+            except FrameError as error:
+                since_s, _ = self._missing.get((camera, name), (time.monotonic(), ''))
+                self._missing[camera, name] = since_s, f'target {name}: {error}'
+        return found
+
+    def _position(self, name: str, frame: str, stamp_s: float) -> FloatArray:
+        if name == CAMERA or name.lstrip('/') == frame.lstrip('/'):
+            return np.zeros(3)
+        if not frame:
+            raise FrameError('the images name no frame (header.frame_id is empty)')
+        if self._listener is None:
+            raise FrameError(self._listener_error)
+        return self._listener.tree.position(name, frame, stamp_s)
+
+
+def attention_array(states: Sequence[AttentionState], header: Header) -> AttentionArray:
+    """Return the message of one image."""
+    heads = [
+        Attention(
+            id=state.id,
+            target=state.target,
+            duration=duration(state.duration_s),
+            candidates=list(state.candidates),
+            angles=state.angles_rad.tolist(),
+            probabilities=state.probabilities.tolist(),
+        )
+        for state in states
+    ]
+    return AttentionArray(header=header, heads=heads)
+
+
+def marker_array(
+    states: Sequence[AttentionState],
+    heads_m: Mapping[str, FloatArray],
+    targets_m: Mapping[str, FloatArray],
+    colors: Mapping[str, ColorRGBA],
+    header: Header,
+) -> MarkerArray:
+    """
+    Return an arrow from each head to its target, and a text with the target's name and duration.
+
+    :param heads_m: positions by id, float64 [3], where they are known
+    :param targets_m: positions by name, float64 [3], where they are known
+    :param colors: of the named targets; heads as targets take one by their id
+    """
+    markers = []
+    for number, state in enumerate(states):
+        start = heads_m.get(state.id)
+        end = targets_m.get(state.target, heads_m.get(state.target))
+        if start is None or end is None:
+            continue
+        color = (
+            colors.get(state.target) or _COLORS[zlib.crc32(state.target.encode()) % len(_COLORS)]
+        )
+        common = {
+            'header': header,
+            'id': number,
+            'action': Marker.ADD,
+            'lifetime': LIFETIME,
+            'color': color,
+        }
+        arrow = Marker(
+            ns='attention',
+            type=Marker.ARROW,
+            points=[_point(start), _point(end)],
+            scale=Vector3(x=0.015, y=0.04, z=0.08),
+            **common,
+        )
+        text = Marker(
+            ns='attention_text',
+            type=Marker.TEXT_VIEW_FACING,
+            text=f'{state.target} {state.duration_s:.1f} s',
+            scale=Vector3(z=0.08),
+            pose=Pose(position=_point(start + _TEXT_ABOVE_M)),
+            **common,
+        )
+        for marker in (arrow, text):
+            marker.pose.orientation.w = 1.0
+            markers.append(marker)
+    return MarkerArray(markers=markers)
+
+
+def _point(xyz: FloatArray) -> Point:
+    x, y, z = xyz.tolist()
+    return Point(x=x, y=y, z=z)
