@@ -174,7 +174,7 @@ def test_parameters_are_those_of_the_node(launch):
 
 
 def test_remapped_topics_are_those_of_the_node(launch):
-    ours = topics_in_sources('attention.py', 'outputs.py')
+    ours = topics_in_sources('attention_output.py', 'outputs.py')
     for node in launch.nodes:
         topics = {source for source, _ in node.get('remappings', [])}
         topics -= DEBUG_TOPICS[1] | DEBUG_TOPICS[2]
@@ -190,7 +190,7 @@ def test_debug_images_are_those_of_the_node():
 def topics_in_sources(*names):
     strings = set()
     for name in names:
-        tree = ast.parse((ROOT / 'fsanet_ros' / 'ros' / name).read_text())
+        tree = ast.parse((ROOT / 'fsanet_ros' / 'ros' / 'output' / name).read_text())
         strings |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return strings
 
@@ -328,7 +328,7 @@ def test_rviz_shows_topics_of_the_node(monkeypatch, name, cameras, frame):
     common = {'/markers', '/attention_markers', '/poses'}
     assert topics == common | DEBUG_TOPICS[cameras]
     assert {topic.lstrip('/') for topic in common} <= topics_in_sources(
-        'attention.py', 'outputs.py'
+        'attention_output.py', 'outputs.py'
     )
     # Each is moved into the namespace of the node.
     rviz = head_pose_launch(monkeypatch).node('rviz2')
