@@ -176,11 +176,14 @@ def _heads(
     :param rotations: float64 [n, 3, 3], what the crops show: against the rays to the faces
     :param covariances_rad2: float64 [n, 3, 3], about the axes of the rays' frames
     """
+    squares = [face.square for face in faces]
     if camera is None:
         positions = np.full((len(faces), 3), np.nan)
         has_ray = np.ones(len(faces), np.bool_)
     else:
-        turned, positions = poses_in_camera(rotations, faces, camera)
+        turned, positions = poses_in_camera(
+            rotations, squares, [face.landmarks for face in faces], camera
+        )
         # Where no ray leads to a face, what the crop shows is all that is known: how far that is
         # from the rotation against the axis, nobody can say.
         has_ray = np.asarray(np.isfinite(turned).all(axis=(1, 2)))
@@ -189,18 +192,18 @@ def _heads(
             covariances_rad2 = to_rays @ covariances_rad2 @ to_rays.transpose(0, 2, 1)
         rotations = np.where(has_ray[:, None, None], turned, rotations)
     has_position = np.isfinite(positions).all(axis=1)
-    of_positions = position_covariance_m2(positions, [face.square.side for face in faces])
+    of_positions = position_covariance_m2(positions, [square.side for square in squares])
     of_rotations = repeat(None) if covariances_rad2 is None else covariances_rad2
+    uncertain = zip(of_rotations, of_positions, strict=False)  # of_rotations may have no end
     return [
         Head(
-            face,
-            rotation,
-            position if placed else None,
-            covariance if known else None,
-            of_position if placed else None,
+            face=face,
+            rotation_optical=rotation,
+            position_m=position if placed else None,
+            rotation_covariance_rad2=of_rotation if known else None,
+            position_covariance_m2=of_position if placed else None,
         )
-        for face, rotation, position, covariance, of_position, known, placed in zip(
-            *(faces, rotations, positions, of_rotations, of_positions, has_ray, has_position),
-            strict=False,
+        for face, rotation, position, (of_rotation, of_position), known, placed in zip(
+            faces, rotations, positions, uncertain, has_ray, has_position, strict=True
         )
     ]

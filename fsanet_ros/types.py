@@ -1,61 +1,15 @@
-"""
-What flows through the package: boxes, faces, heads.
-
-Image coordinates are pixels, x to the right and y down, with (0, 0) the outer corner of the
-first pixel: a box that covers the whole image is ``Box(0, 0, width, height)``.
-"""
+"""What flows through the package: boxes, faces, heads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
+from fsanet_ros.geometry.regions import Box, Square
 
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Box:
-    """An upright rectangle in the image, in pixels; it may reach beyond the border."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def center(self) -> tuple[float, float]:
-        """The middle (x, y), in pixels."""
-        return self.x + self.width / 2, self.y + self.height / 2
-
-    def scaled(self, factor_x: float, factor_y: float) -> Box:
-        """Return the same box in an image resized by these factors."""
-        return Box(
-            self.x * factor_x, self.y * factor_y, self.width * factor_x, self.height * factor_y
-        )
-
-
-@dataclass(frozen=True)
-class Square:
-    """
-    The face square: the region of the image that all weights of this package refer to.
-
-    Its side is sqrt(2) times the larger side of the box around the face's landmarks, its centre
-    that box's centre. Detectors map their boxes to it, weights say which part of it they see.
-    """
-
-    center_x: float
-    center_y: float
-    side: float
-
-    def scaled(self, factor: float) -> Square:
-        """Return the square with the same centre and ``factor`` times the side."""
-        return Square(self.center_x, self.center_y, self.side * factor)
+__all__ = ['Box', 'Face', 'FloatArray', 'Head', 'Image', 'Square']
 
 
 @dataclass(frozen=True, eq=False)

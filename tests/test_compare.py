@@ -13,8 +13,9 @@ from fsanet_ros.demo import CLIP, CLIP_CAMERA, CLIP_POSES, FaceTruth, read_poses
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
+from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.face_crops import cut_faces
-from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description, find_weights
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.research.datasets.labelled_images import LabelledImage, official_crop
 from fsanet_ros.research.evaluation.comparison import (
     MAX_WIDTH_PX,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsanet_ros.inference.crops import cut_crop, cut_crops, cut_official_crop
+from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.face_crops import cut_faces
-from fsanet_ros.inference.weight_files import Description
 from fsanet_ros.types import Box, Face, Square
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (120, 160, 3), np.uint8)

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import cut_official_crop
-from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.inference.description import Description
 from fsanet_ros.research.datasets import READERS
 from fsanet_ros.research.datasets.biwi import (
     PROTOCOL_2_TEST,

@@ -19,7 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from fsanet_ros.inference.weight_files import Description, WeightsError
+from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.output import heat_map_output as heat_maps
 from fsanet_ros.types import Box, Face, Square

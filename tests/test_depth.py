@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fsanet_ros.depth import with_depth
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.depth import with_depth
 from fsanet_ros.geometry.face_model import SKIN_M, SKIN_NORMALS
 from fsanet_ros.geometry.position import position_covariance_m2
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg

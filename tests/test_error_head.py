@@ -12,15 +12,18 @@ from scipy.spatial.transform import Rotation  # noqa: E402
 
 from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.inference.crops import cut_crop  # noqa: E402
+from fsanet_ros.inference.description import Description  # noqa: E402
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.inference.passes import mirrored_pass, single_pass  # noqa: E402
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime, make_runtime  # noqa: E402
+from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
 from fsanet_ros.inference.uncertainty import features  # noqa: E402
-from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description, find_weights  # noqa: E402
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
 from fsanet_ros.network.export import write_weights  # noqa: E402
 from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
 from fsanet_ros.network.state_files import load_network  # noqa: E402
+from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.research.augmentation.augmentation import central_crops  # noqa: E402
 from fsanet_ros.research.datasets.faces import LabelledFaces  # noqa: E402
 from fsanet_ros.research.evaluation.known_faces import clip_faces  # noqa: E402

@@ -17,8 +17,8 @@ from fsanet_ros.geometry.rotations import (
     yaw_pitch_roll_deg_from_matrix,
 )
 from fsanet_ros.inference.crops import cut_crop
+from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.runtime import make_runtime
-from fsanet_ros.inference.weight_files import Description
 from fsanet_ros.research.datasets.biwi import PROTOCOL_2_TEST
 from fsanet_ros.research.datasets.labelled_images import LabelledImage
 from fsanet_ros.research.evaluation.evaluate_images import (

@@ -14,9 +14,10 @@ pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
 from safetensors.torch import save_file  # noqa: E402
 
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network import export as fsanet_export  # noqa: E402
+from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.research.training.batches import Batch  # noqa: E402
 from fsanet_ros.research.training.checkpoints import CHECKPOINT  # noqa: E402
 from fsanet_ros.research.training.recipe import load_recipe  # noqa: E402

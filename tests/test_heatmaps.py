@@ -6,11 +6,11 @@ import pytest
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.inference.crops import cut_official_crop
+from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.inference.heat_map_sheet import heat_map_sheet, overlays, scaled_per_capsule
 from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.inference.network_config import NetworkConfig
 from fsanet_ros.inference.runtime import RUNTIME_NAMES
-from fsanet_ros.inference.weight_files import Description, WeightsError
 from fsanet_ros.tools import heatmaps
 
 

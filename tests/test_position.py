@@ -23,7 +23,7 @@ from fsanet_ros.geometry.rotations import (
     rotation_to_ray,
     yaw_pitch_roll_deg_from_matrix,
 )
-from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.inference.description import Description
 from fsanet_ros.types import Box, Face, Square
 
 K = np.array([[900.0, 0.0, 639.5], [0.0, 900.0, 359.5], [0.0, 0.0, 1.0]])
@@ -59,7 +59,7 @@ def seen(camera, rotation, position, *, landmarks=True):
 def test_head_with_landmarks_is_found_where_it_is(name, position, pose):
     rotation = matrix_from_yaw_pitch_roll_deg(pose)
     face = seen(CAMERAS[name], rotation, position)
-    found = sellion_position_m(face, rotation, CAMERAS[name])
+    found = sellion_position_m(face.square, face.landmarks, rotation, CAMERAS[name])
     assert np.linalg.norm(found - position) < 0.005 * np.linalg.norm(position)
 
 
@@ -68,7 +68,7 @@ def test_head_with_landmarks_is_found_where_it_is(name, position, pose):
 def test_head_is_found_from_its_square_alone(name, position, pose):
     rotation = matrix_from_yaw_pitch_roll_deg(pose)
     face = seen(CAMERAS[name], rotation, position, landmarks=False)
-    found = sellion_position_m(face, rotation, CAMERAS[name])
+    found = sellion_position_m(face.square, face.landmarks, rotation, CAMERAS[name])
     axis = position / np.linalg.norm(position)
     off = found - position
     assert abs(off @ axis) < 0.015 * np.linalg.norm(position)
@@ -98,10 +98,10 @@ def test_heads_beside_and_behind_a_wide_fisheye_are_found(angle, side, distance,
     in_crop = matrix_from_yaw_pitch_roll_deg(pose)
     rotation = rotation_to_ray(position) @ in_crop
     face = seen(FISHEYE_220, rotation, position, landmarks=landmarks)
-    turned = rotation_in_camera(in_crop, face, FISHEYE_220)
+    turned = rotation_in_camera(in_crop, face.square, FISHEYE_220)
     # The middle of the face square is not the sellion: some degrees when near.
     assert geodesic_deg(turned, rotation) < 30.0 * 0.2 / distance
-    found = sellion_position_m(face, rotation, FISHEYE_220)
+    found = sellion_position_m(face.square, face.landmarks, rotation, FISHEYE_220)
     assert np.linalg.norm(found - position) < 0.025 * distance
 
 
@@ -110,7 +110,7 @@ def test_frontal_heads_beside_the_camera_face_it():
     position = on_all_sides(100, 0, 1.5)
     x, y = FISHEYE_220.project(position[None])[0]
     face = Face(Box(0, 0, 1, 1), 1.0, Square(x, y, 40.0))
-    nose = -rotation_in_camera(np.eye(3), face, FISHEYE_220)[:, 2]
+    nose = -rotation_in_camera(np.eye(3), face.square, FISHEYE_220)[:, 2]
     assert nose == pytest.approx(-position / 1.5, abs=1e-6)
 
 
@@ -126,23 +126,26 @@ def test_heads_of_one_picture_are_what_they_are_one_by_one():
     # One of them where there is no ray, one of no size.
     faces[3] = Face(faces[3].box, 1.0, Square(9000.0, 300.0, 200.0))
     faces[5] = Face(faces[5].box, 1.0, Square(300.0, 300.0, 0.0))
-    rotations, found = poses_in_camera(np.array(in_crops), faces, camera)
+    squares, landmarks = [face.square for face in faces], [face.landmarks for face in faces]
+    rotations, found = poses_in_camera(np.array(in_crops), squares, landmarks, camera)
     assert np.array_equal(
-        rotations, rotations_in_camera(np.array(in_crops), faces, camera), equal_nan=True
+        rotations, rotations_in_camera(np.array(in_crops), squares, camera), equal_nan=True
     )
-    assert np.array_equal(found, sellion_positions_m(faces, rotations, camera), equal_nan=True)
+    assert np.array_equal(
+        found, sellion_positions_m(squares, landmarks, rotations, camera), equal_nan=True
+    )
     assert np.isnan(found[[3, 5]]).all() and np.isnan(rotations[3]).all()
     for face, in_crop, rotation, position in zip(faces, in_crops, rotations, found, strict=True):
-        alone = rotation_in_camera(in_crop, face, camera)
+        alone = rotation_in_camera(in_crop, face.square, camera)
         assert np.allclose(alone, rotation, atol=1e-12, equal_nan=True)
-        one = sellion_position_m(face, rotation, camera)
+        one = sellion_position_m(face.square, face.landmarks, rotation, camera)
         assert (one is None) == bool(np.isnan(position).any())
         assert one is None or np.allclose(one, position, atol=1e-9)
 
 
 @pytest.mark.parametrize('name', CAMERAS)
 def test_no_heads_are_no_trouble(name):
-    rotations, positions = poses_in_camera(np.zeros((0, 3, 3)), [], CAMERAS[name])
+    rotations, positions = poses_in_camera(np.zeros((0, 3, 3)), [], [], CAMERAS[name])
     assert rotations.shape == (0, 3, 3)
     assert positions.shape == (0, 3)
 
@@ -151,8 +154,12 @@ def test_nearer_heads_are_larger():
     camera, rotation = CAMERAS['pinhole'], np.eye(3)
     face = seen(camera, rotation, np.array([0, 0, 2.0]), landmarks=False)
     twice = Face(face.box, 1.0, face.square.scaled(2.0))
-    assert sellion_position_m(face, rotation, camera)[2] == pytest.approx(2.0, abs=0.02)
-    assert sellion_position_m(twice, rotation, camera)[2] == pytest.approx(1.0, abs=0.05)
+    assert sellion_position_m(face.square, face.landmarks, rotation, camera)[2] == pytest.approx(
+        2.0, abs=0.02
+    )
+    assert sellion_position_m(twice.square, twice.landmarks, rotation, camera)[2] == pytest.approx(
+        1.0, abs=0.05
+    )
 
 
 @given(any_camera, positions, poses)
@@ -163,7 +170,7 @@ def test_rotation_in_a_crop_is_turned_by_the_ray(name, position, pose):
     ray = CAMERAS[name].rays([[square.center_x, square.center_y]])[0]
     in_crop = rotation_to_ray(ray).T @ rotation
     face = Face(Box(0, 0, 1, 1), 1.0, square)
-    found = rotation_in_camera(in_crop, face, CAMERAS[name])
+    found = rotation_in_camera(in_crop, face.square, CAMERAS[name])
     assert geodesic_deg(found, rotation) < 1e-6
 
 
@@ -173,7 +180,7 @@ def test_head_that_faces_a_camera_off_its_axis_is_turned_against_it():
     camera = CAMERAS['pinhole']
     x, y = camera.project([[np.tan(np.radians(30)), 0, 1.0]])[0]
     face = Face(Box(0, 0, 1, 1), 1.0, Square(x, y, 100.0))
-    nose = -rotation_in_camera(np.eye(3), face, camera)[:, 2]
+    nose = -rotation_in_camera(np.eye(3), face.square, camera)[:, 2]
     assert nose == pytest.approx([-0.5, 0, -np.cos(np.radians(30))])
 
 
@@ -232,7 +239,7 @@ def test_estimator_gives_rotation_and_position_against_the_camera(name):
 def test_position_is_unknown_where_no_ray_leads_to_the_face():
     camera = CAMERAS['barrel']
     face = Face(Box(0, 0, 1, 1), 1.0, Square(9000.0, 300.0, 200.0))
-    assert sellion_position_m(face, np.eye(3), camera) is None
+    assert sellion_position_m(face.square, face.landmarks, np.eye(3), camera) is None
     network = PerfectNetwork(np.array([[10.0, 0.0, 0.0]]))
     estimator = HeadPoseEstimator(KnownFaces([face]), runtime=network, mirror=False)
     (head,) = estimator.estimate(np.zeros((720, 1280, 3), np.uint8), camera)
@@ -245,7 +252,7 @@ def test_position_is_unknown_where_the_landmarks_contradict_the_rotation():
     face = seen(camera, np.eye(3), np.array([0, 0, 1.0]))
     upside_down = matrix_from_yaw_pitch_roll_deg([0, 0, 180])
     strange = Face(face.box, 1.0, Square(*face.box.center, 1.0), face.landmarks)
-    found = sellion_position_m(strange, upside_down, camera)
+    found = sellion_position_m(strange.square, strange.landmarks, upside_down, camera)
     assert found is None or np.isfinite(found).all()
 
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from fsanet_ros.inference import runtime
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime, make_runtime
-from fsanet_ros.inference.uncertainty import RotationErrorModel
-from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, Description
+from fsanet_ros.inference.description import Description
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime
+from fsanet_ros.inference.rotation_error import RotationErrorModel
+from fsanet_ros.inference.runtime import make_runtime
+from fsanet_ros.inference.torch_fallback import torch_runtime
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
@@ -45,9 +48,9 @@ def exported(tmp_path_factory):
 def both(request):
     pytest.importorskip('torch', reason='PyTorch is not installed')
     if request.param == 'shipped':
-        return OnnxRuntime(DEFAULT_WEIGHTS), TorchRuntime(DEFAULT_WEIGHTS)
+        return OnnxRuntime(DEFAULT_WEIGHTS), torch_runtime(DEFAULT_WEIGHTS)
     folder = request.getfixturevalue('exported')
-    return OnnxRuntime(folder / 'random.onnx'), TorchRuntime(folder / 'random.safetensors')
+    return OnnxRuntime(folder / 'random.onnx'), torch_runtime(folder / 'random.safetensors')
 
 
 def test_both_runtimes_give_the_same_angles(both):

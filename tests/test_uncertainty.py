@@ -19,16 +19,18 @@ from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.description import Description
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import Answers, mirrored_pass, single_pass
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime
-from fsanet_ros.inference.uncertainty import (
+from fsanet_ros.inference.rotation_error import (
     MIRRORED_PASS_FEATURES,
     NOTHING_KNOWN_DEG,
     SINGLE_PASS_FEATURES,
     RotationErrorModel,
-    features,
 )
-from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, FORMATS, Description, find_weights
+from fsanet_ros.inference.torch_fallback import torch_runtime
+from fsanet_ros.inference.uncertainty import features
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, FORMATS, find_weights
 from fsanet_ros.research.augmentation.placed_faces import MAX_SIDE_PX, MIN_SIDE_PX, place
 from fsanet_ros.research.datasets.faces import load_aflw_faces, split
 from fsanet_ros.research.evaluation.known_faces import Cases, answer, cases, clip_faces, find_faces
@@ -384,7 +386,7 @@ def test_faces_are_placed_inside_pictures_and_the_same_for_a_seed():
 def test_it_comes_with_the_weights_and_is_the_same_for_both_runtimes(model):
     assert isinstance(model, RotationErrorModel)
     pytest.importorskip('torch', reason='PyTorch is not installed')
-    assert TorchRuntime(DEFAULT_WEIGHTS).description.rotation_error == model
+    assert torch_runtime(DEFAULT_WEIGHTS).description.rotation_error == model
 
 
 @pytest.mark.parametrize(
@@ -421,7 +423,7 @@ def test_another_description_leaves_the_network_as_it_is(tmp_path):
     other = dataclasses.replace(before.description, crop_scale=0.5, rotation_error=None)
     write_description(other, tmp_path)
     crops = np.random.default_rng(6).integers(0, 256, (4, 64, 64, 3), np.uint8)
-    for kind, suffix in ((OnnxRuntime, '.onnx'), (TorchRuntime, '.safetensors')):
+    for kind, suffix in ((OnnxRuntime, '.onnx'), (torch_runtime, '.safetensors')):
         after = kind(tmp_path / f'{DEFAULT_WEIGHTS}{suffix}')
         assert after.description.crop_scale == 0.5 and after.description.rotation_error is None
         assert (after(crops) == kind(DEFAULT_WEIGHTS)(crops)).all()

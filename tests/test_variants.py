@@ -11,14 +11,15 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed')
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
 from fsanet_ros.inference import network_config  # noqa: E402
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime  # noqa: E402
-from fsanet_ros.inference.weight_files import Description  # noqa: E402
+from fsanet_ros.inference.description import Description  # noqa: E402
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.network.aggregation import MetricProjection, NetVLAD  # noqa: E402
 from fsanet_ros.network.export import write_weights  # noqa: E402
 from fsanet_ros.network.fsanet import NetworkConfig, build_network  # noqa: E402
 from fsanet_ros.network.fusion import build  # noqa: E402
 from fsanet_ros.network.regression import soft_stagewise  # noqa: E402
 from fsanet_ros.network.structure import VarianceScoring  # noqa: E402
+from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -9,17 +9,12 @@ import numpy as np
 import pytest
 
 from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.description import METADATA_KEY, Description, WeightsError
 from fsanet_ros.inference.network_config import NetworkConfig
-from fsanet_ros.inference.runtime import OnnxRuntime, TorchRuntime
-from fsanet_ros.inference.uncertainty import RotationErrorModel
-from fsanet_ros.inference.weight_files import (
-    DEFAULT_WEIGHTS,
-    FORMATS,
-    Description,
-    WeightsError,
-    find_weights,
-    weight_names,
-)
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime
+from fsanet_ros.inference.rotation_error import RotationErrorModel
+from fsanet_ros.inference.torch_fallback import torch_runtime
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, FORMATS, find_weights, weight_names
 
 OTHER_ONNX = (
     Path(__file__).parents[2] / 'shared' / 'weights' / 'omasaht' / 'fsanet-1x1-iter-688590.onnx'
@@ -90,11 +85,11 @@ def test_random_bytes_are_refused(tmp_path):
         OnnxRuntime(noise(tmp_path / 'a.onnx'))
     pytest.importorskip('torch', reason='PyTorch is not installed')
     with pytest.raises(WeightsError, match=r'a\.safetensors does not hold an FSA-Net'):
-        TorchRuntime(noise(tmp_path / 'a.safetensors'))
+        torch_runtime(noise(tmp_path / 'a.safetensors'))
 
 
 def test_empty_files_are_refused(tmp_path):
-    for suffix, kind in (('.onnx', OnnxRuntime), ('.safetensors', TorchRuntime)):
+    for suffix, kind in (('.onnx', OnnxRuntime), ('.safetensors', torch_runtime)):
         pytest.importorskip('torch' if suffix == '.safetensors' else 'onnxruntime')
         (tmp_path / f'a{suffix}').touch()
         with pytest.raises(WeightsError):
@@ -128,7 +123,7 @@ def test_a_pickle_is_never_loaded(tmp_path, monkeypatch):
     Path('plain.safetensors').write_bytes(pickle.dumps(Bomb()))
     for name in ('zipped', 'plain'):
         with pytest.raises(WeightsError, match=f'{name}.safetensors does not hold an FSA-Net'):
-            TorchRuntime(f'{name}.safetensors')
+            torch_runtime(f'{name}.safetensors')
     assert not Path('exploded').exists()
 
 
@@ -139,10 +134,10 @@ def test_tensors_of_another_network_are_refused(tmp_path):
     path = tmp_path / 'a.safetensors'
     save_file({'layer.weight': torch.zeros(3)}, path)
     with pytest.raises(WeightsError, match='does not say which crop it wants'):
-        TorchRuntime(path)
+        torch_runtime(path)
     save_file({'layer.weight': torch.zeros(3)}, path, Description('a', 0.9).to_metadata())
     with pytest.raises(WeightsError, match='does not hold an FSA-Net'):
-        TorchRuntime(path)
+        torch_runtime(path)
 
 
 def test_a_description_comes_back_as_it_was():
@@ -176,4 +171,4 @@ def test_a_description_comes_back_as_it_was():
 )
 def test_a_description_that_says_too_little_is_refused(text):
     with pytest.raises(WeightsError, match='which crop it wants'):
-        Description.from_metadata({weight_files.METADATA_KEY: text}, Path('a.onnx'))
+        Description.from_metadata({METADATA_KEY: text}, Path('a.onnx'))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fsanet_ros.files import downloads
+from fsanet_ros.inference.description import WeightsError
 from fsanet_ros.inference.runtime import make_runtime
-from fsanet_ros.inference.weight_files import WeightsError, find_weights, weight_names
+from fsanet_ros.inference.weight_files import find_weights, weight_names
 from fsanet_ros.network import zoo
 from fsanet_ros.tools import models
 from fsanet_ros.tools.bench_models import bench_models

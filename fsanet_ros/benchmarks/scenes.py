@@ -87,7 +87,7 @@ def count_found(faces: Sequence[Face], squares: Sequence[Square]) -> int:
     left = [face.square for face in faces]
     found = 0
     for square in squares:
-        overlaps = [_overlap_of_union(square, other) for other in left]
+        overlaps = [square.box.iou(other.box) for other in left]
         if overlaps and max(overlaps) >= MIN_OVERLAP:
             left.pop(int(np.argmax(overlaps)))
             found += 1
@@ -193,12 +193,3 @@ def _alpha(side: int) -> NDArray[np.float32]:
     distance = np.hypot(ramp[:, None], ramp[None, :])
     alpha = np.clip((1.0 - distance) / 0.15, 0.0, 1.0)[:, :, None]
     return alpha.astype(np.float32)
-
-
-def _overlap_of_union(a: Square, b: Square) -> float:
-    width, height = (
-        min(p + a.side / 2.0, q + b.side / 2.0) - max(p - a.side / 2.0, q - b.side / 2.0)
-        for p, q in ((a.center_x, b.center_x), (a.center_y, b.center_y))
-    )
-    common = max(width, 0.0) * max(height, 0.0)
-    return common / (a.side**2 + b.side**2 - common)

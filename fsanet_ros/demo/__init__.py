@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.geometry import rotations
 from fsanet_ros.types import Square
-
-FloatArray = NDArray[np.float64]
 
 _FOLDER = Path(__file__).parent
 #: 640 x 480, MPEG-4 part 2, which every build of OpenCV reads.

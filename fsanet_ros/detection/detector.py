@@ -8,6 +8,7 @@ import numpy as np
 
 from fsanet_ros.detection.face_square import FaceSquareMapping
 from fsanet_ros.detection.shrinking import shrink
+from fsanet_ros.geometry.regions import shared_areas
 from fsanet_ros.types import Box, Face, FloatArray, Image
 
 # Both detectors find faces from about 10 pixels on. On a 720p clip with seven people, 480 finds as
@@ -114,12 +115,13 @@ def distinct(boxes: FloatArray, scores: FloatArray) -> list[int]:
     # Greedy, like non-maximum suppression, but a box inside a larger one goes too: detectors
     # find the eyes and mouth of a near face as a smaller face of their own.
     areas = boxes[:, 2] * boxes[:, 3]
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     usable = np.flatnonzero(np.all(np.isfinite(boxes), axis=1) & np.all(boxes[:, 2:] > 0, axis=1))
     order = usable[np.argsort(-scores[usable], kind='stable')]
     kept: list[int] = []
     while order.size:
         best, rest = order[0], order[1:]
-        shared = _shared_areas(boxes[best], boxes[rest])
+        shared = shared_areas(corners[best], corners[rest])
         union = areas[best] + areas[rest] - shared
         smaller = np.minimum(areas[best], areas[rest])
         distinct_from_best = (shared <= MAX_OVERLAP_OF_UNION * union) & (
@@ -128,10 +130,3 @@ def distinct(boxes: FloatArray, scores: FloatArray) -> list[int]:
         kept.append(int(best))
         order = rest[np.flatnonzero(distinct_from_best)]
     return kept
-
-
-def _shared_areas(box: FloatArray, others: FloatArray) -> FloatArray:
-    low = np.maximum(box[:2], others[:, :2])
-    high = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:])
-    sides = np.clip(high - low, 0, None)
-    return np.asarray(sides[:, 0] * sides[:, 1], np.float64)

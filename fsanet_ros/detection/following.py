@@ -19,7 +19,7 @@ import numpy as np
 
 from fsanet_ros.detection.detector import MAX_OVERLAP_OF_UNION, FaceDetector
 from fsanet_ros.detection.shrinking import shrink
-from fsanet_ros.inference.crops import cut_square
+from fsanet_ros.geometry.regions import cut_square
 from fsanet_ros.types import Box, Face, Image, Square
 
 # Sides in pixels of a place as it is searched: the first that is small enough for all places
@@ -206,7 +206,7 @@ def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Ima
     found = []
     for face, tile in zip(known, tiles, strict=True):
         here = [tile.in_image(f) for f in in_tile.get((tile.row, tile.column), [])]
-        best = max(here, key=lambda f: _overlap(f.box, face.box), default=None)
+        best = max(here, key=lambda f: f.box.iou(face.box), default=None)
         if best is not None and _same(best.box, face.box):
             found.append(best)
     return found
@@ -230,7 +230,7 @@ def _best_first(faces: Sequence[Face]) -> list[Face]:
     """Return faces without those that come twice, the highest score first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
-        if not any(_overlap(face.box, other.box) > MAX_OVERLAP_OF_UNION for other in kept):
+        if not any(face.box.iou(other.box) > MAX_OVERLAP_OF_UNION for other in kept):
             kept.append(face)
     return kept
 
@@ -241,14 +241,4 @@ def _others(faces: Sequence[Face], known: Sequence[Face]) -> list[Face]:
 
 
 def _same(box: Box, other: Box) -> bool:
-    return _overlap(box, other) >= _SAME_FACE
-
-
-def _overlap(box: Box, other: Box) -> float:
-    """Return the intersection over union of two boxes."""
-    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
-    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
-    if width <= 0.0 or height <= 0.0:
-        return 0.0
-    shared = width * height
-    return shared / (box.width * box.height + other.width * other.height - shared)
+    return box.iou(other) >= _SAME_FACE

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
 
 # How many coefficients a model may have; other models are passed on as they are.
 _COEFFICIENTS = {

@@ -16,10 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-BgrImage = NDArray[np.uint8]
+from fsanet_ros.arrays import Image
 
 PICTURE_SUFFIXES = frozenset(
     ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
@@ -43,7 +41,7 @@ class Frames(ABC):
     live: bool = False
 
     @abstractmethod
-    def read(self) -> BgrImage | None:
+    def read(self) -> Image | None:
         """Return the next frame, uint8 [h, w, 3], or None: at the end, or the camera is gone."""
 
     @abstractmethod
@@ -54,7 +52,7 @@ class Frames(ABC):
     def close(self) -> None:
         """Release the file or the camera."""
 
-    def __iter__(self) -> Iterator[BgrImage]:
+    def __iter__(self) -> Iterator[Image]:
         while (frame := self.read()) is not None:
             yield frame
 
@@ -103,7 +101,7 @@ class _Pictures(Frames):
         self.read()
         self.rewind()
 
-    def read(self) -> BgrImage | None:
+    def read(self) -> Image | None:
         if self._next == len(self._files):
             return None
         file = self._files[self._next]
@@ -129,11 +127,11 @@ class _Capture(Frames):
     """What cv2.VideoCapture reads; the first frame is kept until it is asked for."""
 
     def __init__(self) -> None:
-        self._first: BgrImage | None
+        self._first: Image | None
         self._capture, self._first = self._open()
         self.rate_hz = _plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
 
-    def _open(self) -> tuple[cv2.VideoCapture, BgrImage]:
+    def _open(self) -> tuple[cv2.VideoCapture, Image]:
         capture = self._new_capture()
         ok, frame = capture.read()
         if not ok:
@@ -148,7 +146,7 @@ class _Capture(Frames):
     def _reason(self) -> str:
         """Say why it could not be opened and what to do."""
 
-    def read(self) -> BgrImage | None:
+    def read(self) -> Image | None:
         frame, self._first = self._first, None
         return self._capture.read()[1] if frame is None else frame
 

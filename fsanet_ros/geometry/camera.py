@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.files.calibration_file import Calibration
 from fsanet_ros.geometry.lenses import (
     FisheyeLens,
@@ -16,8 +17,6 @@ from fsanet_ros.geometry.lenses import (
     pinhole_points,
     pinhole_rays,
 )
-
-FloatArray = NDArray[np.float64]
 
 # How many coefficients OpenCV takes; sensor_msgs/distortion_models names the models.
 _COEFFICIENTS = {

@@ -10,9 +10,8 @@ true angle is below a threshold" is a disc around the origin of that plane.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
 
 # Gauss-Legendre: 32 nodes leave less than 1e-5 at any angle, covariance and radius that occur.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)

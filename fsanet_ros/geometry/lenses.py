@@ -17,9 +17,8 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
 
 # Newton's method starts from a table over the angle to the axis, so it needs few steps.
 _TABLE_SIZE = 1024

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import FIVE_POINTS_M, OUTER_LANDMARKS_M
+from fsanet_ros.geometry.regions import Square
 from fsanet_ros.geometry.rotations import rotation_to_ray
-from fsanet_ros.types import Face
 
-FloatArray = NDArray[np.float64]
 # Standard deviations, of rendered heads of known place found by the detectors (tools/
 # fit_uncertainty.py, docs/uncertainty.md). Across the ray a part of the head's own, and a part of
 # the picture's: so many pixels, at the face, whose square is about 0.2 m wide.
@@ -49,11 +49,12 @@ _CENTER_AND_EDGES = np.array([(0, 0), (-0.5, 0), (0, -0.5), (0.5, 0), (0, 0.5)])
 _TINY = 1e-30
 _NEAR_SHARE = 0.1
 
+Landmarks = Sequence[FloatArray | None]
 Equations = tuple[FloatArray, FloatArray]  # a [n, 3, 3], b [n, 3]: a t = b
 
 
 def rotations_in_camera(
-    rotations_crop: FloatArray, faces: Sequence[Face], camera: CameraModel
+    rotations_crop: FloatArray, squares: Sequence[Square], camera: CameraModel
 ) -> FloatArray:
     """
     Return R_optical against the camera's axis, from the rotations that crops show.
@@ -61,52 +62,69 @@ def rotations_in_camera(
     A crop looks as if the camera pointed at the face: the rotation in it is against the ray.
 
     :param rotations_crop: float64 [n, 3, 3]
+    :param squares: n face squares, in pixels
     :returns: float64 [n, 3, 3]; NaN where no ray leads to the face: the lens is not calibrated
         there, and how the face is turned against the camera's axis is not known
     """
-    centers = [(face.square.center_x, face.square.center_y) for face in faces]
+    centers = [(square.center_x, square.center_y) for square in squares]
     return rotation_to_ray(camera.rays(centers)) @ rotations_crop
 
 
-def rotation_in_camera(rotation_crop: FloatArray, face: Face, camera: CameraModel) -> FloatArray:
+def rotation_in_camera(
+    rotation_crop: FloatArray, square: Square, camera: CameraModel
+) -> FloatArray:
     """Return rotations_in_camera of one face, float64 [3, 3] to float64 [3, 3]."""
-    rotation: FloatArray = rotations_in_camera(rotation_crop[None], [face], camera)[0]
+    rotation: FloatArray = rotations_in_camera(rotation_crop[None], [square], camera)[0]
     return rotation
 
 
 def sellion_positions_m(
-    faces: Sequence[Face], rotations_optical: FloatArray, camera: CameraModel
+    squares: Sequence[Square],
+    landmarks: Landmarks,
+    rotations_optical: FloatArray,
+    camera: CameraModel,
 ) -> FloatArray:
     """
     Return the sellions' positions in the optical frame.
 
     From the face squares, and from the landmarks where the detector gives them.
 
+    :param squares: n face squares, in pixels
+    :param landmarks: float64 [5, 2] of each face, in pixels, or None; see types.Face
     :param rotations_optical: float64 [n, 3, 3], against the camera's axis
     :returns: float64 [n, 3], metres, z <= 0 for heads beside and behind a wide fisheye; NaN where
         no ray leads to the face or no point in its direction fits
     """
-    return _positions(_sight(faces, camera), rotations_optical, camera)
+    return _positions(_sight(squares, landmarks, camera), rotations_optical, camera)
 
 
 def sellion_position_m(
-    face: Face, rotation_optical: FloatArray, camera: CameraModel
+    square: Square,
+    landmarks: FloatArray | None,
+    rotation_optical: FloatArray,
+    camera: CameraModel,
 ) -> FloatArray | None:
     """Return sellion_positions_m of one face: float64 [3] or, where that is NaN, None."""
-    position: FloatArray = sellion_positions_m([face], rotation_optical[None], camera)[0]
+    one = sellion_positions_m([square], [landmarks], rotation_optical[None], camera)
+    position: FloatArray = one[0]
     return position if np.isfinite(position).all() else None
 
 
 def poses_in_camera(
-    rotations_crop: FloatArray, faces: Sequence[Face], camera: CameraModel
+    rotations_crop: FloatArray,
+    squares: Sequence[Square],
+    landmarks: Landmarks,
+    camera: CameraModel,
 ) -> tuple[FloatArray, FloatArray]:
     """
     Return rotations_in_camera and, with these, sellion_positions_m: faster than one by one.
 
     :param rotations_crop: float64 [n, 3, 3]
+    :param squares: n face squares, in pixels
+    :param landmarks: float64 [5, 2] of each face, in pixels, or None; see types.Face
     :returns: float64 [n, 3, 3] and float64 [n, 3], NaN as there
     """
-    sight = _sight(faces, camera)
+    sight = _sight(squares, landmarks, camera)
     rotations: FloatArray = sight.to_ray @ rotations_crop
     return rotations, _positions(sight, rotations, camera)
 
@@ -151,14 +169,14 @@ class _Sight:
     points: FloatArray
 
 
-def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
-    squares = [(f.square.center_x, f.square.center_y, f.square.side) for f in faces]
-    squares_px = np.array(squares, np.float64).reshape(-1, 3)
+def _sight(squares: Sequence[Square], landmarks: Landmarks, camera: CameraModel) -> _Sight:
+    places = [(square.center_x, square.center_y, square.side) for square in squares]
+    squares_px = np.array(places, np.float64).reshape(-1, 3)
     around = squares_px[:, None, :2] + _CENTER_AND_EDGES * squares_px[:, None, 2:]
-    marked = [i for i, face in enumerate(faces) if face.landmarks is not None]
-    landmarks = [face.landmarks for face in faces if face.landmarks is not None]
-    rays = camera.rays(np.concatenate([around.reshape(-1, 2), *landmarks]))
-    around_rays = rays[: 5 * len(faces)].reshape(-1, 5, 3)
+    marked = [i for i, points in enumerate(landmarks) if points is not None]
+    known = [points for points in landmarks if points is not None]
+    rays = camera.rays(np.concatenate([around.reshape(-1, 2), *known]))
+    around_rays = rays[: 5 * len(squares)].reshape(-1, 5, 3)
     across = around_rays[:, 3:] - around_rays[:, 1:3]
     chords = np.einsum('nij,nij->ni', across, across)
     return _Sight(
@@ -167,7 +185,7 @@ def _sight(faces: Sequence[Face], camera: CameraModel) -> _Sight:
         # 2 tan(a / 2) from (2 sin(a / 2))^2.
         sizes=np.sqrt(np.maximum(chords, _TINY) / np.maximum(1.0 - chords / 4.0, _TINY)),
         marked=marked,
-        points=rays[5 * len(faces) :].reshape(-1, len(FIVE_POINTS_M), 3),
+        points=rays[5 * len(squares) :].reshape(-1, len(FIVE_POINTS_M), 3),
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
+
 Quaternion = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
 

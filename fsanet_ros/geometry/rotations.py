@@ -23,11 +23,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.geometry import quaternions
-
-FloatArray = NDArray[np.float64]
 
 # The axes of the REP-155 frames as columns, in the head frame.
 HEAD_FROM_FACE: FloatArray = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])

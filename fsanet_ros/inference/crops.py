@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.types import Box, Image, Square
+from fsanet_ros.arrays import Image
+from fsanet_ros.geometry.regions import Box, Square, cut_square
 
 NETWORK_SIZE = 64  # pixels, both sides
 OFFICIAL_MARGIN = 0.6
@@ -38,25 +39,6 @@ def cut_crop(image: Image, square: Square, size: int = NETWORK_SIZE) -> Image:
     x = round(square.center_x - square.side / 2)
     y = round(square.center_y - square.side / 2)
     return _resized(cut_square(image, x, y, side), size)
-
-
-def cut_square(image: Image, x: int, y: int, side: int) -> Image:
-    """
-    Return a square of an image as it is; black beyond the border.
-
-    :param image: uint8 [h, w, 3]
-    :param x: of the left edge, in pixels; ``y``: of the upper
-    :returns: uint8 [side, side, 3], a view of the image where the square lies in it
-    """
-    inside = image[max(y, 0) : max(y + side, 0), max(x, 0) : max(x + side, 0)]
-    if inside.shape[:2] == (side, side):
-        return inside
-    if not inside.size:
-        return np.zeros((side, side, 3), np.uint8)
-    left, top = max(-x, 0), max(-y, 0)
-    right, bottom = side - left - inside.shape[1], side - top - inside.shape[0]
-    padded = cv2.copyMakeBorder(inside, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    return np.asarray(padded, np.uint8)
 
 
 def cut_crops(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crops, cut_official_crop, official_region
-from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.inference.description import Description
 from fsanet_ros.types import Face, Image
 
 

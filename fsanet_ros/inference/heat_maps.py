@@ -12,22 +12,19 @@ the crop, so a row of S_k is a picture.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.files.onnx_files import also_giving
-from fsanet_ros.inference.runtime import choose_runtime, network_session
-from fsanet_ros.inference.weight_files import (
-    DEFAULT_WEIGHTS,
-    Description,
-    WeightsError,
-    find_weights,
-)
+from fsanet_ros.inference import torch_fallback
+from fsanet_ros.inference.description import Description
+from fsanet_ros.inference.onnx_runtime import network_session
+from fsanet_ros.inference.runtime import choose_runtime
+from fsanet_ros.inference.spatial_maps import as_pictures, check_has_maps, no_maps
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 
-STAGES, CAPSULES = 3, 7
-SIDE = 8  # cells, of every stage's feature map
 # The normalised maps S as the exporter names them: the division in structure.py.
 _IN_GRAPH = '/structure/Div_output_0'
 
@@ -61,7 +58,7 @@ def make_heat_maps(weights: str | Path = DEFAULT_WEIGHTS, runtime: str = 'auto')
     """
     if choose_runtime(weights, runtime) == 'onnxruntime':
         return OnnxHeatMaps(weights)
-    return TorchHeatMaps(weights)
+    return torch_fallback.torch_heat_maps(weights)
 
 
 class OnnxHeatMaps:
@@ -74,7 +71,7 @@ class OnnxHeatMaps:
         self.description = Description.from_metadata(
             session.get_modelmeta().custom_metadata_map, path
         )
-        _check_has_maps(self.description, weights)
+        check_has_maps(self.description, weights)
         # The exporter calls the whole a module of its own where it gives nothing but angles.
         self._maps = _IN_GRAPH if self.description.has_error_head else f'/network{_IN_GRAPH}'
         self._session = network_session(path, also_giving([self._maps]))
@@ -83,53 +80,6 @@ class OnnxHeatMaps:
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the spatial maps of crops; see HeatMaps."""
         if not len(crops):
-            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
+            return no_maps()
         (maps,) = self._session.run([self._maps], {self._input: np.ascontiguousarray(crops)})
-        return _as_pictures(maps)
-
-
-class TorchHeatMaps:
-    """The spatial maps in PyTorch."""
-
-    def __init__(self, weights: str | Path = DEFAULT_WEIGHTS) -> None:
-        """Load weights; see make_heat_maps."""
-        import torch
-
-        from fsanet_ros.network.state_files import load_network
-
-        self._torch = torch
-        self._network: Any
-        self._network, self.description = load_network(find_weights(weights, '.safetensors'))
-        _check_has_maps(self.description, weights)
-
-    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the spatial maps of crops; see HeatMaps."""
-        if not len(crops):
-            return np.zeros((0, STAGES, CAPSULES, STAGES, SIDE, SIDE), np.float32)
-        from fsanet_ros.network.structure import all_cells
-
-        own = np.require(crops, requirements=['C', 'W'])
-        pixels = self._torch.from_numpy(own).permute(0, 3, 1, 2).float()
-        with self._torch.inference_mode():
-            cells = all_cells(self._network.feature_maps(pixels))
-            maps = self._network.structure.maps(cells)
-            return _as_pictures((maps / maps.sum(dim=-1, keepdim=True)).numpy())
-
-
-def _check_has_maps(description: Description, weights: str | Path) -> None:
-    configs = description.configs
-    if len(configs) > 1:
-        reason = f'they fuse {len(configs)} networks, each with maps of its own'
-    elif configs[0].architecture != 'fsanet' or configs[0].scoring == 'none':
-        reason = f'{configs[0]} groups no cells'
-    else:
-        return
-    raise WeightsError(
-        f'the weights {weights} have no heat maps, {reason}: choose a single FSA-Net with 1x1 or '
-        f'variance scoring, such as {DEFAULT_WEIGHTS}'
-    )
-
-
-def _as_pictures(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn the rows of S_k, float32 [n, 3, 7, 192], into [n, 3, 7, 3, 8, 8]."""
-    return maps.reshape(*maps.shape[:3], STAGES, SIDE, SIDE)
+        return as_pictures(maps)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.geometry import quaternions, rotations
 from fsanet_ros.inference.runtime import Runtime
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fsanet_ros.inference.crops import NETWORK_SIZE
-from fsanet_ros.inference.runtime import ANGLES, EXPECTED_ERROR, OnnxRuntime
-from fsanet_ros.inference.weight_files import FORMATS, Description, WeightsError
+from fsanet_ros.inference.description import Description, WeightsError
+from fsanet_ros.inference.onnx_runtime import ANGLES, EXPECTED_ERROR, OnnxRuntime
+from fsanet_ros.inference.weight_files import FORMATS
 from fsanet_ros.network.features import SeparableBlock, Stream
 from fsanet_ros.network.fusion import Network
 from fsanet_ros.network.state_files import described, save_network

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fsanet_ros.inference.description import WeightsError
 from fsanet_ros.inference.network_config import Aggregation, Scoring
-from fsanet_ros.inference.weight_files import WeightsError
 from fsanet_ros.network.features import STAGES
 from fsanet_ros.network.fsanet import FSANet, NetworkConfig, build_network
 from fsanet_ros.network.ssrnet import SSRNetMD

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 
 from fsanet_ros.files import downloads
+from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.inference.network_config import FusionMean, NetworkConfig
 from fsanet_ros.inference.weight_files import (
     FORMATS,
-    Description,
-    WeightsError,
     cached_weights_folder,
     find_weights,
     has_weights,

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from fsanet_ros.inference.weight_files import Description, WeightsError
+from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.network.fusion import Fusion, Network, build
 
 

@@ -13,10 +13,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from fsanet_ros.depth import with_depth
 from fsanet_ros.detection.following import FaceFollower
 from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.depth import with_depth
 from fsanet_ros.ros.background import Background
 from fsanet_ros.ros.input.camera_info import Calibration
 from fsanet_ros.ros.input.depth_images import depth_from_image

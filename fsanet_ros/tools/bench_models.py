@@ -15,8 +15,8 @@ from tqdm import tqdm
 from fsanet_ros.benchmarks.machine import Machine
 from fsanet_ros.benchmarks.report import table
 from fsanet_ros.inference.crops import NETWORK_SIZE
+from fsanet_ros.inference.description import WeightsError
 from fsanet_ros.inference.runtime import RUNTIME_NAMES, Runtime, make_runtime
-from fsanet_ros.inference.weight_files import WeightsError
 from fsanet_ros.network import zoo
 from fsanet_ros.tools.bench_common import add_outputs, save, save_report
 

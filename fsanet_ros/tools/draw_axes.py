@@ -13,14 +13,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.research.rendering import Appearance, Figure, HeadModel, compose, render_head
 
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 # Everything is drawn twice as large and shrunk: OpenCV's text is rough otherwise.

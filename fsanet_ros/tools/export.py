@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.inference.weight_files import METADATA_KEY, Description, find_weights
+from fsanet_ros.inference.description import METADATA_KEY, Description
+from fsanet_ros.inference.weight_files import find_weights
 
 if TYPE_CHECKING:
     from fsanet_ros.network.fusion import Network

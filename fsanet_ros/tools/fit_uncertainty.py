@@ -18,14 +18,15 @@ import numpy as np
 
 from fsanet_ros.detection import FaceDetector, make_detector
 from fsanet_ros.inference import weight_files
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import Pass, mirrored_pass, single_pass
-from fsanet_ros.inference.runtime import OnnxRuntime, Runtime
-from fsanet_ros.inference.uncertainty import (
+from fsanet_ros.inference.rotation_error import (
     LABEL_FEATURES,
     Coefficients,
     RotationErrorModel,
     log_linear,
 )
+from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.research.augmentation.placed_faces import place_faces
 from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, split
 from fsanet_ros.research.evaluation.known_faces import (

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from fsanet_ros import demo
+from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.demo import FaceTruth
 from fsanet_ros.files.calibration_file import Calibration, write_calibration
 from fsanet_ros.geometry import rotations
@@ -35,9 +35,6 @@ from fsanet_ros.research.rendering import (
     compose,
     render_head,
 )
-
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 FPS = 30
 WIDTH, HEIGHT = 640, 480

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.geometry.regions import shared_areas
 from fsanet_ros.tracking.camera_motion import LEAST, common_shift_px
 from fsanet_ros.tracking.motion import CENTER_NOISE, SIZE_NOISE, BoxMotion, size_and_aspect
 from fsanet_ros.types import Box, FloatArray, Head
@@ -106,11 +107,7 @@ def assign(heads: Sequence[Head], tracks: Sequence[Track]) -> dict[int, int]:
 
 def is_same_face(box: Box, other: Box) -> bool:
     """Return whether two boxes of one image show the same face."""
-    width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
-    height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
-    if width <= 0 or height <= 0:
-        return False
-    return width * height > SAME_FACE * min(box.width * box.height, other.width * other.height)
+    return box.shared_area(other) > SAME_FACE * min(box.area, other.area)
 
 
 def _measured(heads: Sequence[Head]) -> _Measured:
@@ -133,10 +130,9 @@ def _expected_of(track: Track) -> tuple[float, ...]:
     # The widths of the guesses: two axes of place, one of size, three of rotation.
     wide = (center / CENTER_NOISE**2) ** 2 * (size / SIZE_NOISE**2) * (turn / TURN**2) ** 3
     allowed = GATE - math.log(wide) - (0.0 if track.announced else UNANNOUNCED)
-    return (
-        *(motion.x, motion.y, motion.log_size, motion.log_aspect),
-        *(1.0 / (center * motion.size**2), 1.0 / size, 1.0 / turn, allowed, track.announced),
-    )
+    box = (motion.x, motion.y, motion.log_size, motion.log_aspect)
+    weights = (1.0 / (center * motion.size**2), 1.0 / size, 1.0 / turn)
+    return (*box, *weights, allowed, track.announced)
 
 
 def _best_pairs(found: _Measured, known: _Expected) -> _Pairs:
@@ -172,27 +168,25 @@ def _pair_costs(found: _Measured, known: _Expected) -> FloatArray:
     costs = (away * away).sum(axis=-1) * known.center_weight + grown * grown * known.size_weight
     # 3 - trace = 2 - 2 cos(angle): the squared angle while it is small.
     costs += (3.0 - found.rotation @ known.rotation.T) * known.turn_weight
-    costs += NO_OVERLAP * (1.0 - _overlap(away, found, known))
+    costs += NO_OVERLAP * (1.0 - _overlap(found, known))
     return costs - known.allowed
 
 
-def _overlap(away: FloatArray, found: _Measured, known: _Expected) -> FloatArray:
+def _overlap(found: _Measured, known: _Expected) -> FloatArray:
     """Return the intersection over union of all pairs of boxes, float64 [heads, tracks]."""
-    wide, high = _sides(found.log_size, found.log_aspect)
-    known_wide, known_high = _sides(known.log_size, known.log_aspect)
-    common = _common(away[..., 0], wide[:, None], known_wide)
-    common = common * _common(away[..., 1], high[:, None], known_high)
-    return common / ((wide * high)[:, None] + known_wide * known_high - common)
+    of_heads, of_tracks = _corners(found), _corners(known)
+    shared = shared_areas(of_heads[:, None], of_tracks)
+    # The size is the root of the area.
+    areas = np.exp(2.0 * found.log_size)[:, None] + np.exp(2.0 * known.log_size)
+    return shared / (areas - shared)
 
 
-def _sides(log_size: FloatArray, log_aspect: FloatArray) -> tuple[FloatArray, FloatArray]:
-    return np.exp(log_size + log_aspect), np.exp(log_size - log_aspect)
-
-
-def _common(away: FloatArray, side: FloatArray, other: FloatArray) -> FloatArray:
-    """Return how much two lengths have in common whose middles are ``away`` from each other."""
-    partly = (side + other) / 2.0 - np.abs(away)
-    return np.maximum(np.minimum(np.minimum(side, other), partly), 0.0)
+def _corners(boxes: _Measured | _Expected) -> FloatArray:
+    """Return left, top, right, bottom of boxes in pixels, float64 [n, 4]."""
+    width = np.exp(boxes.log_size + boxes.log_aspect)
+    height = np.exp(boxes.log_size - boxes.log_aspect)
+    half = np.stack([width, height], axis=1) / 2.0
+    return np.concatenate([boxes.center - half, boxes.center + half], axis=1)
 
 
 def _surprising(pairs: _Pairs, found: _Measured, known: _Expected) -> bool:

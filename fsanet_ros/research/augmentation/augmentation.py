@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crop
 from fsanet_ros.types import Square
-
-FloatArray = NDArray[np.float64]
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,8 @@ class Augmentation:
 
 
 def augment(
-    picture: Picture, rotation: FloatArray, settings: Augmentation, rng: np.random.Generator
-) -> tuple[Picture, FloatArray]:
+    picture: Image, rotation: FloatArray, settings: Augmentation, rng: np.random.Generator
+) -> tuple[Image, FloatArray]:
     """
     Return a varied network crop of a face square, and its rotation.
 
@@ -82,7 +79,7 @@ def turn_in_plane(rotation: FloatArray, turn_deg: float) -> FloatArray:
     return turned
 
 
-def central_crops(pictures: Picture, scale: float, size: int = NETWORK_SIZE) -> Picture:
+def central_crops(pictures: Image, scale: float, size: int = NETWORK_SIZE) -> Image:
     """
     Return what the network sees of face squares in use: the central part, unvaried.
 
@@ -96,14 +93,14 @@ def central_crops(pictures: Picture, scale: float, size: int = NETWORK_SIZE) -> 
 
 
 def _warp(
-    picture: Picture,
+    picture: Image,
     mirror: bool,
     turn_deg: float,
     scale: float,
     shift: FloatArray,
     *,
     antialias: bool,
-) -> Picture:
+) -> Image:
     # Crops in use shrink by area averaging; half of the samples do too, the other half alias, so
     # that the network knows pictures that somebody else has resized.
     size = NETWORK_SIZE * (2 if antialias else 1)
@@ -114,8 +111,8 @@ def _warp(
 
 
 def seen_from(
-    picture: Picture, size: int, mirror: bool, turn_deg: float, scale: float, shift: FloatArray
-) -> Picture:
+    picture: Image, size: int, mirror: bool, turn_deg: float, scale: float, shift: FloatArray
+) -> Image:
     """
     Return a part of a square picture: shifted, scaled, turned clockwise and mirrored.
 
@@ -140,7 +137,7 @@ def seen_from(
     return np.asarray(seen, np.uint8)
 
 
-def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator) -> Picture:
+def _vary_pixels(crop: Image, settings: Augmentation, rng: np.random.Generator) -> Image:
     size = crop.shape[0]
     # A share of 0 draws nothing, so that older recipes give what they gave.
     if settings.cover_share and rng.random() < settings.cover_share:
@@ -169,7 +166,7 @@ def _vary_pixels(crop: Picture, settings: Augmentation, rng: np.random.Generator
     return result
 
 
-def _blacken_side(crop: Picture, width: int, side: int) -> None:
+def _blacken_side(crop: Image, width: int, side: int) -> None:
     # What a crop looks like that reaches beyond the image's border.
     strips = [np.s_[:width], np.s_[crop.shape[0] - width :]]
     if side < 2:
@@ -178,7 +175,7 @@ def _blacken_side(crop: Picture, width: int, side: int) -> None:
         crop[:, strips[side - 2]] = 0
 
 
-def _cover(crop: Picture, rng: np.random.Generator) -> None:
+def _cover(crop: Image, rng: np.random.Generator) -> None:
     """Paint over the lower half, as a mask does, or over a part anywhere."""
     size = crop.shape[0]
     colour = rng.integers(0, 256, 3).astype(np.float32)
@@ -205,7 +202,7 @@ def _cover(crop: Picture, rng: np.random.Generator) -> None:
     crop[inside] = np.clip(paint, 0, 255).astype(np.uint8)[inside]
 
 
-def _blurred(crop: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+def _blurred(crop: Image, sigma: float, rng: np.random.Generator) -> Image:
     """Return a crop out of focus or, as often, smeared by motion."""
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma), np.uint8)
@@ -216,7 +213,7 @@ def _blurred(crop: Picture, sigma: float, rng: np.random.Generator) -> Picture:
     return np.asarray(cv2.filter2D(crop, -1, kernel / kernel.sum()), np.uint8)
 
 
-def compressed(picture: Picture, quality: int) -> Picture:
+def compressed(picture: Image, quality: int) -> Image:
     """Return a picture, uint8 [h, w, 3], as JPEG of a quality of 0 to 100 leaves it."""
     _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from fsanet_ros.arrays import Image
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class OfficialAugmentation:
 
 
 def augment_official(
-    crop: Picture, settings: OfficialAugmentation, rng: np.random.Generator
-) -> Picture:
+    crop: Image, settings: OfficialAugmentation, rng: np.random.Generator
+) -> Image:
     """
     Return a varied crop; the given one stays as it is.
 
@@ -56,7 +56,7 @@ def augment_official(
     return crop
 
 
-def _part(crop: Picture, settings: OfficialAugmentation, rng: np.random.Generator) -> Picture:
+def _part(crop: Image, settings: OfficialAugmentation, rng: np.random.Generator) -> Image:
     """Return the crop without 1 to ``width_max`` of its rows and as many of its columns."""
     width = int(rng.integers(1, settings.width_max + 1))
     x, y = rng.integers(width, size=2)
@@ -64,11 +64,11 @@ def _part(crop: Picture, settings: OfficialAugmentation, rng: np.random.Generato
     return crop[y : y + side, x : x + side]
 
 
-def _stretched(part: Picture, size: int) -> Picture:
+def _stretched(part: Image, size: int) -> Image:
     return np.asarray(cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _on_colour(part: Picture, size: int, colour: int, rng: np.random.Generator) -> Picture:
+def _on_colour(part: Image, size: int, colour: int, rng: np.random.Generator) -> Image:
     side = part.shape[0]
     x, y = rng.integers(size - side, size=2)
     result = np.full((size, size, 3), colour, np.uint8)
@@ -76,7 +76,7 @@ def _on_colour(part: Picture, size: int, colour: int, rng: np.random.Generator) 
     return result
 
 
-def _zoomed(crop: Picture, factors: NDArray[np.float64]) -> Picture:
+def _zoomed(crop: Image, factors: NDArray[np.float64]) -> Image:
     # Width and height each by their own factor about half a pixel beyond the middle, nearest
     # pixels and the border drawn out: what Keras' random_zoom of that time does.
     size = crop.shape[0]

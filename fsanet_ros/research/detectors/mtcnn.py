@@ -24,6 +24,7 @@ from fsanet_ros.detection.detector import (
     faces_from_detections,
 )
 from fsanet_ros.detection.face_square import MTCNN
+from fsanet_ros.geometry.regions import shared_areas
 from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.9  # as in the crops of BIWI for FSA-Net
@@ -199,9 +200,7 @@ def _separate(windows: FloatArray, scores: FloatArray, max_overlap: float) -> ND
     while order.size:
         best, order = order[0], order[1:]
         kept.append(best)
-        low = np.maximum(windows[best, :2], windows[order, :2])
-        high = np.minimum(windows[best, 2:], windows[order, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        shared = shared_areas(windows[best], windows[order])
         order = order[shared <= max_overlap * (areas[best] + areas[order] - shared)]
     return np.array(kept, np.intp)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fsanet_ros.demo import CLIP, CLIP_CAMERA, FaceTruth, read_poses
 from fsanet_ros.estimator import HeadPoseEstimator
@@ -15,8 +14,6 @@ from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.research.evaluation.known_faces import MIN_INSIDE
 from fsanet_ros.types import Head
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from tqdm import tqdm
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.crops import cut_crop, cut_official_crop, official_region
+from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.passes import mirrored_pass
 from fsanet_ros.inference.runtime import Runtime
-from fsanet_ros.inference.weight_files import Description
 from fsanet_ros.research.augmentation.conditions import Change, at_one_size
 from fsanet_ros.research.datasets.faces import MAX_ANGLE_DEG
 from fsanet_ros.research.datasets.labelled_images import (

@@ -172,7 +172,7 @@ def position_cases(
         if known.camera is None or known.position_m is None:
             continue
         rotation = _to_ray(face, known.camera) @ in_crop
-        position = sellion_position_m(face, rotation, known.camera)
+        position = sellion_position_m(face.square, face.landmarks, rotation, known.camera)
         if position is not None:
             to_ray = rotation_to_ray(position)
             covariance = to_ray.T @ position_covariance_m2(position, face.square.side) @ to_ray

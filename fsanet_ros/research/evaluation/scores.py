@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.evaluation.pose_errors import compare
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

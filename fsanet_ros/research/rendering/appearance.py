@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
+
 Color = tuple[float, float, float]
 
 _SKINS: tuple[Color, ...] = (

@@ -6,12 +6,10 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.rendering.appearance import linear_from_srgb
 from fsanet_ros.research.rendering.scene import blurred_room
-
-FloatArray = NDArray[np.float64]
 
 
 def random_background(width: int, height: int, rng: np.random.Generator) -> FloatArray:

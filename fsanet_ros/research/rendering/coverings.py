@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.rendering.appearance import Color, linear_from_srgb
 from fsanet_ros.research.rendering.head_model import FABRIC, HAIR, SHINY
 from fsanet_ros.research.rendering.mesh import smoothstep
-from fsanet_ros.research.rendering.worn import FloatArray, Head, Piece, Shell, facing_out, tube
+from fsanet_ros.research.rendering.worn import Head, Piece, Shell, facing_out, tube
 
 _UP, _BACK, _FRONT = (0.0, -1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.rendering.appearance import Appearance, linear_from_srgb
 
-FloatArray = NDArray[np.float64]
 Float32Image = NDArray[np.float32]
 
 # The painted area, metres of the head frame, and its resolution.

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fsanet_ros.arrays import FloatArray, IntArray
 from fsanet_ros.research.rendering.appearance import Appearance
 from fsanet_ros.research.rendering.face_paint import FacePaint
 from fsanet_ros.research.rendering.head_model import CLOTH, EYE, SKIN, HeadModel
 from fsanet_ros.research.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
 from fsanet_ros.research.rendering.rasterizer import rasterize
 from fsanet_ros.research.rendering.worn import Head, Piece, Wear
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Where the head turns on the neck, metres in the head frame.
 NECK_PIVOT_M: FloatArray = np.array([0.0, 0.045, 0.115])

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from fsanet_ros.arrays import FloatArray, IntArray
 
 #: Where the data lies beside a checkout.
 DEFAULT_PATH = Path('../shared/data/ict_facekit/ict_face_model_light.npz')

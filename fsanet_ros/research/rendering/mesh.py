@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from fsanet_ros.arrays import FloatArray, IntArray
 
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:

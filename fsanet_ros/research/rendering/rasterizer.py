@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from fsanet_ros.arrays import FloatArray, IntArray
 
 #: Candidate pixels that are tested at a time: bounds the memory, some 100 bytes each.
 _CHUNK = 1 << 20

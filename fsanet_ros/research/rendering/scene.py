@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.research.rendering.appearance import Lighting, linear_from_srgb, srgb_from_linear
@@ -16,9 +17,6 @@ from fsanet_ros.research.rendering.figure import Figure
 from fsanet_ros.research.rendering.rasterizer import rasterize
 from fsanet_ros.research.rendering.shading import shade
 from fsanet_ros.types import Square
-
-FloatArray = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

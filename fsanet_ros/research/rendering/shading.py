@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.rendering.appearance import Lighting, linear_from_srgb
 from fsanet_ros.research.rendering.figure import Figure, parallel_view
 from fsanet_ros.research.rendering.head_model import (
@@ -23,8 +24,6 @@ from fsanet_ros.research.rendering.head_model import (
 )
 from fsanet_ros.research.rendering.mesh import smoothstep, vertex_normals
 from fsanet_ros.research.rendering.rasterizer import Fragments, rasterize
-
-FloatArray = NDArray[np.float64]
 
 _SHADOW_CELL_M = 0.0016
 _SHADOW_SIZE = 400

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, grey_closing
 from scipy.spatial import cKDTree
 
+from fsanet_ros.arrays import FloatArray, IntArray
 from fsanet_ros.research.rendering.mesh import loft, vertex_normals
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _AROUND, _OUTWARD = 96, 40  # points of a shell
 _NEIGHBOURS = 5

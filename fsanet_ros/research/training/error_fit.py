@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import digamma, gammaln
 
-from fsanet_ros.inference.uncertainty import Coefficients
-
-FloatArray = NDArray[np.float64]
+from fsanet_ros.arrays import FloatArray
+from fsanet_ros.inference.rotation_error import Coefficients
 
 WITHIN_1_SIGMA, WITHIN_2_SIGMA = 0.6827, 0.9545
 # Logarithms; with 2 degrees of freedom and below there is no standard deviation.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import cut_crop
 from fsanet_ros.research.datasets.faces import LabelledFaces
@@ -27,8 +28,6 @@ from fsanet_ros.research.datasets.labelled_images import (
 )
 from fsanet_ros.research.datasets.pointing04 import PROTOCOL_2_TEST, read_pointing04
 from fsanet_ros.research.training.teacher import SIZE, Teacher
-
-FloatArray = NDArray[np.float64]
 
 # How much of the label is the mark, the rest is the teacher; for tilts people agree better.
 _PAN_SHARE, _TILT_SHARE = 0.5, 0.6

@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import yaml
 
+from fsanet_ros.inference.description import Crop
 from fsanet_ros.inference.network_config import Aggregation, Architecture, NetworkConfig, Scoring
-from fsanet_ros.inference.weight_files import Crop
 from fsanet_ros.research.augmentation.augmentation import Augmentation
 from fsanet_ros.research.augmentation.official_augmentation import OfficialAugmentation
 
@@ -63,7 +63,7 @@ class Recipe:
 
     ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by
     learning.teacher's. ``also``: which share of the samples comes from other sets.
-    ``crop``: what the network sees, see inference.weight_files.Description.
+    ``crop``: what the network sees, see inference.description.Description.
     ``architecture``, ``scoring``, ``aggregation``: see inference.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
     and ``samples`` follows from their number (for_faces).

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.files.onnx_files import onnx_session
 from fsanet_ros.geometry import rotations
+from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import single_pass
-from fsanet_ros.inference.runtime import OnnxRuntime, Runtime
+from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.research.augmentation.augmentation import central_crops, seen_from, turn_in_plane
-
-FloatArray = NDArray[np.float64]
 
 Answers = Callable[[NDArray[np.uint8]], FloatArray]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fsanet_ros.inference.weight_files import Description
+from fsanet_ros.inference.description import Description
 from fsanet_ros.network.fsanet import FSANet, build_network
 from fsanet_ros.network.ssrnet import SSRNetMD
 from fsanet_ros.research.datasets.faces import LabelledFaces

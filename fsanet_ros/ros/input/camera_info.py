@@ -10,9 +10,10 @@ import numpy as np
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from sensor_msgs.msg import CameraInfo
 
+from fsanet_ros.arrays import FloatArray
 from fsanet_ros.files.calibration_file import Calibration as CalibrationData
 from fsanet_ros.files.calibration_file import CalibrationError
-from fsanet_ros.geometry.camera import CameraModel, FloatArray
+from fsanet_ros.geometry.camera import CameraModel
 
 
 def path_from_url(url: str) -> Path:

@@ -13,15 +13,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fsanet_ros.arrays import DepthImage, FloatArray
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import SKIN_M, SKIN_NORMALS
 from fsanet_ros.geometry.position import position_covariance_m2
 from fsanet_ros.types import Head
-
-FloatArray = NDArray[np.float64]
-DepthImage = NDArray[np.uint16] | NDArray[np.float32]
 
 # Skin that is seen more from the side hides behind the nose or the outline.
 _LEAST_FACING = 0.3  # cosine
