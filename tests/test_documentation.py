@@ -1,18 +1,14 @@
 """What is written about the package is what the package does."""
 
 import re
-import shlex
-from pathlib import Path
 
 import pytest
 import yaml
+from pages import PAGES, ROOT, blocks_of, name_of, text_of
 
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
-from fsanet_ros.tools import evaluate, write_parameter_docs
-
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+from fsanet_ros.tools import write_parameter_docs, write_reference_docs
 
 
 def test_config_and_parameter_page_are_those_of_the_settings(capsys):
@@ -44,26 +40,96 @@ def test_every_parameter_is_in_the_page(settings):
         assert f'| `{name}` |' in page
 
 
+def test_the_reference_is_that_of_messages_commands_and_docstrings(capsys):
+    pytest.importorskip('torch', reason='train and export need PyTorch to show their arguments')
+    assert write_reference_docs.main(['--check']) == 0, capsys.readouterr().err
+
+
+def test_every_field_of_every_message_is_in_the_reference():
+    page = text_of(ROOT / 'docs' / 'reference' / 'messages.md')
+    for path in (ROOT / 'msg').glob('*.msg'):
+        assert f'## {path.stem}\n' in page
+        for name in re.findall(r'^[\w/]+(?:\[\])? (\w+)', path.read_text(), re.M):
+            assert re.search(rf'^\| `{name}\b', page, re.M), (path.stem, name)
+
+
 def test_commands_in_the_pages_exist():
     arms = re.findall(r'^  ([a-z| -]+)\)', (ROOT / 'run').read_text(), re.M)
     commands = {name.strip() for arm in arms for name in arm.split('|')}
     assert {'demo', 'test', 'shell'} <= commands
     for page in PAGES:
-        text = page.read_text(encoding='utf-8')
+        text = text_of(page)
         assert set(re.findall(r'\./run ([a-z]+)', text)) <= commands, page.name
         executables = re.findall(r'ros2 run fsanet_ros (\w+)', text)
         listed = (ROOT / 'CMakeLists.txt').read_text()
         assert all(re.search(rf'^  {name} ', listed, re.M) for name in executables), page.name
-        for name in re.findall(r'fsanet_ros (\w+\.launch\.py)', text):
-            assert (ROOT / 'launch' / name).is_file(), page.name
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.name)
+def arguments_of_launch_files():
+    """Return {file: names of its arguments}, those of the file that it includes among them."""
+    texts = {path.name: path.read_text() for path in (ROOT / 'launch').glob('*.launch.py')}
+    own = {
+        name: set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", text))
+        for name, text in texts.items()
+    }
+    included = {name: re.findall(r"'(\w+\.launch\.py)'", text) for name, text in texts.items()}
+
+    def all_of(name):
+        return own[name].union(*(all_of(other) for other in included[name]))
+
+    return {name: all_of(name) for name in texts}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_launch_files_and_their_arguments_exist(page):
+    arguments = arguments_of_launch_files()
+    for file, given in re.findall(r'fsanet_ros (\w+\.launch\.py)([^`#\n]*)', text_of(page)):
+        assert set(re.findall(r'(\w+):=', given)) <= arguments[file]
+
+
+def test_topics_that_are_listened_to_are_those_of_the_node():
+    names = set(re.findall(r'^\| `([\w/]+)` \|', text_of(ROOT / 'README.md'), re.M))
+    for page in PAGES:
+        for topic in re.findall(r'ros2 topic echo (\S+)', text_of(page)):
+            assert {topic, topic.lstrip('/')} & names or topic.startswith('/humans/'), page.name
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_relative_links_lead_somewhere(page):
-    targets = re.findall(r'\]\(([^)\s]+)\)', page.read_text(encoding='utf-8'))
+    text = re.sub(r'```.*?```', '', text_of(page), flags=re.S)
+    targets = re.findall(r'\]\(([^)\s]+)\)', text)
     files = [t.partition('#')[0] for t in targets if not re.match(r'[a-z]+:|#', t)]
     missing = [name for name in files if not (page.parent / name).exists()]
     assert not missing
+
+
+def source_texts():
+    """Return the constant parts of all texts in the sources of what runs."""
+    return '\n'.join(
+        path.read_text(encoding='utf-8') for path in (ROOT / 'fsanet_ros').rglob('*.py')
+    )
+
+
+def test_messages_in_troubleshooting_are_those_of_the_code():
+    page = text_of(ROOT / 'docs' / 'troubleshooting.md')
+    tables = re.findall(r'^\| the log says \|.*?(?=\n\n|\Z)', page, re.M | re.S)
+    quoted = [
+        text
+        for table in tables
+        for row in table.splitlines()[2:]
+        for text in re.findall(r'`([^`]+)`', row.split('|')[1])
+    ]
+    assert len(quoted) > 10
+    sources = re.sub(r"'\s*\n\s*f?'", '', source_texts())  # texts that go on in the next line
+    for text in quoted:
+        for part in re.split(r"\.\.\.|'screen'", text):
+            assert part.strip(' :') in sources, text
+
+
+def test_yaml_in_the_pages_is_yaml():
+    for page in PAGES:
+        for block in blocks_of(page, 'yaml'):
+            yaml.safe_load(block.text)
 
 
 def test_every_promise_has_its_tests():
@@ -76,18 +142,3 @@ def test_every_promise_has_its_tests():
         if not re.search(rf'^def {name}\(', (ROOT / 'tests' / file).read_text(), re.M)
     ]
     assert not missing
-
-
-@pytest.mark.parametrize('page', PAGES, ids=lambda path: path.name)
-def test_commands_that_evaluate_are_understood(page):
-    text = page.read_text(encoding='utf-8')
-    for line in re.findall(r'\./run evaluate ([^`#\n]+)', text):
-        evaluate.make_parser().parse_args(shlex.split(line))
-
-
-def test_every_option_of_evaluate_is_told_of():
-    text = (ROOT / 'docs' / 'results.md').read_text(encoding='utf-8')
-    options = re.findall(r'--[a-z-]+', evaluate.make_parser().format_usage())
-    assert {'--crop', '--protocol', '--flip', '--json', '--report'} <= set(options)
-    assert not [option for option in options if option not in text]
-    assert all(f'`{name}' in text or f' {name} ' in text for name in evaluate.READERS)

@@ -58,7 +58,7 @@ service.include_launch_description(LaunchDescription([file]))
 sys.exit(service.run())
 """
 
-# What docs/using_with_ros2.md says of lifecycle events, with two sources beside it.
+# What docs/tutorials/your_robot.md says of lifecycle events, with two sources beside it.
 ROBOT = """
 from launch import LaunchDescription
 from launch.actions import (

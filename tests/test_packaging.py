@@ -46,6 +46,7 @@ DEVELOPER_TOOLS = {
     'tools.make_clip',
     'tools.measure_face_squares',
     'tools.write_parameter_docs',
+    'tools.write_reference_docs',
 }
 
 

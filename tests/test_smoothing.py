@@ -101,7 +101,8 @@ def lag_ms(times, late, rotations, least_speed_deg_s=20.0):
     return shifts_ms[int(np.argmin(misfits))]
 
 
-# Jitter left, lag in milliseconds and degrees of mean error added, at most: docs/tracking.md.
+# Jitter left, lag in milliseconds and degrees of mean error added, at most; as in
+# docs/concepts/tracking.md.
 @pytest.mark.parametrize(
     'smoothing, most_jitter, most_lag_ms, most_error_deg',
     [('light', 0.52, 15, 1.1), ('strong', 0.42, 38, 2.4)],

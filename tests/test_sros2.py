@@ -127,7 +127,7 @@ def test_whole_namespaces_are_allowed_nowhere():
 
 
 def test_names_in_the_page_are_those_of_the_policy():
-    page = (ROOT / 'docs' / 'security.md').read_text(encoding='utf-8')
+    page = (ROOT / 'docs' / 'how_to' / 'security.md').read_text(encoding='utf-8')
     enclaves = {enclave.get('path') for enclave in policy().iter('enclave')}
     assert set(re.findall(r'/fsanet_ros/\w+', page)) == enclaves
     assert POLICY.name in page

@@ -2,7 +2,7 @@
 Speed on this machine, in a minute or two: the network, the stages of an image, the node.
 
 "bench node", "bench library", "bench detectors", "bench models" and "bench soak" measure one thing
-thoroughly; each takes --help. docs/speed.md says what is measured and how to read it.
+thoroughly; each takes --help. What is measured: docs/how_to/measure_speed.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ The node's speed by real processes: a camera, the node, a floor beside it, a col
 
 For each kind of picture: latency from the image's stamp to head_poses, what a node that only
 answers takes on the same way, the greatest rate without loss, processor time per image, memory, and
-what is lost. docs/speed.md says how to read it.
+what is lost. docs/how_to/measure_speed.md says how to read it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """
 The node under full load for a long time: latency and memory against time.
 
-One kind of picture, sent faster than it can be worked on; docs/speed.md says how to read it.
+One kind of picture, sent faster than it can be worked on. How to read it:
+docs/how_to/measure_speed.md.
 """
 
 from __future__ import annotations

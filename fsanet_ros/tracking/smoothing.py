@@ -7,7 +7,7 @@ Deray, Atchuthan, A micro Lie theory for state estimation in robotics, 2018, sec
 all directions alike, so nothing happens at yaw 90 degrees or where angles wrap, and a camera that
 is mounted otherwise sees the same heads. As in the one-euro filter (Casiez, Roussel, Vogel, CHI
 2012), what moves is followed faster than what rests; other than there, the velocity is used to
-predict, which costs less lag for the same calm (docs/tracking.md has the figures).
+predict, which costs less lag for the same calm (docs/concepts/tracking.md has the figures).
 
 Positions are filtered as direction and logarithm of the range, in which the noise does not depend
 on where the head is: a box that jitters by one percent moves the distance by one percent.

@@ -135,7 +135,7 @@ def bench_of(scene: Scene, parameters: Mapping[str, object]) -> Iterator[Bench]:
 
 def run_case(scene: Scene, plan: Plan) -> dict[str, Any]:
     """
-    Measure a case; return its figures as docs/speed.md describes them.
+    Measure a case; return its figures as docs/how_to/measure_speed.md describes them.
 
     :raises BenchError: if one of the processes does not do its part
     """
