@@ -121,6 +121,7 @@ title_of() {
       ;;
     train) echo 'installing PyTorch and the training tools' ;;
     test) echo 'installing the test tools' ;;
+    docs) echo 'installing what builds the documentation' ;;
     build) echo 'building the messages' ;;
   esac
 }
@@ -188,6 +189,7 @@ step_base() { install_requirements base; }
 step_train() { install_requirements train; }
 step_plots() { install_requirements plots; }
 step_test() { install_requirements test; }
+step_docs() { install_requirements docs; }
 
 step_build() {
   enter_environment

@@ -1,0 +1,86 @@
+"""The site builds without a warning and takes nothing from other machines."""
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from pages import ROOT
+
+pytest.importorskip('zensical', reason='Zensical is not installed: requirements/docs.txt')
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('documentation')
+    shutil.copytree(ROOT / 'docs', folder / 'docs')
+    shutil.copy(ROOT / 'mkdocs.yml', folder)
+    zensical = Path(sys.executable).with_name('zensical')
+    built = subprocess.run(
+        [zensical, 'build', '--clean', '--strict'], cwd=folder, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder / 'site'
+
+
+class Fetched(HTMLParser):
+    """Collects what a browser loads for a page; links that one has to click do not count."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if tag in ('script', 'img', 'iframe', 'source', 'video'):
+            self.addresses.append(values.get('src') or '')
+        elif tag == 'link' and values.get('rel') not in ('canonical', 'prev', 'next'):
+            self.addresses.append(values.get('href') or '')
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    pages = list(site.rglob('*.html'))
+    assert len(pages) > 30
+    for page in pages:
+        parser = Fetched()
+        parser.feed(page.read_text(encoding='utf-8'))
+        assert parser.addresses
+        assert not [a for a in parser.addresses if re.match(r'\w+:|//', a)], page.name
+
+
+def test_style_sheets_load_nothing_from_elsewhere(site):
+    sheets = list(site.rglob('*.css'))
+    assert sheets
+    for sheet in sheets:
+        loaded = re.findall(r'url\(\s*["\']?([^"\')]+)', sheet.read_text(encoding='utf-8'))
+        assert not [address for address in loaded if re.match(r'https?:|//', address)], sheet.name
+
+
+def test_every_page_is_in_the_menu():
+    def files(entry):
+        if isinstance(entry, str):
+            return {entry}
+        values = entry.values() if isinstance(entry, dict) else entry
+        return set().union(*map(files, values))
+
+    menu = files(yaml.safe_load((ROOT / 'mkdocs.yml').read_text())['nav'])
+    docs = ROOT / 'docs'
+    assert menu == {page.relative_to(docs).as_posix() for page in docs.rglob('*.md')}
+
+
+def test_broken_links_are_errors(site):
+    page = site.parent / 'docs' / 'index.md'
+    text = page.read_text(encoding='utf-8')
+    page.write_text(text + '\n[nowhere](no_such_page.md)\n', encoding='utf-8')
+    try:
+        zensical = Path(sys.executable).with_name('zensical')
+        built = subprocess.run(
+            [zensical, 'build', '--strict'], cwd=site.parent, capture_output=True, text=True
+        )
+    finally:
+        page.write_text(text, encoding='utf-8')
+    assert built.returncode != 0
