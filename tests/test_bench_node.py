@@ -15,10 +15,14 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from fsanet_ros.benchmarks.cases import Case
-from fsanet_ros.benchmarks.node.camera import PreparedImages, image_messages, pinhole_info
-from fsanet_ros.benchmarks.node.collector import BenchError
-from fsanet_ros.benchmarks.node.node_case import Plan, run_case
-from fsanet_ros.benchmarks.node.surroundings import (
+from fsanet_ros.benchmarks.node_runs.bench_camera import (
+    PreparedImages,
+    image_messages,
+    pinhole_info,
+)
+from fsanet_ros.benchmarks.node_runs.collector import BenchError
+from fsanet_ros.benchmarks.node_runs.node_case import Plan, run_case
+from fsanet_ros.benchmarks.node_runs.surroundings import (
     PROFILE,
     leave_the_robot_alone,
     use_shared_memory,

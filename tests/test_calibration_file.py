@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsanet_ros.files.calibration_file import (
-    Calibration,
+    CalibrationData,
     CalibrationError,
     read_calibration,
     write_calibration,
@@ -91,7 +91,9 @@ numbers = st.floats(-1e6, 1e6)
 def test_written_and_read_back(tmp_path_factory, size, focal, d, p, name):
     k = np.array([[focal[0], 0, 3.5], [0, focal[1], 4.5], [0, 0, 1]])
     projection = np.array(p).reshape(3, 4)
-    written = Calibration(*size, k, np.array(d), 'rational_polynomial', np.eye(3), projection, name)
+    written = CalibrationData(
+        *size, k, np.array(d), 'rational_polynomial', np.eye(3), projection, name
+    )
     path = tmp_path_factory.mktemp('calibration') / 'camera.yaml'
     write_calibration(path, written)
     calibration = read_calibration(path)

@@ -17,6 +17,12 @@ from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.research.datasets.labelled_images import LabelledImage, official_crop
+from fsanet_ros.research.evaluation.compared_scenes import (
+    by_picture,
+    read_truths,
+    scenes_of_data_set,
+    scenes_of_frames,
+)
 from fsanet_ros.research.evaluation.comparison import (
     MAX_WIDTH_PX,
     TRUTH,
@@ -27,12 +33,6 @@ from fsanet_ros.research.evaluation.comparison import (
     side_by_side,
 )
 from fsanet_ros.tools import compare
-from fsanet_ros.tools.scenes import (
-    by_picture,
-    read_truths,
-    scenes_of_data_set,
-    scenes_of_frames,
-)
 from fsanet_ros.types import Box, Face, Head, Square
 
 FRAMES = 12

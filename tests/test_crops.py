@@ -105,7 +105,7 @@ def test_a_square_without_pixels_is_refused(side):
 
 def test_training_validates_on_what_use_cuts_out():
     pytest.importorskip('torch', reason='PyTorch is not installed')
-    from fsanet_ros.research.augmentation.augmentation import central_crops
+    from fsanet_ros.research.augmentation.varied_crops import central_crops
 
     pictures = np.stack([IMAGE[:120, :120], IMAGE[:120, 40:160]])
     crops = central_crops(pictures, 0.9)

@@ -11,7 +11,6 @@ import pytest
 from lp_samples import SAMPLES, write_face
 from scipy.io import savemat
 
-from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import cut_official_crop
 from fsanet_ros.inference.description import Description
@@ -33,6 +32,7 @@ from fsanet_ros.research.datasets.labelled_images import (
 )
 from fsanet_ros.research.datasets.mat_files import read_300w_lp, read_aflw2000
 from fsanet_ros.research.datasets.pointing04 import read_pointing04
+from fsanet_ros.research.detectors.face_squares import MTCNN
 from fsanet_ros.research.evaluation.evaluate_images import cut_face
 from fsanet_ros.research.training.recipe import load_recipe
 from fsanet_ros.research.training.training_data import split_faces

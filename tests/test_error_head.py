@@ -24,7 +24,7 @@ from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
 from fsanet_ros.network.state_files import load_network  # noqa: E402
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
-from fsanet_ros.research.augmentation.augmentation import central_crops  # noqa: E402
+from fsanet_ros.research.augmentation.varied_crops import central_crops  # noqa: E402
 from fsanet_ros.research.datasets.faces import LabelledFaces  # noqa: E402
 from fsanet_ros.research.evaluation.known_faces import clip_faces  # noqa: E402
 from fsanet_ros.research.training.error_head_training import mean_errors_deg, with_error_head  # noqa: E402

@@ -409,7 +409,7 @@ def test_pointing04_is_found_by_a_detector_and_compared_with_pan_and_tilt(
         stem = folder / f'person011{number:02}{tilt:+}{pan:+}'
         cv2.imwrite(f'{stem}.jpg', np.full((288, 384, 3), 40 * number, np.uint8))
         stem.with_suffix('.txt').write_text(f'{stem.name}.jpg\n\nFace\n190\n140\n80\n100\n')
-    monkeypatch.setattr(evaluate, 'make_detector', lambda *a, **k: Detector(face_at(190, 140)))
+    monkeypatch.setattr(evaluate, 'make_any_detector', lambda *a, **k: Detector(face_at(190, 140)))
     figures_file = tmp_path / 'figures.json'
     arguments = ['pointing04', '--root', str(tmp_path), '--json', str(figures_file)]
     assert evaluate.main(arguments) == 0
@@ -444,7 +444,7 @@ def test_a_data_set_without_boxes_says_what_to_do(aflw2000, monkeypatch, capsys)
 
 
 def test_no_face_at_all_is_an_error_that_names_the_data(aflw2000, monkeypatch, capsys):
-    monkeypatch.setattr(evaluate, 'make_detector', lambda *args, **kwargs: Detector())
+    monkeypatch.setattr(evaluate, 'make_any_detector', lambda *args, **kwargs: Detector())
     assert evaluate.main(['aflw2000', '--root', str(aflw2000), '--crop', 'detector']) == 1
     error = capsys.readouterr().err
     assert 'none of 5 faces was found' in error and str(aflw2000) in error

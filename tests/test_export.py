@@ -21,7 +21,7 @@ from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.research.training.batches import Batch  # noqa: E402
 from fsanet_ros.research.training.checkpoints import CHECKPOINT  # noqa: E402
 from fsanet_ros.research.training.recipe import load_recipe  # noqa: E402
-from fsanet_ros.research.training.training import Trainer  # noqa: E402
+from fsanet_ros.research.training.training_loop import Trainer  # noqa: E402
 from fsanet_ros.tools.export import main  # noqa: E402
 
 CROPS = np.random.default_rng(2).integers(0, 256, (5, 64, 64, 3), np.uint8)

@@ -29,12 +29,12 @@ TRAINING = ('torch', 'safetensors', 'h5py', 'onnx', 'tqdm', 'yaml', 'skimage', '
 
 
 def library_modules():
-    """Return the names of all modules outside ros, tools and benchmarks.node."""
+    """Return the names of all modules outside ros, tools and benchmarks.node_runs."""
     names = []
     for path in sorted(PACKAGE.rglob('*.py')):
         parts = path.relative_to(PACKAGE).with_suffix('').parts
-        # msg: generated; demo: the application that starts nodes.
-        if parts[0] not in ('ros', 'tools', 'msg', 'demo') and parts[:2] != ('benchmarks', 'node'):
+        # msg: generated; node_runs: starts nodes.
+        if parts[0] not in ('ros', 'tools', 'msg') and 'node_runs' not in parts:
             names.append('.'.join(('fsanet_ros', *(p for p in parts if p != '__init__'))))
     return names
 

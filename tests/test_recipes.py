@@ -20,8 +20,8 @@ from fsanet_ros.research.datasets.labelled_images import (  # noqa: E402
 from fsanet_ros.research.datasets.mat_files import read_300w_lp  # noqa: E402
 from fsanet_ros.research.training.batches import Batch, make_batch, rarity_weights  # noqa: E402
 from fsanet_ros.research.training.recipe import CHOICES, RECIPES, Recipe, load_recipe  # noqa: E402
-from fsanet_ros.research.training.training import Trainer, describe, schedule  # noqa: E402
 from fsanet_ros.research.training.training_data import crops_in_use, load_faces  # noqa: E402
+from fsanet_ros.research.training.training_loop import Trainer, describe, schedule  # noqa: E402
 from fsanet_ros.tools.train import main  # noqa: E402
 
 PRESETS = sorted(path.stem for path in RECIPES.glob('*.yaml'))

@@ -159,7 +159,7 @@ def test_a_source_that_is_not_there_is_told_in_one_line(source, capsys, tmp_path
 def write_bag(path, topics):
     """Record two heads over ten images on each of ``topics``; image stamps, not arrival."""
     rosbag2 = pytest.importorskip('rosbags.rosbag2')
-    from fsanet_ros.tools.bags import _types
+    from fsanet_ros.files.bags import _types
 
     store = _types()
     types = store.types
@@ -229,8 +229,8 @@ def test_what_ros_has_written_is_read_with_and_without_definitions(tmp_path, def
     pytest.importorskip('fsanet_ros.msg')
     from rclpy.serialization import serialize_message
 
+    from fsanet_ros.files.bags import _types, head_poses_of_bag
     from fsanet_ros.msg import HeadPose, HeadPoseArray
-    from fsanet_ros.tools.bags import _types, head_poses_of_bag
 
     message = HeadPoseArray(heads=[HeadPose(id='h3', yaw=0.1, pitch=-0.2, roll=0.3)])
     message.header.stamp.sec, message.header.stamp.nanosec = 7, 500_000_000

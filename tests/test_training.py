@@ -24,9 +24,9 @@ from fsanet_ros.research.evaluation.scores import score  # noqa: E402
 from fsanet_ros.research.training.batches import Batch, batches_from, rarity_weights  # noqa: E402
 from fsanet_ros.research.training.checkpoints import CHECKPOINT, read_checkpoint  # noqa: E402
 from fsanet_ros.research.training.recipe import Recipe, load_recipe  # noqa: E402
-from fsanet_ros.research.training.training import Trainer, schedule, train  # noqa: E402
 from fsanet_ros.research.training.training_data import crops_in_use, load_faces  # noqa: E402
 from fsanet_ros.research.training.training_log import TrainingLog  # noqa: E402
+from fsanet_ros.research.training.training_loop import Trainer, schedule, train  # noqa: E402
 from fsanet_ros.tools import train as tools_train  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more

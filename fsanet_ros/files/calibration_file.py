@@ -29,7 +29,7 @@ class CalibrationError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class CalibrationData:
     """
     What a calibration file says of one camera; the names are those of sensor_msgs/CameraInfo.
 
@@ -48,7 +48,7 @@ class Calibration:
     camera_name: str = ''
 
 
-def read_calibration(path: str | Path) -> Calibration:
+def read_calibration(path: str | Path) -> CalibrationData:
     """
     Read a YAML file in the format of camera_calibration.
 
@@ -74,7 +74,7 @@ def read_calibration(path: str | Path) -> Calibration:
         raise CalibrationError(f'the calibration {path}: {error}') from error
 
 
-def write_calibration(path: str | Path, calibration: Calibration) -> None:
+def write_calibration(path: str | Path, calibration: CalibrationData) -> None:
     """Write a YAML file in the format of camera_calibration."""
     import yaml
 
@@ -96,7 +96,7 @@ def write_calibration(path: str | Path, calibration: Calibration) -> None:
     Path(path).write_text(text, encoding='utf-8')
 
 
-def _calibration(content: Any) -> Calibration:
+def _calibration(content: Any) -> CalibrationData:
     if not isinstance(content, Mapping):
         raise CalibrationError(
             f'found {type(content).__name__}, expected image_width, camera_matrix and so on.'
@@ -116,7 +116,7 @@ def _calibration(content: Any) -> Calibration:
         r = _numbers(content, 'rectification_matrix', (9,)).reshape(3, 3)
     if 'projection_matrix' in content:
         p = _numbers(content, 'projection_matrix', (12,)).reshape(3, 4)
-    return Calibration(
+    return CalibrationData(
         width=_size(content, 'image_width'),
         height=_size(content, 'image_height'),
         k=k,

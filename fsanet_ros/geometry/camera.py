@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.files.calibration_file import Calibration
+from fsanet_ros.files.calibration_file import CalibrationData
 from fsanet_ros.geometry.lenses import (
     FisheyeLens,
     Lens,
@@ -90,7 +90,7 @@ class CameraModel:
         return cls(width, height, k, np.zeros(0))
 
     @classmethod
-    def from_calibration(cls, calibration: Calibration) -> CameraModel:
+    def from_calibration(cls, calibration: CalibrationData) -> CameraModel:
         """Return the camera of a calibration file."""
         return cls(
             calibration.width,

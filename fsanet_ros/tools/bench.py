@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from fsanet_ros.benchmarks.bench_arguments import add_outputs, save, save_report
+from fsanet_ros.benchmarks.bench_report import plot_stages, table
 from fsanet_ros.benchmarks.cases import Case
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.node.node_case import Plan
-from fsanet_ros.benchmarks.report import plot_stages, table
+from fsanet_ros.benchmarks.node_runs.node_case import Plan
 from fsanet_ros.benchmarks.timing import Spread, interleaved_ms, spread
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools import bench_library, bench_node
-from fsanet_ros.tools.arguments import positive
-from fsanet_ros.tools.bench_common import add_outputs, save, save_report
 from fsanet_ros.tools.bench_detectors import bench_detectors
 from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.tools.bench_soak import bench_soak

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from fsanet_ros.benchmarks.bench_arguments import add_cases, add_outputs, save, save_report
+from fsanet_ros.benchmarks.bench_report import table
 from fsanet_ros.benchmarks.cases import choose
-from fsanet_ros.benchmarks.detectors import (
+from fsanet_ros.benchmarks.detector_figures import (
     SIZES,
     DetectorFigures,
     Picture,
@@ -24,12 +26,10 @@ from fsanet_ros.benchmarks.detectors import (
     pictures_of_scenes,
 )
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.report import table
 from fsanet_ros.benchmarks.scenes import make_scene
-from fsanet_ros.detection import DETECTOR_NAMES
+from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.datasets.faces import load_aflw_faces
-from fsanet_ros.tools.arguments import positive
-from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report
+from fsanet_ros.research.detectors import COMPARED_NAMES
 
 HEADER = (
     *('pictures', 'detector', 'size', 'ms, median (quartiles)', 'found', 'false per picture'),
@@ -43,7 +43,7 @@ def bench_detectors(argv: Sequence[str]) -> int:
     machine = Machine()
     try:
         models = _models(arguments.model)
-        detectors, missing = at_hand(arguments.names or DETECTOR_NAMES, arguments.sizes, models)
+        detectors, missing = at_hand(arguments.names or COMPARED_NAMES, arguments.sizes, models)
         sets = _pictures(arguments)
     except (ValueError, OSError) as error:
         print(f'bench detectors: {error}', file=sys.stderr)
@@ -89,10 +89,10 @@ def _row(one: DetectorFigures) -> tuple[str, ...]:
 def _models(texts: Sequence[str]) -> dict[str, str]:
     models = dict(text.partition('=')[::2] for text in texts)
     for name, path in models.items():
-        if name not in DETECTOR_NAMES or not path:
+        if name not in COMPARED_NAMES or not path:
             raise ValueError(
                 f'--model {name}={path}: expected DETECTOR=FILE with one of '
-                f'{", ".join(DETECTOR_NAMES)}'
+                f'{", ".join(COMPARED_NAMES)}'
             )
     return models
 

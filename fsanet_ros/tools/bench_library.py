@@ -17,21 +17,22 @@ from typing import Any
 
 from rclpy.serialization import serialize_message
 
+from fsanet_ros.benchmarks.bench_arguments import add_cases, add_outputs, save, save_report
+from fsanet_ros.benchmarks.bench_report import plot_stages, table
 from fsanet_ros.benchmarks.cases import Case, choose
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.node.camera import image_messages
-from fsanet_ros.benchmarks.report import plot_stages, table
+from fsanet_ros.benchmarks.node_runs.bench_camera import image_messages
 from fsanet_ros.benchmarks.scenes import faces_found, make_scene
 from fsanet_ros.benchmarks.stages import STAGES, Settings, StageTimes, Track, measure_stages
 from fsanet_ros.benchmarks.timing import Spread
-from fsanet_ros.detection import FaceDetector, make_detector
+from fsanet_ros.detection import FaceDetector
 from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.research.arguments import add_detector, positive
+from fsanet_ros.research.detectors import make_any_detector
 from fsanet_ros.ros.input.images import bgr_from_compressed, bgr_from_image
 from fsanet_ros.ros.output import messages
 from fsanet_ros.ros.settings import HeadPoseSettings
-from fsanet_ros.tools.arguments import add_detector, positive
-from fsanet_ros.tools.bench_common import add_cases, add_outputs, save, save_report
 from fsanet_ros.tracking.tracker import TrackedHead
 
 FRAMES = 6
@@ -43,7 +44,7 @@ def bench_library(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         cases = choose(arguments.cases)
-        detector = make_detector(
+        detector = make_any_detector(
             arguments.detector,
             detection_size=arguments.detection_size,
             model_path=arguments.detector_model,
@@ -59,7 +60,7 @@ def bench_library(argv: Sequence[str]) -> int:
     print(machine.summary())
     figures, spreads = measure_cases(cases, detector, runtime, arguments.repeat, settings)
     about = {
-        'detector': arguments.detector,
+        'detector': detector.name,
         **asdict(settings),
         'network': runtime.description.name,
         'runtime': runtime.name,

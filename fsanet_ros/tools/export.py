@@ -68,7 +68,7 @@ def load(weights: str | Path, name: str) -> tuple[Network, Description]:
     """
     from fsanet_ros.network.state_files import load_network
     from fsanet_ros.research.training.checkpoints import CHECKPOINT, read_checkpoint
-    from fsanet_ros.research.training.training import describe, make_network
+    from fsanet_ros.research.training.training_loop import describe, make_network
 
     folder = Path(weights)
     path = folder / CHECKPOINT if folder.is_dir() else find_weights(weights, '.safetensors')

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.crops import NETWORK_SIZE
@@ -24,7 +23,8 @@ from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
 from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.tools.arguments import add_detector, positive
+from fsanet_ros.research.arguments import add_detector, positive
+from fsanet_ros.research.detectors import make_any_detector
 from fsanet_ros.types import Head, Image
 
 
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _faces(arguments: argparse.Namespace) -> tuple[list[Head], NDArray[np.uint8]]:
     """Return the first faces, with their crops as the weights want them."""
-    detector = make_detector(
+    detector = make_any_detector(
         arguments.detector,
         detection_size=arguments.detection_size,
         model_path=arguments.detector_model,

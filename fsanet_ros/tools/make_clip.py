@@ -23,7 +23,7 @@ import numpy as np
 from fsanet_ros import demo
 from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.demo import FaceTruth
-from fsanet_ros.files.calibration_file import Calibration, write_calibration
+from fsanet_ros.files.calibration_file import CalibrationData, write_calibration
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.research.rendering import (
@@ -137,7 +137,7 @@ def clip_camera() -> CameraModel:
 def write_camera(path: Path) -> None:
     """Write the calibration of the clip's camera."""
     camera = clip_camera()
-    calibration = Calibration(
+    calibration = CalibrationData(
         width=camera.width,
         height=camera.height,
         k=camera.k,

@@ -22,9 +22,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
+from fsanet_ros.detection import FaceDetector
 from fsanet_ros.detection.face_square import FaceSquareMapping
 from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces
+from fsanet_ros.research.detectors import COMPARED_NAMES, make_any_detector
 from fsanet_ros.types import Box, Face, FloatArray, Image, Square
 
 BORDERS = {
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 when a file is missing or wrong."""
     arguments = _parser().parse_args(argv)
     try:
-        detector = make_detector(
+        detector = make_any_detector(
             arguments.detector, score_threshold=0.3, detection_size=0, model_path=arguments.model
         )
         faces = load_aflw_faces(arguments.faces)
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = np.random.default_rng(0).permutation(len(faces))[: arguments.count]
     results = measure(detector, faces.select(chosen), photographs)
     print(
-        f'{arguments.detector}: down={np.median([result.down for result in results]):.3f}, '
+        f'{detector.name}: down={np.median([result.down for result in results]):.3f}, '
         f'grow={np.median([result.grow for result in results]):.3f}'
     )
     return 0
@@ -237,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='measure_face_squares',
         description='Measure how the boxes of a face detector relate to the face square.',
     )
-    parser.add_argument('detector', choices=DETECTOR_NAMES)
+    parser.add_argument('detector', choices=COMPARED_NAMES)
     parser.add_argument('--model', default='', help='its model file, if it needs one')
     parser.add_argument(
         '--faces',

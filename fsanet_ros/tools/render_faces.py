@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.rendering import HeadModel
 from fsanet_ros.research.rendering.rendered_face_files import (
     FACES_PER_PART,
@@ -25,7 +26,6 @@ from fsanet_ros.research.rendering.rendered_face_files import (
     part_path,
     write_part,
 )
-from fsanet_ros.tools.arguments import positive
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.bags import BagError, head_poses_of_bag, is_bag
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.research.arguments import add_detector
+from fsanet_ros.research.detectors import make_any_detector
 from fsanet_ros.research.evaluation.timelines import Timelines, check_plot, plot, write_table
-from fsanet_ros.tools.arguments import add_detector
-from fsanet_ros.tools.bags import BagError, head_poses_of_bag, is_bag
 from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
 
 FALLBACK_RATE_HZ = 30.0
@@ -92,11 +92,11 @@ def _gather(arguments: argparse.Namespace, timelines: Timelines) -> int:
     # Here: only this needs ROS.
     from fsanet_ros.ros.clients.pose_listener import listen
 
-    return listen(arguments.source, arguments.seconds, timelines)
+    return listen(arguments.source, arguments.seconds, timelines.add)
 
 
 def _from_video(arguments: argparse.Namespace, timelines: Timelines) -> None:
-    detector = make_detector(
+    detector = make_any_detector(
         arguments.detector,
         detection_size=arguments.detection_size,
         model_path=arguments.detector_model,

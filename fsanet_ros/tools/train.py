@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.datasets.faces import LabelledFaces, load_turned_away
 from fsanet_ros.research.evaluation.scores import Scores
 from fsanet_ros.research.training.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.research.training.training_data import Sources, load_training
-from fsanet_ros.tools.arguments import positive
 
 if TYPE_CHECKING:
     from fsanet_ros.network.fusion import Network
-    from fsanet_ros.research.training.training import Trainer
+    from fsanet_ros.research.training.training_loop import Trainer
 
 # The thread that makes batches keeps the interpreter no longer than that from the one that trains:
 # a tenth more steps a second than with Python's 5 ms.
@@ -74,8 +74,8 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
-    from fsanet_ros.research.training.training import Trainer, train
     from fsanet_ros.research.training.training_log import TrainingLog
+    from fsanet_ros.research.training.training_loop import Trainer, train
 
     label = Path(arguments.recipe).stem
     name = arguments.name or f'fsanet_{label}'
@@ -142,7 +142,7 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) 
 
 def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> None:
     from fsanet_ros.network.export import write_weights
-    from fsanet_ros.research.training.training import describe
+    from fsanet_ros.research.training.training_loop import describe
 
     difference = write_weights(network, describe(recipe, name), folder)
     print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')

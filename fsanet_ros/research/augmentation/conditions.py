@@ -12,7 +12,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from fsanet_ros.research.augmentation.augmentation import compressed
+from fsanet_ros.research.augmentation.varied_crops import compressed
 from fsanet_ros.types import Box, Face, Image, Square
 
 SIDE_PX = 128  # of the face square

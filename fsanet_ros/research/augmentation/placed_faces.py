@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from fsanet_ros.research.augmentation.augmentation import compressed
+from fsanet_ros.research.augmentation.varied_crops import compressed
 from fsanet_ros.research.datasets.faces import LabelledFaces
-from fsanet_ros.research.evaluation.known_faces import KnownFace
+from fsanet_ros.research.datasets.known_face import KnownFace
 from fsanet_ros.types import Image, Square
 
 MIN_SIDE_PX, MAX_SIDE_PX = 16, 200

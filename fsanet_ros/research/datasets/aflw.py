@@ -10,23 +10,25 @@ from pathlib import Path
 
 from fsanet_ros.research.datasets.faces import ZIP, kept_aflw_labels, split_indices
 from fsanet_ros.research.datasets.labelled_images import LabelledImage, box_of_square
-from fsanet_ros.research.training.recipe import Recipe
 from fsanet_ros.types import Square
 
 _SIDE_PX = 120
 
 
-def read_aflw_kept_aside(root: str | Path, recipe: Recipe) -> list[LabelledImage]:
+def read_aflw_kept_aside(
+    root: str | Path, validation_share: float, seed: int
+) -> list[LabelledImage]:
     """
-    Return the faces that a recipe's training does not see.
+    Return the faces that training with this share and seed does not see.
 
     The pictures end at the face square: crops that reach further, such as the official one, are
     cut off there.
 
+    :param validation_share: of the persons, 0 to 1, as in the recipe; ``seed``: of the split
     :raises FileNotFoundError: naming the file that is missing
     """
     names, _, angles = kept_aflw_labels(root)
-    aside = split_indices(len(names), recipe.validation_share, recipe.seed)[1]
+    aside = split_indices(len(names), validation_share, seed)[1]
     middle = _SIDE_PX / 2
     box = box_of_square(Square(middle, middle, _SIDE_PX))
     archive = Path(root) / ZIP

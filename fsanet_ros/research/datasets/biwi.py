@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.geometry import rotations
 from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage, box_of_square
+from fsanet_ros.research.detectors.face_squares import MTCNN
 from fsanet_ros.types import Box, Square
 
 BOXES = 'boxes.csv'

@@ -23,8 +23,8 @@ from fsanet_ros.detection.detector import (
     check_image,
     faces_from_detections,
 )
-from fsanet_ros.detection.face_square import HAAR, LBP
 from fsanet_ros.files import downloads
+from fsanet_ros.research.detectors.face_squares import HAAR, LBP
 from fsanet_ros.types import Face, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.5

@@ -23,8 +23,8 @@ from fsanet_ros.detection.detector import (
     check_image,
     faces_from_detections,
 )
-from fsanet_ros.detection.face_square import MTCNN
 from fsanet_ros.geometry.regions import shared_areas
+from fsanet_ros.research.detectors.face_squares import MTCNN
 from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.9  # as in the crops of BIWI for FSA-Net

@@ -20,8 +20,8 @@ from fsanet_ros.detection.detector import (
     check_image,
     faces_from_detections,
 )
-from fsanet_ros.detection.face_square import SSD
 from fsanet_ros.files import downloads
+from fsanet_ros.research.detectors.face_squares import SSD
 from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.5

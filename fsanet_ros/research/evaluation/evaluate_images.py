@@ -111,7 +111,7 @@ class DetectedFaces:
     """Finds faces by a detector; a FindFace."""
 
     def __init__(self, detector: FaceDetector) -> None:
-        self._detector = detector
+        self.detector = detector
         self._one_at_a_time = threading.Lock()  # detectors keep buffers
 
     def __call__(self, picture: Image, labelled: LabelledImage) -> Face | None:
@@ -122,7 +122,7 @@ class DetectedFaces:
         data set gives no box, the largest.
         """
         with self._one_at_a_time:
-            faces = self._detector.detect(picture)
+            faces = self.detector.detect(picture)
         box = labelled.square_box or labelled.box
         if box is None:
             return max(faces, key=lambda face: face.square.side, default=None)

@@ -20,27 +20,11 @@ from fsanet_ros.inference.crops import cut_crop
 from fsanet_ros.inference.passes import Answers, Pass
 from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.inference.uncertainty import features
+from fsanet_ros.research.datasets.known_face import KnownFace
 from fsanet_ros.types import Face, FloatArray, Image, Square
 
 CHUNK = 256
 MIN_INSIDE = 0.99  # share of a rendered head's landmarks in the picture: no cut-off faces
-
-
-@dataclass(frozen=True, eq=False)
-class KnownFace:
-    """
-    The truth about one face in an image.
-
-    ``person``: a number; the faces of a person have the same. ``square``: its face square.
-    ``rotation``: float64 [3, 3], R_optical against the axis of the camera, or where ``camera`` is
-    None, against the ray to the face. ``position_m``: float64 [3], the sellion, None if unknown.
-    """
-
-    person: int
-    square: Square
-    rotation: FloatArray
-    camera: CameraModel | None = None
-    position_m: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

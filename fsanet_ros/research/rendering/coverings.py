@@ -11,7 +11,7 @@ from fsanet_ros.arrays import FloatArray
 from fsanet_ros.research.rendering.appearance import Color, linear_from_srgb
 from fsanet_ros.research.rendering.head_model import FABRIC, HAIR, SHINY
 from fsanet_ros.research.rendering.mesh import smoothstep
-from fsanet_ros.research.rendering.worn import Head, Piece, Shell, facing_out, tube
+from fsanet_ros.research.rendering.worn import BareHead, Piece, Shell, facing_out, tube
 
 _UP, _BACK, _FRONT = (0.0, -1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 
@@ -49,7 +49,7 @@ class Glasses:
     half_height_m: float = 0.019
     squareness: float = 3.0
 
-    def __call__(self, head: Head) -> list[Piece]:
+    def __call__(self, head: BareHead) -> list[Piece]:
         """Put them on."""
         points = head.landmarks
         pieces = []
@@ -72,7 +72,7 @@ class Glasses:
             pieces.append(_piece(SHINY, self.frame, tube(temple, self.wire_m)))
         return pieces
 
-    def _rim(self, head: Head, center: FloatArray, side: float) -> FloatArray:
+    def _rim(self, head: BareHead, center: FloatArray, side: float) -> FloatArray:
         angle = np.linspace(0.0, 2.0 * np.pi, 36, endpoint=False)
         sine, cosine = np.sin(angle), np.cos(angle)
         power = 2.0 / self.squareness
@@ -87,7 +87,7 @@ class Glasses:
         z = front - 0.003 + 4.0 * outward**2 + 0.10 * y
         return np.stack([center[0] + x, center[1] + y, z], axis=1)
 
-    def _temple(self, head: Head, start: FloatArray, side: float) -> FloatArray:
+    def _temple(self, head: BareHead, start: FloatArray, side: float) -> FloatArray:
         depths = np.linspace(start[2], 0.100, 9)
         height = np.interp(depths, [start[2], 0.100], [start[1], -0.018])
         path = [start]
@@ -121,7 +121,7 @@ class Mask:
     color: Color = (0.55, 0.70, 0.80)
     top_m: float = 0.0
 
-    def __call__(self, head: Head) -> list[Piece]:
+    def __call__(self, head: BareHead) -> list[Piece]:
         """Put it on."""
         points = head.landmarks
         top = points[28] * 0.4 + points[29] * 0.6 + (0.0, self.top_m, 0.0)
@@ -163,7 +163,7 @@ class Hat:
     loose_m: float = 0.006
     peak_m: float = 0.0
 
-    def __call__(self, head: Head) -> list[Piece]:
+    def __call__(self, head: BareHead) -> list[Piece]:
         """Put it on."""
         shape = [(0.0, -0.052, 0.0), (0.045, -0.046, 0.015), (0.068, -0.036, 0.050)]
         shape += [(0.080, -0.030, 0.100), (0.065, -0.005, 0.165), (0.0, 0.015, 0.195)]
@@ -215,7 +215,7 @@ class Scarf:
     edge_m: float = 0.0
     loose_m: float = 0.008
 
-    def __call__(self, head: Head) -> list[Piece]:
+    def __call__(self, head: BareHead) -> list[Piece]:
         """Put it on."""
         chin = head.landmarks[8]
         shape = [(0.0, -0.060 + self.edge_m, -0.002), (0.040, -0.052 + self.edge_m, 0.012)]
@@ -243,7 +243,7 @@ class LongHair:
     loose_m: float = 0.012
     forward_m: float = 0.0
 
-    def __call__(self, head: Head) -> list[Piece]:
+    def __call__(self, head: BareHead) -> list[Piece]:
         """Let it hang."""
         side = 0.078 - self.forward_m
         shape = [(0.0, -0.100, 0.030), (0.045, -0.085, 0.040), (0.074, -0.045, 0.065)]

@@ -18,7 +18,7 @@ from fsanet_ros.research.rendering.face_paint import FacePaint
 from fsanet_ros.research.rendering.head_model import CLOTH, EYE, SKIN, HeadModel
 from fsanet_ros.research.rendering.mesh import SolidNoise, loft, smoothstep, vertex_normals
 from fsanet_ros.research.rendering.rasterizer import rasterize
-from fsanet_ros.research.rendering.worn import Head, Piece, Wear
+from fsanet_ros.research.rendering.worn import BareHead, Piece, Wear
 
 #: Where the head turns on the neck, metres in the head frame.
 NECK_PIVOT_M: FloatArray = np.array([0.0, 0.045, 0.115])
@@ -100,7 +100,7 @@ class Figure:
     def _put_on(self, worn: Sequence[Wear]) -> None:
         if not worn:
             return
-        head = Head(self.head_vertices()[self.part == SKIN], self.landmarks())
+        head = BareHead(self.head_vertices()[self.part == SKIN], self.landmarks())
         self._pieces = [piece for wear in worn for piece in wear(head)]
         count = len(self.rest)
         for piece in self._pieces:

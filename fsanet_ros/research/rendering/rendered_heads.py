@@ -13,7 +13,7 @@ import numpy as np
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.research.evaluation.known_faces import KnownFace
+from fsanet_ros.research.datasets.known_face import KnownFace
 from fsanet_ros.research.rendering import (
     Appearance,
     Figure,

@@ -19,7 +19,7 @@ _TUBE_POINTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class BareHead:
     """
     A head at rest that something is fitted to, in the head frame, metres.
 
@@ -48,7 +48,7 @@ class Piece:
 
 
 #: Fits a thing to a head.
-Wear = Callable[[Head], list[Piece]]
+Wear = Callable[[BareHead], list[Piece]]
 
 
 @dataclass(frozen=True, eq=False)

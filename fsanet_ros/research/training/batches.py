@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.research.augmentation.augmentation import Augmentation, augment
 from fsanet_ros.research.augmentation.official_augmentation import (
     OfficialAugmentation,
     augment_official,
 )
+from fsanet_ros.research.augmentation.varied_crops import Augmentation, augment
 from fsanet_ros.research.datasets.faces import MAX_ANGLE_DEG, LabelledFaces
 from fsanet_ros.research.evaluation.pose_errors import smallest_angles_deg
 from fsanet_ros.research.training.recipe import Recipe

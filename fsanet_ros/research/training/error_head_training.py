@@ -24,7 +24,7 @@ from tqdm import trange
 from fsanet_ros.geometry import rotations
 from fsanet_ros.network.error_head import ErrorHead
 from fsanet_ros.network.fsanet import FSANet
-from fsanet_ros.research.augmentation.augmentation import Augmentation, augment, turn_in_plane
+from fsanet_ros.research.augmentation.varied_crops import Augmentation, augment, turn_in_plane
 from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.training.batches import Batch, make_batch, sampling
 from fsanet_ros.research.training.recipe import Recipe

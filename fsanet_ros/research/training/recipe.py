@@ -13,8 +13,8 @@ import yaml
 
 from fsanet_ros.inference.description import Crop
 from fsanet_ros.inference.network_config import Aggregation, Architecture, NetworkConfig, Scoring
-from fsanet_ros.research.augmentation.augmentation import Augmentation
 from fsanet_ros.research.augmentation.official_augmentation import OfficialAugmentation
+from fsanet_ros.research.augmentation.varied_crops import Augmentation
 
 RECIPES = Path(__file__).parent / 'recipes'
 

@@ -23,7 +23,7 @@ from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import single_pass
 from fsanet_ros.inference.runtime import Runtime
-from fsanet_ros.research.augmentation.augmentation import central_crops, seen_from, turn_in_plane
+from fsanet_ros.research.augmentation.varied_crops import central_crops, seen_from, turn_in_plane
 
 Answers = Callable[[NDArray[np.uint8]], FloatArray]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fsanet_ros.files.downloads import sha256_of
 from fsanet_ros.geometry import rotations
-from fsanet_ros.research.augmentation.augmentation import central_crops
+from fsanet_ros.research.augmentation.varied_crops import central_crops
 from fsanet_ros.research.datasets import READERS
 from fsanet_ros.research.datasets.biwi import PROTOCOL_2_TEST
 from fsanet_ros.research.datasets.faces import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.exceptions import NameValidationException
@@ -12,7 +13,6 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from fsanet_ros.msg import HeadPoseArray
-from fsanet_ros.research.evaluation.timelines import Timelines
 from fsanet_ros.ros.running import run_node
 
 # Poses of several images may come at once; best-effort matches every publisher.
@@ -20,15 +20,17 @@ _QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 _ASK_S = 5.0
 _KIND = 'fsanet_ros/msg/HeadPoseArray'
 
+TakePose = Callable[[str, float, list[float]], object]
+
 
 class PoseListener(Node):
-    """Fills timelines with what comes on a topic of fsanet_ros/HeadPoseArray."""
+    """Hands on what comes on a topic of fsanet_ros/HeadPoseArray, head by head."""
 
-    def __init__(self, topic: str, timelines: Timelines) -> None:
+    def __init__(self, topic: str, take: TakePose) -> None:
         """Subscribe; a ValueError if this is no name of a topic."""
         super().__init__('timeline')
         self.messages = 0
-        self._timelines = timelines
+        self._take = take
         try:
             self._subscription = self.create_subscription(
                 HeadPoseArray, topic, self._on_head_poses, _QOS
@@ -55,13 +57,14 @@ class PoseListener(Node):
         stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
         for head in message.heads:
             angles_deg = np.degrees([head.yaw, head.pitch, head.roll]).tolist()
-            self._timelines.add(head.id, stamp_s, angles_deg)
+            self._take(head.id, stamp_s, angles_deg)
 
 
-def listen(topic: str, seconds: float, timelines: Timelines) -> int:
+def listen(topic: str, seconds: float, take: TakePose) -> int:
     """
-    Fill ``timelines`` until Ctrl-C, or for so many seconds; for the main thread.
+    Hand on poses until Ctrl-C, or for so many seconds; for the main thread.
 
+    :param take: is called with each head's id, stamp in seconds and yaw, pitch, roll in degrees
     :returns: the exit code: 0, also after Ctrl-C; 1 if nothing came, which is told
     """
 
@@ -81,4 +84,4 @@ def listen(topic: str, seconds: float, timelines: Timelines) -> int:
         return 0
 
     errors = (ValueError, ExternalShutdownException)
-    return run_node('timeline', [], lambda: PoseListener(topic, timelines), spin, errors)
+    return run_node('timeline', [], lambda: PoseListener(topic, take), spin, errors)

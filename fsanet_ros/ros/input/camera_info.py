@@ -11,8 +11,7 @@ from ament_index_python.packages import PackageNotFoundError, get_package_share_
 from sensor_msgs.msg import CameraInfo
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.files.calibration_file import Calibration as CalibrationData
-from fsanet_ros.files.calibration_file import CalibrationError
+from fsanet_ros.files.calibration_file import CalibrationData, CalibrationError
 from fsanet_ros.geometry.camera import CameraModel
 
 

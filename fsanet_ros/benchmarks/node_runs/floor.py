@@ -1,7 +1,7 @@
 """
 The least that a Python node costs: it takes each image and answers with an empty HeadPoseArray.
 
-    python -m fsanet_ros.benchmarks.node.floor --ros-args -p image_transport:=raw
+    python -m fsanet_ros.benchmarks.node_runs.floor --ros-args -p image_transport:=raw
 
 Quality of service and message types are those of head_pose; what head_pose needs beyond it is its
 own work.
@@ -16,7 +16,7 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
-from fsanet_ros.benchmarks.node.topics import FLOOR, SOURCES
+from fsanet_ros.benchmarks.node_runs.topics import FLOOR, SOURCES
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.input.qos import reliable_qos
 from fsanet_ros.ros.running import run_node

@@ -18,7 +18,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
-from fsanet_ros.benchmarks.node.topics import SOURCES
+from fsanet_ros.benchmarks.node_runs.topics import SOURCES
 from fsanet_ros.benchmarks.timing import percentiles
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.input.companions import nanoseconds
@@ -68,7 +68,7 @@ class CameraProcess:
 
     def __init__(self, frames: Path, transport: str) -> None:
         """Start it with pictures as numpy.save writes them."""
-        module = 'fsanet_ros.benchmarks.node.camera'
+        module = 'fsanet_ros.benchmarks.node_runs.bench_camera'
         self._process = subprocess.Popen(
             [sys.executable, '-m', module, str(frames), '--transport', transport],
             stdin=subprocess.PIPE,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fsanet_ros.benchmarks.bench_report import write_json, write_page
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.benchmarks.report import write_json, write_page
 
 
 def add_outputs(parser: argparse._ActionsContainer) -> None:

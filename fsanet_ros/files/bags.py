@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_ros.types import FloatArray
+from fsanet_ros.arrays import FloatArray
 
 HEAD_POSE_ARRAY = 'fsanet_ros/msg/HeadPoseArray'
 _SUFFIXES = ('.mcap', '.db3')

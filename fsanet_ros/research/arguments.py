@@ -1,10 +1,11 @@
-"""Arguments that several commands share."""
+"""Command-line arguments that several tools share."""
 
 from __future__ import annotations
 
 import argparse
 
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE
+from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES
 
 
 def positive(text: str) -> int:
@@ -20,6 +21,6 @@ def positive(text: str) -> int:
 
 def add_detector(parser: argparse._ActionsContainer) -> None:
     """Let the user choose the face detector, its file and how large images are for it."""
-    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector', choices=ALL_DETECTOR_NAMES, default='auto')
     parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
     parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)

@@ -10,9 +10,10 @@ import numpy as np
 
 from fsanet_ros.benchmarks.scenes import Scene, count_found
 from fsanet_ros.benchmarks.timing import Spread, spread, timed_ms
-from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
+from fsanet_ros.detection import FaceDetector
 from fsanet_ros.research.augmentation.placed_faces import place
 from fsanet_ros.research.datasets.faces import LabelledFaces
+from fsanet_ros.research.detectors import COMPARED_NAMES, make_any_detector
 from fsanet_ros.types import Face, Image, Square
 
 SIZES = (320, 480, 640)
@@ -46,7 +47,7 @@ class DetectorFigures:
 
 
 def at_hand(
-    names: Iterable[str] = DETECTOR_NAMES,
+    names: Iterable[str] = COMPARED_NAMES,
     sizes: Iterable[int] = SIZES,
     models: Mapping[str, str] | None = None,
 ) -> tuple[dict[tuple[str, int], FaceDetector], dict[str, str]]:
@@ -63,7 +64,7 @@ def at_hand(
     for name in names:
         model = (models or {}).get(name, '')
         try:
-            made |= {(name, s): make_detector(name, detection_size=s, model_path=model)
+            made |= {(name, s): make_any_detector(name, detection_size=s, model_path=model)
                      for s in sizes}  # fmt: skip
         except (ImportError, OSError, ValueError) as error:
             missing[name] = str(error)

@@ -1,7 +1,7 @@
 """
 A camera for measuring: publishes prepared pictures at exact times, as told on standard input.
 
-    python -m fsanet_ros.benchmarks.node.camera FRAMES.npy --transport raw
+    python -m fsanet_ros.benchmarks.node_runs.bench_camera FRAMES.npy --transport raw
 
 Each line of standard input is an order, each line of standard output its result, both JSON:
 
@@ -35,7 +35,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from fsanet_ros.benchmarks.cases import TRANSPORTS
-from fsanet_ros.benchmarks.node.topics import FRAME_ID, SOURCES
+from fsanet_ros.benchmarks.node_runs.topics import FRAME_ID, SOURCES
 from fsanet_ros.ros.input.camera_input import info_topic
 from fsanet_ros.ros.input.images import image_from_bgr
 

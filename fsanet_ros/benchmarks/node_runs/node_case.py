@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.benchmarks.machine import cpu_seconds, memory_mb
-from fsanet_ros.benchmarks.node.collector import (
+from fsanet_ros.benchmarks.node_runs.collector import (
     BenchError,
     CameraProcess,
     Collector,
     Exchange,
 )
-from fsanet_ros.benchmarks.node.topics import FLOOR, NODE
+from fsanet_ros.benchmarks.node_runs.topics import FLOOR, NODE
 from fsanet_ros.benchmarks.rates import OVERLOAD, GreatestRate, Trial, search
 from fsanet_ros.benchmarks.scenes import Scene
 from fsanet_ros.benchmarks.timing import Spread, percentiles, spread
@@ -122,7 +122,7 @@ def bench_of(scene: Scene, parameters: Mapping[str, object]) -> Iterator[Bench]:
         frames = Path(folder) / 'frames.npy'
         np.save(frames, np.stack(scene.images))
         camera = stack.enter_context(CameraProcess(frames, scene.case.transport))
-        floor = node_process('benchmarks.node.floor', transport)
+        floor = node_process('benchmarks.node_runs.floor', transport)
         processes[FLOOR] = stack.enter_context(floor)
         collector = stack.enter_context(Collector(camera, check))
         camera.order({'wait_s': 0.0}, STARTUP_S, lambda: time.sleep(0.02))  # it is there
