@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,3 +65,52 @@ class Head:
     def gaze_quaternion_xyzw(self) -> FloatArray:
         """Orientation of the REP-155 gaze frame in the optical frame, float64 [4]."""
         return rotations.gaze_quaternion_xyzw(self.rotation_optical)
+
+    @property
+    def nose_direction(self) -> FloatArray:
+        """Where the face points, a unit vector in the optical frame, float64 [3]."""
+        return rotations.nose_direction(self.rotation_optical)
+
+    @property
+    def expected_error_deg(self) -> float | None:
+        """The root mean square of the rotation's expected error, degrees; None: not known."""
+        covariance = self.rotation_covariance_rad2
+        return None if covariance is None else math.degrees(math.sqrt(float(covariance.trace())))
+
+    def to_dict(self) -> dict[str, float | None]:
+        """
+        Return the head as plain numbers, for tables.
+
+        ``pandas.DataFrame([head.to_dict() for head in heads])`` is one.
+
+        Box in pixels, score, orientation of the REP-155 face frame as quaternion qx, qy, qz, qw,
+        yaw, pitch and roll in degrees, nose direction, position in metres, expected error in
+        degrees; None for what is not known.
+        """
+        box = self.face.box
+        qx, qy, qz, qw = self.face_quaternion_xyzw.tolist()
+        yaw_deg, pitch_deg, roll_deg = self.yaw_pitch_roll_deg.tolist()
+        nose_x, nose_y, nose_z = self.nose_direction.tolist()
+        unknown = (None, None, None)
+        x_m, y_m, z_m = unknown if self.position_m is None else self.position_m.tolist()
+        return {
+            'box_x': box.x,
+            'box_y': box.y,
+            'box_width': box.width,
+            'box_height': box.height,
+            'score': self.face.score,
+            'qx': qx,
+            'qy': qy,
+            'qz': qz,
+            'qw': qw,
+            'yaw_deg': yaw_deg,
+            'pitch_deg': pitch_deg,
+            'roll_deg': roll_deg,
+            'nose_x': nose_x,
+            'nose_y': nose_y,
+            'nose_z': nose_z,
+            'x_m': x_m,
+            'y_m': y_m,
+            'z_m': z_m,
+            'expected_error_deg': self.expected_error_deg,
+        }

@@ -1,81 +1,179 @@
-"""Head poses in pictures and videos, without ROS: a table, and pictures with the axes drawn in."""
+"""Head poses in pictures, videos and recordings: tables, and copies with the axes drawn in."""
 
 from __future__ import annotations
 
 import argparse
-import csv
+import os
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from fsanet_ros.batch.inputs import LIVE, find_inputs
+from fsanet_ros.batch.jobs import EstimationSettings
+from fsanet_ros.batch.report import ERROR, INTERRUPTED, RunReport
+from fsanet_ros.batch.run import Outputs, estimate_heads, make_plan, write_results
+from fsanet_ros.batch.sightings import TrackingSettings
+from fsanet_ros.batch.tables import SUFFIXES
+from fsanet_ros.batch.work_folder import WorkFolder
+from fsanet_ros.batch.workers import make_workers
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
-from fsanet_ros.drawing import draw_heads
-from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.files.calibration_file import read_calibration
-from fsanet_ros.files.video import Frames, VideoError, open_frames
-from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.types import Head
+from fsanet_ros.tracking.tracker import SMOOTHINGS
 
-COLUMNS = (
-    *('frame', 'face', 'box_x', 'box_y', 'box_width', 'box_height', 'confidence'),
-    *('yaw_deg', 'pitch_deg', 'roll_deg', 'x_m', 'y_m', 'z_m'),
-)
+_EPILOG = """
+examples:
+  estimate people.jpg                              a table on standard output
+  estimate people.mp4 -o heads.csv -o annotated/   a table and an annotated video
+  estimate recordings/ '*.mov' -o heads.parquet    folders and patterns; all files in one table
+  find . -name '*.jpg' | estimate - -o heads.jsonl a list of files
+
+A run that was stopped goes on where it was when it is started again in the same way.
+
+exit codes: 0 everything was read; 1 nothing was, or the output cannot be written; 2 wrong
+arguments; 3 some inputs are damaged, unreadable or missing, the report says which;
+130 interrupted
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog='estimate',
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='INPUT',
+        help='pictures, videos, bags, folders of these, patterns, a camera (0), the address of a '
+        'stream, or - for a list on standard input',
+    )
+    parser.add_argument(
+        '-o',
+        '--output',
+        action='append',
+        type=Path,
+        default=[],
+        metavar='PATH',
+        help=f'a table ({", ".join(SUFFIXES)}), or a folder for annotated copies; may be repeated. '
+        'Without it, CSV on standard output',
+    )
+    parser.add_argument('--calibration', default='', help='YAML of camera_calibration: positions')
+    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
+    parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
+    parser.add_argument(
+        '--detection-size',
+        type=int,
+        default=DEFAULT_DETECTION_SIZE,
+        help='longer side in pixels at which faces are looked for; 0: full size (default '
+        '%(default)s)',
+    )
+    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
+    parser.add_argument('--smoothing', choices=SMOOTHINGS, default='none', help='of videos')
+    parser.add_argument(
+        '--attention', action='store_true', help='who looks at the camera, and at whom (videos)'
+    )
+    parser.add_argument(
+        '--processes',
+        type=int,
+        default=os.cpu_count() or 1,
+        help='that work at the same time (default: one for each core, %(default)s)',
+    )
+    parser.add_argument(
+        '--scheduler',
+        default='',
+        metavar='ADDRESS',
+        help='of a Dask cluster to work on, such as tcp://10.0.0.1:8786',
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress, no report')
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Estimate from the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog='estimate', description=__doc__)
-    parser.add_argument('source', help='a picture, a folder of pictures or a video')
-    parser.add_argument('--output', type=Path, metavar='DIR', help='folder for annotated pictures')
-    parser.add_argument('--calibration', help='a YAML of camera_calibration: metric positions')
-    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
-    parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
-    parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
+    parser = make_parser()
     arguments = parser.parse_args(argv)
     try:
-        camera = None
-        if arguments.calibration:
-            camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
-        estimator = HeadPoseEstimator(
-            arguments.detector, arguments.weights, detection_size=arguments.detection_size
-        )
-        with open_frames(arguments.source) as frames:
-            _estimate(estimator, frames, camera, arguments.output)
-    except (VideoError, ValueError, OSError, ImportError) as error:
+        report = _estimate(arguments)
+    except KeyboardInterrupt:
+        print('\nestimate: interrupted; the same command goes on from here', file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the table, as head, has had enough. Nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except (ValueError, OSError, ImportError) as error:
         print(f'estimate: {error}', file=sys.stderr)
-        return 1
-    return 0
+        return ERROR
+    if not arguments.quiet or report.exit_code:
+        print('\n'.join(['estimate: ' + report.lines()[0], *report.lines()[1:]]), file=sys.stderr)
+    return report.exit_code
 
 
-def _estimate(
-    estimator: HeadPoseEstimator, frames: Frames, camera: CameraModel | None, folder: Path | None
-) -> None:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    table = csv.writer(sys.stdout)
-    table.writerow(COLUMNS)
-    for number, image in enumerate(tqdm(frames, unit='frame', disable=None)):
-        heads = estimator.estimate(image, camera)
-        for face, head in enumerate(heads):
-            table.writerow(_row(number, face, head))
-        if folder is not None:
-            named = [(str(face), head) for face, head in enumerate(heads)]
-            cv2.imwrite(str(folder / f'{number:06d}.png'), draw_heads(image, named, camera))
+def _estimate(arguments: argparse.Namespace) -> RunReport:
+    inputs, passed = find_inputs(arguments.inputs, sys.stdin)
+    live = [one for one in inputs if one.kind in LIVE]
+    if len(live) > 1:
+        raise ValueError(
+            f'{live[0].name} and {live[1].name}: expected one camera or stream; start a second '
+            'command for the other'
+        )
+    outputs = _outputs(arguments.output, [one.address for one in inputs])
+    settings = EstimationSettings(
+        detector=arguments.detector,
+        detector_model=arguments.detector_model,
+        detection_size=arguments.detection_size,
+        weights=arguments.weights,
+        calibration=arguments.calibration,
+    )
+    tracking = TrackingSettings(smoothing=arguments.smoothing, attention=arguments.attention)
+    plan = make_plan(inputs)
+    with ExitStack() as stack:
+        if arguments.output:
+            first = arguments.output[0]
+            folder = WorkFolder(first.with_name(f'.{first.name}.work'))
+        else:
+            folder = WorkFolder(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        bar = stack.enter_context(
+            tqdm(total=plan.frames, unit='frame', disable=True if arguments.quiet else None)
+        )
+        processes = max(1, min(arguments.processes, len(plan.jobs)))
+        workers = stack.enter_context(make_workers(processes, arguments.scheduler))
+        estimate_heads(plan, settings, workers, folder, bar.update)
+        report = write_results(
+            plan, settings, tracking, folder, outputs, live[0] if live else None, bar.update
+        )
+        folder.remove()
+    report.passed = passed
+    return report
 
 
-def _row(number: int, face: int, head: Head) -> list[object]:
-    box = head.face.box
-    position = ['', '', ''] if head.position_m is None else [f'{v:.4f}' for v in head.position_m]
-    return [
-        *(number, face),
-        *(f'{v:.1f}' for v in (box.x, box.y, box.width, box.height)),
-        f'{head.face.score:.3f}',
-        *(f'{v:.2f}' for v in head.yaw_pitch_roll_deg),
-        *position,
-    ]
+def _outputs(paths: list[Path], inputs: list[str]) -> Outputs:
+    """
+    Sort what is to be written.
+
+    :raises ValueError: if two folders are named, or an output is an input
+    """
+    read = {Path(address).resolve() for address in inputs}
+    for path in paths:
+        if path.resolve() in read:
+            raise ValueError(f'{path} is an input too: choose another name for the output')
+    tables = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    folders = [path for path in paths if path not in tables]
+    if len(folders) > 1:
+        raise ValueError(f'{folders[0]} and {folders[1]}: expected one folder for annotated copies')
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(
+                f'{folder} is a file: expected a folder for annotated copies, or a table that '
+                f'ends in {", ".join(SUFFIXES)}'
+            )
+    return Outputs(tables, None if paths else sys.stdout, folders[0] if folders else None)
 
 
 if __name__ == '__main__':

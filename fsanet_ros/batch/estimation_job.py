@@ -1,0 +1,143 @@
+"""What a worker does: the heads of the frames of one job. It needs no ROS and keeps no state."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from fsanet_ros.batch import bag_frames, video_frames
+from fsanet_ros.batch.head_arrays import ROW_WIDTH, FrameHeads, row_from_head
+from fsanet_ros.batch.jobs import EstimationSettings, Job
+from fsanet_ros.batch.readers import Frame, pictures
+from fsanet_ros.detection import make_detector
+from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.pictures import MAX_PIXELS
+from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.types import FloatArray, Head, Image
+
+WHOLE = -1  # the number under which what holds for an input as a whole is kept
+
+
+def begin_worker() -> None:
+    """Leave Ctrl-C to the process that hands out the jobs; for a worker process of one's own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def estimate_job(job: Job, settings: EstimationSettings) -> bytes:
+    """
+    Return the heads of a job's frames: FrameHeads as bytes.
+
+    What cannot be read is said in them; an error is raised only for settings that are wrong.
+
+    :raises ValueError: if a name or file in the settings is wrong
+    :raises OSError: if a file that they name cannot be read
+    :raises ImportError: if a package that they need is missing
+    """
+    estimator, camera = load_estimator(settings)
+    collected = _Collected()
+    is_picture = job.inputs[0].kind == 'picture'
+    try:
+        for frame in _frames(job, settings):
+            if frame.image is None:
+                collected.add_problem(frame)
+                if is_picture:
+                    collected.add(frame, [])  # each picture has its place
+                continue
+            seen_by = frame.camera or camera
+            if misfit := _misfit(seen_by, frame.image):
+                collected.problems[collected.next_frame if is_picture else WHOLE] = misfit
+                seen_by = None
+            collected.add(frame, estimator.estimate(frame.image, seen_by))
+    except (ValueError, OSError) as error:
+        collected.problems[WHOLE] = str(error)
+    return collected.result().to_bytes()
+
+
+def _frames(job: Job, settings: EstimationSettings) -> Iterator[Frame]:
+    first = job.inputs[0]
+    if first.kind == 'picture':
+        yield from pictures(job.inputs)
+    elif first.kind == 'bag':
+        yield from bag_frames.frames(first.address, job.begin_s, job.end_s, settings.image_topics)
+    else:
+        for image, time_s, problem in video_frames.frames(
+            first.address, job.begin_s, job.end_s, MAX_PIXELS
+        ):
+            yield Frame(image, time_s, problem=problem)
+
+
+@lru_cache(maxsize=1)
+def load_estimator(settings: EstimationSettings) -> tuple[HeadPoseEstimator, CameraModel | None]:
+    """Return the estimator and the camera that the settings name; see estimate_job."""
+    camera = None
+    if settings.calibration:
+        camera = CameraModel.from_calibration(read_calibration(settings.calibration))
+    detector = make_detector(
+        settings.detector,
+        detection_size=settings.detection_size,
+        model_path=settings.detector_model,
+    )
+    return HeadPoseEstimator(detector, settings.weights, mirror=settings.mirror), camera
+
+
+def _misfit(camera: CameraModel | None, image: Image) -> str:
+    """Return why a calibration says nothing of an image, empty if it does or there is none."""
+    if camera is None or (camera.height, camera.width) == image.shape[:2]:
+        return ''
+    return (
+        f'the calibration is for {camera.width} x {camera.height} pixels, the frames have '
+        f'{image.shape[1]} x {image.shape[0]}: no positions'
+    )
+
+
+class _Collected:
+    """The frames of a job and their heads, as they come."""
+
+    def __init__(self) -> None:
+        self.problems: dict[int, str] = {}
+        self._damaged = 0
+        self._frames: list[tuple[float, int, int, int, int]] = []
+        self._topics: dict[str, int] = {}
+        self._rows: list[FloatArray] = []
+
+    @property
+    def next_frame(self) -> int:
+        """The number of the frame that comes next."""
+        return len(self._frames)
+
+    def add(self, frame: Frame, heads: Sequence[Head]) -> None:
+        """Take a frame and its heads."""
+        height, width = (0, 0) if frame.image is None else frame.image.shape[:2]
+        topic = self._topics.setdefault(frame.topic, len(self._topics))
+        self._frames.append((frame.time_s, width, height, topic, len(heads)))
+        self._rows.extend(row_from_head(head) for head in heads)
+
+    def add_problem(self, frame: Frame) -> None:
+        """Take a place at which something could not be decoded."""
+        self._damaged += 1
+        self.problems.setdefault(self.next_frame, frame.problem)
+
+    def result(self) -> FrameHeads:
+        """Return all of it."""
+        columns = np.array(self._frames, np.float64).reshape(-1, 5)
+        whole = columns[:, 1:].astype(np.int64)
+        return FrameHeads(
+            number=np.arange(len(columns)),
+            time_s=columns[:, 0],
+            size=whole[:, :2],
+            topic=whole[:, 2],
+            count=whole[:, 3],
+            rows=np.array(self._rows, np.float64).reshape(-1, ROW_WIDTH),
+            topics=tuple(self._topics),
+            damaged=self._damaged,
+            problems=self.problems,
+        )

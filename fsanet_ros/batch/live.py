@@ -1,0 +1,38 @@
+"""Cameras and streams: no end, and nothing to resume; rows are written as frames come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from fsanet_ros.batch.estimation_job import load_estimator
+from fsanet_ros.batch.inputs import Input
+from fsanet_ros.batch.jobs import EstimationSettings
+from fsanet_ros.batch.sightings import Follower, Sighting, TrackingSettings
+from fsanet_ros.files.video import open_frames
+
+
+def sightings_live(
+    one: Input,
+    settings: EstimationSettings,
+    tracking: TrackingSettings,
+    advance: Callable[[int], object],
+) -> Iterator[list[Sighting]]:
+    """
+    Yield the heads of each frame, until the stream ends or the camera is gone.
+
+    Times are seconds since the first frame. A frame that comes while another is worked on is left
+    out: nothing falls behind.
+
+    :raises VideoError: if the camera or stream does not open
+    """
+    estimator, camera = load_estimator(settings)
+    source: str | int = int(one.address) if one.kind == 'camera' else one.address
+    follower = Follower(tracking)
+    with open_frames(source) as frames:
+        begin_s = time.monotonic()
+        for number, image in enumerate(frames):
+            time_s = time.monotonic() - begin_s
+            heads = estimator.estimate(image, camera)
+            yield list(follower.follow(number, time_s, '', heads))
+            advance(1)
