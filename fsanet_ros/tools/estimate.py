@@ -19,7 +19,7 @@ from fsanet_ros.batch.sightings import TrackingSettings
 from fsanet_ros.batch.tables import SUFFIXES
 from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import make_workers
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.tracking.tracker import SMOOTHINGS
 
@@ -124,8 +124,9 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
             'command for the other'
         )
     outputs = _outputs(arguments.output, [one.address for one in inputs])
+    detector = make_detector(arguments.detector, model_path=arguments.detector_model)
     settings = EstimationSettings(
-        detector=arguments.detector,
+        detector=detector.name,  # chosen here, so that all workers take the same
         detector_model=arguments.detector_model,
         detection_size=arguments.detection_size,
         weights=arguments.weights,
