@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation  # noqa: E402
 from fsanet_ros.geometry import rotations  # noqa: E402
 from fsanet_ros.inference.crops import cut_crop  # noqa: E402
 from fsanet_ros.inference.description import Description  # noqa: E402
+from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.inference.passes import mirrored_pass, single_pass  # noqa: E402
 from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
@@ -20,10 +21,10 @@ from fsanet_ros.inference.uncertainty import features  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
 from fsanet_ros.network.export import write_weights  # noqa: E402
-from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
 from fsanet_ros.network.state_files import load_network  # noqa: E402
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
+from fsanet_ros.network.variants import build_network  # noqa: E402
 from fsanet_ros.research.augmentation.varied_crops import central_crops  # noqa: E402
 from fsanet_ros.research.datasets.faces import LabelledFaces  # noqa: E402
 from fsanet_ros.research.evaluation.known_faces import clip_faces  # noqa: E402
@@ -53,8 +54,8 @@ def shipped():
 
 def random_network(scoring='1x1', error_head=True):
     torch.manual_seed(3)
-    network = FSANet(NetworkConfig(scoring, error_head=error_head)).eval()
-    if network.error_head is not None:
+    network = build_network(NetworkConfig(scoring, error_head=error_head)).eval()
+    if error_head:
         torch.nn.init.normal_(network.error_head.output.weight)
     return network
 
@@ -124,7 +125,7 @@ def test_two_passes_say_their_mean(shipped):
 
 def test_it_learns_what_is_no_face(clip):
     network, description = load_network(find_weights('fsanet_1x1', '.safetensors'))
-    plain = FSANet(dataclasses.replace(network.config, error_head=False)).eval()
+    plain = build_network(dataclasses.replace(network.config, error_head=False)).eval()
     plain.load_state_dict(network.state_dict(), strict=False)
     recipe = Recipe(samples=64, batch_size=32, error_head_samples=32 * 60)
     half = np.arange(len(clip)) % 2 == 0

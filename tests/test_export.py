@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import shutil
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,16 +16,38 @@ pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
 
 from safetensors.torch import save_file  # noqa: E402
 
+from fsanet_ros.inference.description import Description  # noqa: E402
+from fsanet_ros.inference.network_config import (  # noqa: E402
+    Aggregation,
+    NetworkConfig,
+    Scoring,
+)
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network import export as fsanet_export  # noqa: E402
+from fsanet_ros.network.export import export_onnx  # noqa: E402
+from fsanet_ros.network.exported_graph import rewritten_for_export  # noqa: E402
+from fsanet_ros.network.fsanet import (  # noqa: E402
+    CapsuleLayer,
+    ConvScoring,
+    FineGrainedStructure,
+    SoftStagewiseRegression,
+)
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
+from fsanet_ros.network.variants import AllCells, VarianceScoring, build_network  # noqa: E402
 from fsanet_ros.research.training.batches import Batch  # noqa: E402
 from fsanet_ros.research.training.checkpoints import CHECKPOINT  # noqa: E402
 from fsanet_ros.research.training.recipe import load_recipe  # noqa: E402
 from fsanet_ros.research.training.training_loop import Trainer  # noqa: E402
 from fsanet_ros.tools.export import main  # noqa: E402
 
+EVERY_KIND = [
+    *(
+        NetworkConfig(scoring, aggregation, pixel_mean=127.5, pixel_scale=128.0)
+        for scoring, aggregation in product(get_args(Scoring), get_args(Aggregation))
+    ),
+    NetworkConfig(architecture='ssrnet', pixel_mean=127.5, pixel_scale=128.0),
+]
 CROPS = np.random.default_rng(2).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
 
@@ -43,6 +67,48 @@ def failure(arguments, capsys):
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith('export: ')
     return line
+
+
+def untrained(config):
+    """Return a network in double precision whose batch norms have seen something."""
+    torch.manual_seed(0)
+    network = build_network(config).double().train()
+    network(pixels())
+    return network.eval()
+
+
+def pixels():
+    return torch.from_numpy(CROPS).permute(0, 3, 1, 2).double()
+
+
+@pytest.mark.parametrize('config', EVERY_KIND, ids=str)
+def test_what_makes_a_graph_fast_leaves_the_angles_as_they_are(config):
+    network = untrained(config)
+    with torch.inference_mode():
+        expected = network(pixels())
+    rewritten = rewritten_for_export(network)
+    with torch.inference_mode():
+        assert torch.allclose(rewritten(pixels()), expected, rtol=0, atol=1e-9)
+        assert torch.equal(network(pixels()), expected)  # the network itself did not change
+
+
+@pytest.mark.parametrize('config', EVERY_KIND[:-1], ids=str)
+def test_every_part_of_fsanet_that_has_a_faster_form_is_rewritten(config):
+    kinds = {type(module) for module in rewritten_for_export(untrained(config)).modules()}
+    assert kinds.isdisjoint({FineGrainedStructure, CapsuleLayer, SoftStagewiseRegression})
+    assert kinds.isdisjoint({VarianceScoring, ConvScoring, AllCells})
+
+
+@pytest.mark.parametrize('config', EVERY_KIND[:3], ids=str)
+def test_a_graph_works_out_no_sizes(tmp_path, config):
+    import onnx
+
+    description = Description('net', 1.0, networks=(config,))
+    export_onnx(untrained(config).float(), description, tmp_path / 'net.onnx')
+    operations = [node.op_type for node in onnx.load(tmp_path / 'net.onnx').graph.node]
+    # Normalising NetVLAD's residuals asks for two.
+    assert operations.count('Shape') == (2 if config.aggregation == 'netvlad' else 0)
+    assert 'Einsum' not in operations
 
 
 @pytest.mark.parametrize('weights', [DEFAULT_WEIGHTS, 'mine.safetensors'])

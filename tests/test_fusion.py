@@ -7,8 +7,9 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
 from fsanet_ros.geometry import rotations  # noqa: E402
-from fsanet_ros.network.fsanet import NetworkConfig, build_network  # noqa: E402
+from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion, mean_angles, mean_rotation  # noqa: E402
+from fsanet_ros.network.variants import build_network  # noqa: E402
 
 
 def matrices(angles_deg):

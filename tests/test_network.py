@@ -5,9 +5,14 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 
-from fsanet_ros.network.aggregation import CapsuleLayer, squash  # noqa: E402
-from fsanet_ros.network.fsanet import FSANet, NetworkConfig  # noqa: E402
-from fsanet_ros.network.structure import FineGrainedStructure, all_cells  # noqa: E402
+from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
+from fsanet_ros.network.fsanet import (  # noqa: E402
+    CapsuleLayer,
+    FineGrainedStructure,
+    FSANet,
+    SoftStagewiseRegression,
+    squash,
+)
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more
 
@@ -15,7 +20,7 @@ torch.set_num_threads(1)  # the networks are small: waiting for each other costs
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return FSANet(NetworkConfig(pixel_mean=127.5, pixel_scale=128.0))
+    return FSANet(config=NetworkConfig(pixel_mean=127.5, pixel_scale=128.0))
 
 
 def pictures(count, seed=0):
@@ -49,7 +54,7 @@ def test_a_face_does_not_depend_on_the_batch_it_is_in(network):
 
 def test_routing_logits_belong_to_the_sample():
     torch.manual_seed(0)
-    layer = CapsuleLayer(3, 21, 16, 64)
+    layer = CapsuleLayer()
     torch.nn.init.normal_(layer.weight, std=0.5)
     primary = torch.randn(6, 21, 64) * 3
     alone = torch.cat([layer(p[None]) for p in primary])
@@ -59,7 +64,7 @@ def test_routing_logits_belong_to_the_sample():
 def test_routing_changes_the_result():
     # With a softmax over an axis of size one it would not.
     torch.manual_seed(0)
-    layer = CapsuleLayer(3, 21, 16, 64)
+    layer = CapsuleLayer()
     torch.nn.init.normal_(layer.weight, std=0.5)
     primary = torch.randn(2, 21, 64)
     routed = layer(primary)
@@ -99,18 +104,59 @@ def test_plain_pictures_give_finite_angles(network, value):
     assert torch.isfinite(network(torch.full((1, 3, 64, 64), value))).all()
 
 
-def test_spatial_maps_mix_all_stages_of_one_sample(network):
-    structure: FineGrainedStructure = network.structure
-    stages = [torch.rand(2, 64, 8, 8) for _ in range(3)]
-    maps = structure.maps(all_cells(stages))
-    assert maps.shape == (2, 3, 7, 192)
-    assert structure(stages).shape == (2, 21, 64)
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
-def test_the_same_seed_makes_the_same_network():
-    networks = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        networks.append(FSANet())
-    first, second = (n.state_dict() for n in networks)
-    assert all(torch.equal(first[k], second[k]) for k in first)
+def test_structure_is_equations_3_to_6_of_the_paper():
+    torch.manual_seed(0)
+    structure = FineGrainedStructure().double()
+    stages = [torch.randn(2, 64, 8, 8, dtype=torch.float64) for _ in range(3)]
+    w = {name: tensor.detach().numpy() for name, tensor in structure.named_parameters()}
+    for sample, found in enumerate(structure(stages).detach().numpy()):
+        # U_k has a row for each cell, row by row of the feature map.
+        u_k = [u[sample].numpy().reshape(64, 64).T for u in stages]
+        score = w['scoring.convolution.weight'].reshape(64), w['scoring.convolution.bias']
+        a_k = [sigmoid(u @ score[0] + score[1]) for u in u_k]
+        c = sigmoid(w['mixing.weight'] @ np.concatenate(a_k) + w['mixing.bias']).reshape(7, 5)
+        expected = []
+        for a in a_k:
+            m = sigmoid(w['rows.weight'] @ a + w['rows.bias']).reshape(5, 192)
+            s = c @ m
+            expected.append((s / np.abs(s).sum(axis=1, keepdims=True)) @ np.concatenate(u_k))
+        assert np.allclose(found, np.concatenate(expected), atol=1e-7)
+
+
+def test_capsules_are_routed_as_procedure_1_of_sabour_says():
+    torch.manual_seed(0)
+    layer = CapsuleLayer().double()
+    torch.nn.init.normal_(layer.weight, std=0.5)
+    primary = torch.randn(2, 21, 64, dtype=torch.float64)
+    weight = layer.weight.detach().numpy()
+    for u, found in zip(primary.numpy(), layer(primary).detach().numpy(), strict=True):
+        votes = np.array([[weight[j, i] @ u[i] for i in range(21)] for j in range(3)])
+        b = np.zeros((3, 21))
+        for _ in range(2):
+            c = np.exp(b) / np.exp(b).sum(axis=0)
+            s = np.array([sum(c[j, i] * votes[j, i] for i in range(21)) for j in range(3)])
+            length = np.linalg.norm(s, axis=1, keepdims=True)
+            v = length**2 / (1 + length**2) * s / length
+            b = b + np.array([[votes[j, i] @ v[j] for i in range(21)] for j in range(3)])
+        assert np.allclose(found, v, atol=1e-6)
+
+
+def test_each_head_sees_its_own_part_of_its_stages_vector():
+    torch.manual_seed(0)
+    regression = SoftStagewiseRegression()
+    torch.nn.init.ones_(regression.bins[1].bias)  # a bin that is 0 hides the shift
+    for part, head in ((slice(4), 'scale'), (slice(4, 8), 'shift'), (slice(8, 16), 'bins')):
+        vectors = torch.full((1, 3, 16), 0.5, requires_grad=True)
+        layer = getattr(regression, head)[1]
+        output = []
+        handle = layer.register_forward_hook(lambda *args, seen=output: seen.append(args[2].sum()))
+        regression(vectors)
+        handle.remove()
+        (gradient,) = torch.autograd.grad(output[0], vectors)
+        touched = torch.zeros(3, 16, dtype=torch.bool)
+        touched[1, part] = True
+        assert torch.equal(gradient[0] != 0, touched)

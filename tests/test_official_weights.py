@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed')
 h5py = pytest.importorskip('h5py', reason='h5py is not installed')
 
 from fsanet_ros.inference.description import WeightsError  # noqa: E402
-from fsanet_ros.network.fsanet import NetworkConfig  # noqa: E402
+from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
 from fsanet_ros.network.keras_weights import load_keras_network  # noqa: E402
 

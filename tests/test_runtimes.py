@@ -29,11 +29,11 @@ def exported(tmp_path_factory):
     torch = pytest.importorskip('torch', reason='PyTorch is not installed')
     pytest.importorskip('onnx', reason='onnx is not installed')
     from fsanet_ros.network.export import export_onnx
-    from fsanet_ros.network.fsanet import FSANet
     from fsanet_ros.network.state_files import save_network
+    from fsanet_ros.network.variants import build_network
 
     torch.manual_seed(5)
-    network = FSANet(DESCRIPTION.configs[0])
+    network = build_network(DESCRIPTION.configs[0])
     # Statistics that are not the initial ones, so that a mistake in them shows.
     network.train()
     network(torch.from_numpy(crops(16)).permute(0, 3, 1, 2).float())

@@ -25,7 +25,7 @@ from fsanet_ros.inference.runtime import choose_runtime
 from fsanet_ros.inference.spatial_maps import as_pictures, check_has_maps, no_maps
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 
-# The normalised maps S as the exporter names them: the division in structure.py.
+# The normalised maps S as the exporter names them: the division in exported_graph.py.
 _IN_GRAPH = '/structure/Div_output_0'
 
 

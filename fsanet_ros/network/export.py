@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.inference.onnx_runtime import ANGLES, EXPECTED_ERROR, OnnxRuntime
 from fsanet_ros.inference.weight_files import FORMATS
-from fsanet_ros.network.features import SeparableBlock, Stream
+from fsanet_ros.network.exported_graph import rewritten_for_export
 from fsanet_ros.network.fusion import Network
 from fsanet_ros.network.state_files import described, save_network
 
@@ -96,7 +94,7 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     )
     example = torch.zeros((2, NETWORK_SIZE, NETWORK_SIZE, 3), dtype=torch.uint8)
     torch.onnx.export(
-        kind(with_plain_first_convolutions(network)).eval(),
+        kind(rewritten_for_export(network)).eval(),
         (example,),
         str(path),
         input_names=['crops_bgr'],
@@ -112,33 +110,8 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     return _check_agreement(network, path)
 
 
-def with_plain_first_convolutions(network: Network) -> Network:
-    """
-    Return a copy that gives the same, whose streams begin with an ordinary convolution.
-
-    Of three channels a separable one saves little work, and runtimes have no fast way for it.
-    """
-    network = copy.deepcopy(network)
-    for module in network.modules():
-        if isinstance(module, Stream):
-            module.shallow[0] = _plain(cast(SeparableBlock, module.shallow[0]))
-    return network
-
-
-def _plain(block: SeparableBlock) -> nn.Sequential:
-    spatial, mixing = block.depthwise.weight, block.pointwise.weight
-    convolution = nn.Conv2d(spatial.shape[0], mixing.shape[0], 3, padding=1)
-    with torch.no_grad():
-        # [out, in, 1, 1] times [in, 1, 3, 3]: one kernel for each pair of channels.
-        convolution.weight.copy_(mixing * spatial.transpose(0, 1))
-        convolution.bias = block.pointwise.bias
-    return nn.Sequential(fuse_conv_bn_eval(convolution.eval(), block.norm), block.activation)
-
-
 def _describe(model: Any, description: Description) -> None:
-    del model.metadata_props[:]
-    for key, value in description.to_metadata().items():
-        model.metadata_props.add(key=key, value=value)
+    onnx.helper.set_model_props(model, description.to_metadata())
 
 
 def _write_hashes(name: str, folder: Path) -> None:

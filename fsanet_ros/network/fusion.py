@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from fsanet_ros.inference.network_config import FusionMean, NetworkConfig
-from fsanet_ros.network.fsanet import FSANet, build_network
+from fsanet_ros.network.fsanet import FSANet
 from fsanet_ros.network.ssrnet import SSRNetMD
+from fsanet_ros.network.variants import build_network
 
 RADIANS = math.pi / 180  # torch.deg2rad can't be exported to ONNX
 

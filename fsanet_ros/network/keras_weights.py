@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fsanet_ros.inference.description import WeightsError
-from fsanet_ros.inference.network_config import Aggregation, Scoring
-from fsanet_ros.network.features import STAGES
-from fsanet_ros.network.fsanet import FSANet, NetworkConfig, build_network
+from fsanet_ros.inference.network_config import Aggregation, NetworkConfig, Scoring
+from fsanet_ros.network.fsanet import STAGES, FSANet
 from fsanet_ros.network.ssrnet import SSRNetMD
 from fsanet_ros.network.state_files import fill
+from fsanet_ros.network.variants import build_network
 
 StateDict = dict[str, Tensor]
 Arrays = Mapping[str, NDArray[Any]]

@@ -18,7 +18,6 @@ from fsanet_ros.inference.estimates import Estimates, no_estimates
 from fsanet_ros.inference.spatial_maps import as_pictures, check_has_maps, no_maps
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.network.state_files import load_network
-from fsanet_ros.network.structure import all_cells
 
 
 class TorchRuntime:
@@ -71,6 +70,5 @@ class TorchHeatMaps:
         own = np.require(crops, requirements=['C', 'W'])
         pixels = torch.from_numpy(own).permute(0, 3, 1, 2).float()
         with torch.inference_mode():
-            cells = all_cells(self._network.feature_maps(pixels))
-            maps = self._network.structure.maps(cells)
-            return as_pictures((maps / maps.sum(dim=-1, keepdim=True)).numpy())
+            maps = self._network.structure.maps(self._network.feature_maps(pixels))
+            return as_pictures(maps.numpy())

@@ -22,8 +22,9 @@ from torch import Tensor
 from tqdm import trange
 
 from fsanet_ros.geometry import rotations
-from fsanet_ros.network.error_head import ErrorHead
+from fsanet_ros.network.error_head import ErrorHead, FSANetWithErrorHead
 from fsanet_ros.network.fsanet import FSANet
+from fsanet_ros.network.variants import build_network
 from fsanet_ros.research.augmentation.varied_crops import Augmentation, augment, turn_in_plane
 from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.training.batches import Batch, make_batch, sampling
@@ -62,9 +63,9 @@ def with_error_head(
     """
     torch.manual_seed(recipe.seed)
     config = dataclasses.replace(network.config, error_head=True)
-    taught = FSANet(config).eval()
+    taught = build_network(config).eval()
+    assert isinstance(taught, FSANetWithErrorHead)
     taught.load_state_dict(network.state_dict(), strict=False)
-    assert taught.error_head is not None
     head = taught.error_head.train()
     steps = max(1, recipe.error_head_samples // recipe.batch_size)
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE)

@@ -15,8 +15,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsanet_ros.inference.description import Description
-from fsanet_ros.network.fsanet import FSANet, build_network
+from fsanet_ros.network.fsanet import FSANet
 from fsanet_ros.network.ssrnet import SSRNetMD
+from fsanet_ros.network.variants import build_network
 from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.evaluation.scores import Scores, score
 from fsanet_ros.research.training.batches import Batch, batches_from
