@@ -20,8 +20,8 @@ from fsanet_ros.inference.runtime import make_runtime  # noqa: E402
 from fsanet_ros.inference.uncertainty import features  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
 from fsanet_ros.network.error_head import LEAST_DEG, MOST_DEG  # noqa: E402
-from fsanet_ros.network.export import write_weights  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
+from fsanet_ros.network.onnx_export import write_weights  # noqa: E402
 from fsanet_ros.network.state_files import load_network  # noqa: E402
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.network.variants import build_network  # noqa: E402

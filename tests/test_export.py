@@ -24,8 +24,7 @@ from fsanet_ros.inference.network_config import (  # noqa: E402
 )
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights  # noqa: E402
-from fsanet_ros.network import export as fsanet_export  # noqa: E402
-from fsanet_ros.network.export import export_onnx  # noqa: E402
+from fsanet_ros.network import onnx_export as fsanet_export  # noqa: E402
 from fsanet_ros.network.exported_graph import rewritten_for_export  # noqa: E402
 from fsanet_ros.network.fsanet import (  # noqa: E402
     CapsuleLayer,
@@ -33,6 +32,7 @@ from fsanet_ros.network.fsanet import (  # noqa: E402
     FineGrainedStructure,
     SoftStagewiseRegression,
 )
+from fsanet_ros.network.onnx_export import export_onnx  # noqa: E402
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.network.variants import AllCells, VarianceScoring, build_network  # noqa: E402
 from fsanet_ros.research.training.batches import Batch  # noqa: E402

@@ -81,7 +81,7 @@ def test_either_mean_is_the_same_in_one_onnx_graph(tmp_path, mean):
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
     from fsanet_ros.inference.description import Description
     from fsanet_ros.inference.onnx_runtime import OnnxRuntime
-    from fsanet_ros.network.export import write_weights
+    from fsanet_ros.network.onnx_export import write_weights
     from fsanet_ros.network.torch_runtime import TorchRuntime
 
     torch.manual_seed(1)

@@ -31,8 +31,8 @@ def exported(folder, *configs, crop='face_square'):
         pytest.importorskip(package)
     import torch
 
-    from fsanet_ros.network.export import write_weights
     from fsanet_ros.network.fusion import build
+    from fsanet_ros.network.onnx_export import write_weights
 
     torch.manual_seed(0)
     write_weights(build(configs), Description('untrained', 1.0, crop=crop), folder)

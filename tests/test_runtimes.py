@@ -28,7 +28,7 @@ def exported(tmp_path_factory):
     """Return a folder with an untrained network as random.onnx and random.safetensors."""
     torch = pytest.importorskip('torch', reason='PyTorch is not installed')
     pytest.importorskip('onnx', reason='onnx is not installed')
-    from fsanet_ros.network.export import export_onnx
+    from fsanet_ros.network.onnx_export import export_onnx
     from fsanet_ros.network.state_files import save_network
     from fsanet_ros.network.variants import build_network
 

@@ -413,7 +413,7 @@ def test_coefficients_that_fit_no_features_are_refused(change, reason):
 def test_another_description_leaves_the_network_as_it_is(tmp_path):
     for module in ('torch', 'onnx', 'safetensors'):
         pytest.importorskip(module, reason=f'{module} is not installed')
-    from fsanet_ros.network.export import write_description
+    from fsanet_ros.network.onnx_export import write_description
 
     for suffix in FORMATS:
         shutil.copy(find_weights(DEFAULT_WEIGHTS, suffix), tmp_path)

@@ -14,9 +14,9 @@ from fsanet_ros.inference import network_config  # noqa: E402
 from fsanet_ros.inference.description import Description  # noqa: E402
 from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime  # noqa: E402
-from fsanet_ros.network.export import write_weights  # noqa: E402
 from fsanet_ros.network.fsanet import soft_stagewise  # noqa: E402
 from fsanet_ros.network.fusion import build  # noqa: E402
+from fsanet_ros.network.onnx_export import write_weights  # noqa: E402
 from fsanet_ros.network.torch_runtime import TorchRuntime  # noqa: E402
 from fsanet_ros.network.variants import (  # noqa: E402
     MetricProjection,

@@ -24,9 +24,9 @@ from fsanet_ros.inference.weight_files import (
     find_weights,
     has_weights,
 )
-from fsanet_ros.network.export import write_weights
 from fsanet_ros.network.fusion import Fusion, Network
 from fsanet_ros.network.keras_weights import load_keras_network
+from fsanet_ros.network.onnx_export import write_weights
 from fsanet_ros.network.state_files import load_network
 
 # How the official code names its files.

@@ -43,7 +43,7 @@ def export(weights: str | Path, output: Path) -> float:
     :raises FileNotFoundError: if there are no such weights
     :raises ValueError: if they cannot be read, or the exported file gives other angles
     """
-    from fsanet_ros.network.export import export_onnx
+    from fsanet_ros.network.onnx_export import export_onnx
 
     if output.suffix != '.onnx':
         raise ValueError(f'{output} ends in {output.suffix or "nothing"}, expected .onnx')

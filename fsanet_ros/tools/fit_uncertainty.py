@@ -164,7 +164,7 @@ def _said(purpose: str, found: list[FoundFaces]) -> list[FoundFaces]:
 
 
 def _write(model: RotationErrorModel, runtime: Runtime, folder: Path) -> None:
-    from fsanet_ros.network.export import write_description
+    from fsanet_ros.network.onnx_export import write_description
 
     description = dataclasses.replace(runtime.description, rotation_error=model)
     write_description(description, folder)

@@ -141,7 +141,7 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) 
 
 
 def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> None:
-    from fsanet_ros.network.export import write_weights
+    from fsanet_ros.network.onnx_export import write_weights
     from fsanet_ros.research.training.training_loop import describe
 
     difference = write_weights(network, describe(recipe, name), folder)
