@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from scipy.stats import ncx2
 
-from fsanet_ros.attention import MIN_DISTANCE_M, AttentionEstimator
+from fsanet_ros.attention import AttentionEstimator
 from fsanet_ros.geometry.directions import angle_to_target, probability_in_disc
 from fsanet_ros.geometry.rotations import nose_direction
 from fsanet_ros.tracking.tracker import TrackedHead
@@ -99,10 +99,29 @@ def test_a_head_that_an_image_misses_stays_a_target_as_long_as_it_is_followed():
     assert (state.target, state.candidates, state.duration_s) == ('', (), 0.0)
 
 
+def test_a_head_that_an_image_misses_is_a_target_where_it_was_last():
+    estimator = AttentionEstimator(heads_as_targets=True)
+    left, before, last = (-0.5, 0.0, 2.0), (0.5, 0.1, 2.1), (0.5, 0.8, 1.5)
+    looker = person('h1', left, last)
+    look(estimator, [looker, person('h2', before)], {}, 0.0)
+    look(estimator, [looker, person('h2', last)], {}, 0.1)
+    (state,) = estimator.update([looker], ['h1', 'h2'], {}, 0.2)
+    assert state.target == 'h2' and np.degrees(state.angles_rad) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_target_that_is_named_as_a_head_stands_for_it():
+    estimator = AttentionEstimator(heads_as_targets=True)
+    heads = [person('h1', (-0.5, 0.0, 2.0)), person('h2', (0.5, 0.1, 2.1))]
+    for state in look(estimator, heads, {'h1': CAMERA}):
+        assert state.target == 'h1'
+    assert [s.candidates for s in look(estimator, heads, {'h1': CAMERA})] == [('h1', 'h2'), ('h1',)]
+
+
+@pytest.mark.filterwarnings('error')
 def test_a_frame_on_the_head_itself_is_no_target():
     head = person(looks_at=(1.0, 0.0, 1.0))
-    near = head.head.position_m + nose_direction(head.head.rotation_optical) * MIN_DISTANCE_M * 0.9
-    far = head.head.position_m + nose_direction(head.head.rotation_optical) * MIN_DISTANCE_M * 1.1
+    near = head.head.position_m + nose_direction(head.head.rotation_optical) * 0.09
+    far = head.head.position_m + nose_direction(head.head.rotation_optical) * 0.11
     targets = {'own': head.head.position_m, 'nose': near, 'hand': far}
     (state,) = look(AttentionEstimator(), [head], targets)
     assert (state.target, state.candidates) == ('hand', ('hand',))
@@ -220,9 +239,21 @@ def test_time_that_jumps_back_begins_again():
     assert (state.target, state.duration_s) == ('', 0.0)
     (state,) = look(estimator, [person()], targets, 4.0)
     assert (state.target, state.duration_s) == ('camera', 0.0)
+
+
+def test_reset_forgets_everybody():
+    estimator, targets = AttentionEstimator(heads_as_targets=True), {'camera': CAMERA}
+    look(estimator, [person(), person('h2', (0.7, 0.0, 2.0))], targets, 1.0)
     estimator.reset()
-    (state,) = look(estimator, [person()], targets, 1.0)
-    assert (state.target, state.duration_s) == ('camera', 0.0)
+    # Beyond the threshold, where only who held it before still holds it; h2 is no target any more.
+    (state,) = estimator.update([person(off_deg=23.0)], ['h1', 'h2'], targets, 2.0)
+    assert (state.target, state.duration_s, state.candidates) == ('', 0.0, ('camera',))
+    estimator.reset()
+    # Also for who looks as before: a new clock may start earlier or later.
+    for time_s in (3.0, 1.0, 5.0):
+        (state,) = look(estimator, [person()], targets, time_s)
+        assert (state.target, state.duration_s) == ('camera', 0.0)
+        estimator.reset()
 
 
 @pytest.mark.parametrize('threshold_deg', [10.0, 20.0, 35.0])

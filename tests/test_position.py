@@ -75,6 +75,43 @@ def test_head_is_found_from_its_square_alone(name, position, pose):
     assert np.linalg.norm(off - (off @ axis) * axis) < 0.005
 
 
+# The relative error of the distance, of half of the heads and of all. Nearer than an arm's length,
+# a square says less of where the landmarks are that it was made of.
+@pytest.mark.parametrize(
+    ('landmarks', 'distance_m', 'median', 'most'),
+    [
+        (False, 0.2, 0.0037, 0.07),
+        (False, 0.3, 0.0016, 0.025),
+        (False, 0.4, 0.0009, 0.015),
+        (False, 1.0, 0.00017, 0.003),
+        (True, 0.2, 0.0005, 0.001),
+        (True, 1.0, 0.00001, 0.0001),
+    ],
+)
+def test_distances_of_exact_squares_and_landmarks_are_exact(landmarks, distance_m, median, most):
+    random = np.random.default_rng(0)
+    off = []
+    for camera in CAMERAS.values():
+        aside = np.tan(np.radians(random.uniform((-35, -20), (35, 20), (100, 2))))
+        places = distance_m * np.column_stack([aside, np.ones(100)])
+        rotations = matrix_from_yaw_pitch_roll_deg(
+            random.uniform((-80, -35, -40), (80, 35, 40), (100, 3))
+        )
+        faces = [
+            seen(camera, rotation, place, landmarks=landmarks)
+            for rotation, place in zip(rotations, places, strict=True)
+        ]
+        squares, points = [face.square for face in faces], [face.landmarks for face in faces]
+        found = sellion_positions_m(squares, points, rotations, camera)
+        # So near, a few reach beyond the end of a distortion model.
+        whole = np.isfinite(found[:, 2])
+        assert whole.sum() >= 85
+        ratios = np.einsum('ij,ij->i', found, places) / (places**2).sum(axis=1)
+        off += (ratios[whole] - 1.0).tolist()
+    assert np.median(np.abs(off)) < median
+    assert np.max(np.abs(off)) < most
+
+
 # A lens of 220 degrees: 1.92 rad * 300 pixels fill half of the picture.
 FISHEYE_220 = CameraModel(
     1200,
@@ -264,6 +301,20 @@ def test_distance_is_less_sure_than_direction(position, square_side_px):
     assert np.allclose(covariance, covariance.T)
     along = vectors[:, np.argmax(values)] @ position / np.linalg.norm(position)
     assert abs(along) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('distance_m', 'square_side_px', 'across_m', 'along_m'),
+    # Near, the head's own part: 5.5 mm. Far away, the picture's: a pixel and a quarter of a square
+    # that is 0.2 m wide.
+    [(1.0, 1e6, 0.0055, 0.1), (4.0, 50.0, 0.00743, 0.4), (8.0, 10.0, 0.0256, 0.8)],
+)
+def test_standard_deviations_are_those_of_the_documentation(
+    distance_m, square_side_px, across_m, along_m
+):
+    covariance = position_covariance_m2(np.array([0.0, 0.0, distance_m]), square_side_px)
+    expected = np.diag([across_m, across_m, along_m])
+    assert np.sqrt(covariance) == pytest.approx(expected, rel=0.01, abs=1e-9)
 
 
 def test_mean_head_is_an_adults():
