@@ -10,11 +10,13 @@ import pytest
 from fsanet_ros.demo import CLIP, read_poses
 from fsanet_ros.detection import make_detector
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce, SearchBeside
+from fsanet_ros.detection.places import TILES_PX
 from fsanet_ros.files.video import open_frames
 from fsanet_ros.types import Box, Face, Square
 
 WIDTH, HEIGHT = 640, 480
 PERIOD_S = 0.2
+TURNED = (192, 192)  # a face in eight turns
 
 
 class Blobs:
@@ -44,6 +46,16 @@ class Blobs:
     def whole_images(self):
         return self.sizes.count((WIDTH, HEIGHT))
 
+    @property
+    def looks(self):
+        """The sizes of all pictures but those of turned faces."""
+        return [size for size in self.sizes if size != TURNED]
+
+    @property
+    def places(self):
+        """The sizes of all pictures but those of turned faces and whole images."""
+        return [size for size in self.looks if size != (WIDTH, HEIGHT)]
+
 
 def scene(*boxes):
     image = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
@@ -61,9 +73,16 @@ def blobs():
     return Blobs()
 
 
+def make_follower(search=None, detection_size=0):
+    """Return one that searches whole images and what has changed, but does not sweep."""
+    follower = FaceFollower(PERIOD_S, detection_size, search or SearchAtOnce())
+    follower.found_within_s = 0.0
+    return follower
+
+
 @pytest.fixture
 def follower():
-    return FaceFollower(PERIOD_S, 0, SearchAtOnce())
+    return make_follower()
 
 
 def test_a_face_is_followed_without_a_look_at_the_whole_image(blobs, follower):
@@ -74,22 +93,29 @@ def test_a_face_is_followed_without_a_look_at_the_whole_image(blobs, follower):
         assert places([face])[0] == pytest.approx((*box, 70), abs=2)
         assert face.square.center_x == pytest.approx(face.box.center[0], abs=1e-6)
         assert face.landmarks[0] == pytest.approx((face.box.x, face.box.y), abs=1e-6)
-    assert blobs.sizes == [(WIDTH, HEIGHT)] + [(128, 128)] * 5
+    assert blobs.places == [(128, 128)] * 5
+    assert blobs.whole_images == 1
 
 
-@pytest.mark.parametrize('side', [17, 73])
-def test_faces_that_need_no_shrinking_are_searched_as_they_are(blobs, follower, side):
+def test_faces_that_need_no_shrinking_are_searched_as_they_are(blobs, follower):
     for i in range(3):
-        (face,) = follower.find(blobs, scene((200 + i, 100, side)), i / 30)
-        assert places([face]) == [(200 + i, 100, side, side)]
-    assert blobs.sizes == [(WIDTH, HEIGHT)] + [(128, 128)] * 2
+        (face,) = follower.find(blobs, scene((200 + i, 100, 73)), i / 30)
+        assert places([face]) == [(200 + i, 100, 73, 73)]
+    assert blobs.looks == [(WIDTH, HEIGHT)] + [(128, 128)] * 2
+
+
+def test_small_faces_are_enlarged(blobs, follower):
+    for i in range(5):
+        (face,) = follower.find(blobs, scene((200 + i, 100, 17)), i / 30)
+        assert places([face])[0] == pytest.approx((200 + i, 100, 17, 17), abs=1)
+    assert blobs.places == [(96, 96)] * 4
 
 
 @pytest.mark.parametrize('side', [60, 100, 170])
 def test_a_face_may_move_by_a_third_of_its_size_to_any_side(blobs, side):
     step = round(0.35 * side)
     for dx, dy in ((step, step), (-step, step), (step, -step), (-step, -step)):
-        follower = FaceFollower(PERIOD_S, 0, SearchAtOnce())
+        follower = make_follower()
         follower.find(blobs, scene((200, 150, side)), 0.0)
         blobs.sizes.clear()
         found = follower.find(blobs, scene((200 + dx, 150 + dy, side)), 0.03)
@@ -114,7 +140,7 @@ def test_a_face_that_fills_a_large_image_is_followed(blobs, follower):
     image[100:2500, 100:2500] = 220
     first = follower.find(blobs, image, 0.0)
     again = follower.find(blobs, image, 0.03)
-    assert blobs.sizes == [(2600, 2600), (128, 128)]
+    assert blobs.looks == [(2600, 2600), (128, 128)]
     assert np.array(places(again)) == pytest.approx(np.array(places(first)), abs=32)
 
 
@@ -144,33 +170,37 @@ class Slow(Blobs):
         self.searching = threading.Event()
 
     def detect(self, image):
-        if image.shape[1] == WIDTH and threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():
             self.searching.set()
             assert self.may_finish.wait(10.0)
         return super().detect(image)
 
 
+def wait_for(beside):
+    deadline = time.monotonic() + 10.0
+    while not beside.ready:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_no_image_waits_for_a_search_beside_it():
     slow, beside = Slow(), SearchBeside()
-    follower = FaceFollower(PERIOD_S, 0, beside)
+    follower = make_follower(beside)
     here, new, moved = (100, 100, 60), (400, 200, 50), (410, 205, 50)
     follower.find(slow, scene(here), 0.0)
     for t in (0.1, 0.25, 0.35, 0.45):  # the search of 0.25 is not over yet
         assert len(follower.find(slow, scene(here, new), t)) == 1
     assert slow.searching.wait(10.0)
     slow.may_finish.set()
-    follower.close()  # waits for it
+    wait_for(beside)
     # Where the face is in this image, not where it was when the search began.
     found = follower.find(slow, scene(here, moved), 0.5)
     assert places(found)[1] == pytest.approx((410, 205, 50, 50), abs=1)
     assert len(follower.find(slow, scene(here, moved), 0.55)) == 2
-    assert slow.whole_images == 2
-    # The newcomer was looked for at one place: the search found the known face too.
-    assert slow.sizes[-2:] == [(128, 128), (256, 128)]
 
 
 def test_one_search_beside_the_images_follows_another(blobs):
-    follower = FaceFollower(PERIOD_S, 0, SearchBeside())
+    follower = make_follower(SearchBeside())
     boxes = [(60 + 140 * i, 100, 60) for i in range(4)]
     now_s = 0.0
     follower.find(blobs, scene(*boxes[:1]), now_s)
@@ -186,11 +216,11 @@ def test_one_search_beside_the_images_follows_another(blobs):
 
 def test_whoever_has_gone_when_the_search_is_over_is_nobody(blobs):
     beside = SearchBeside()
-    follower = FaceFollower(PERIOD_S, 0, beside)
+    follower = make_follower(beside)
     follower.find(blobs, scene((100, 100, 60)), 0.0)
     follower.find(blobs, scene((100, 100, 60)), 0.15)
     follower.find(blobs, scene((100, 100, 60), (400, 200, 50)), 0.3)
-    follower.close()
+    wait_for(beside)
     assert len(follower.find(blobs, scene((100, 100, 60)), 0.35)) == 1
 
 
@@ -200,9 +230,22 @@ def test_whoever_is_missing_is_looked_for_in_the_whole_image_at_once(blobs, foll
     assert places(follower.find(blobs, jumped, 0.03)) == places(blobs.detect(jumped))
     gone = scene((100, 100, 60))
     assert len(follower.find(blobs, gone, 0.06)) == 1
-    blobs.sizes.clear()
-    assert len(follower.find(blobs, gone, 0.09)) == 1
-    assert blobs.sizes == [(128, 128)], 'whoever is gone costs one look'
+    whole_images = blobs.whole_images
+    for i in range(1, 25):
+        assert len(follower.find(blobs, gone, 0.06 + 0.03 * i)) == 1
+    searches = blobs.whole_images - whole_images
+    assert searches <= 24 * 0.03 / PERIOD_S, 'no more than if nobody had gone'
+    assert blobs.places[-1] == (128, 128), 'and is forgotten'
+
+
+def test_whoever_is_hidden_for_a_moment_is_found_at_the_place(blobs, follower):
+    image = scene((100, 100, 17), (400, 300, 17))
+    for i in range(4):
+        follower.find(blobs, image, i / 30)
+    whole_images = blobs.whole_images
+    assert len(follower.find(blobs, scene((100, 100, 17)), 4 / 30)) == 1
+    assert len(follower.find(blobs, image, 5 / 30)) == 2
+    assert blobs.whole_images == whole_images, 'which would show it too small'
 
 
 def test_without_a_period_every_image_is_searched(blobs):
@@ -215,22 +258,32 @@ def test_without_a_period_every_image_is_searched(blobs):
     assert blobs.sizes == [(WIDTH, HEIGHT)] * 4
 
 
-def test_every_image_is_searched_while_there_is_nobody(blobs, follower):
-    for i in range(3):
+def test_while_there_is_nobody_whole_images_are_searched_now_and_then(blobs, follower):
+    for i in range(31):
         assert follower.find(blobs, scene(), i / 30) == []
-    assert blobs.sizes == [(WIDTH, HEIGHT)] * 3
+    assert blobs.sizes == [(WIDTH, HEIGHT)] * 6
+
+
+def test_while_there_is_nobody_whoever_comes_is_found_at_once(blobs, follower):
+    follower.find(blobs, scene(), 0.0)
+    for time_s, side in ((0.1, 14), (0.6, 90)):
+        follower = make_follower()
+        follower.find(blobs, scene(), time_s)
+        (face,) = follower.find(blobs, scene((430, 210, side)), time_s + 1 / 30)
+        assert places([face])[0] == pytest.approx((430, 210, side, side), abs=1)
 
 
 @pytest.mark.parametrize('search', [SearchAtOnce, SearchBeside])
 @pytest.mark.parametrize('later_s', [-3.0, PERIOD_S + 0.01, 5.0])
 def test_after_a_jump_in_time_the_whole_image_is_searched_at_once(blobs, search, later_s):
-    follower = FaceFollower(PERIOD_S, 0, search())
+    follower = make_follower(search())
     here, new = (100, 100, 60), (400, 300, 60)
     follower.find(blobs, scene(here), 100.0)
     assert len(follower.find(blobs, scene(here, new), 100.0 + later_s)) == 2
     follower.close()
     # Whom the whole image shows needs no second look.
-    assert blobs.sizes == [(WIDTH, HEIGHT)] * 2
+    assert blobs.whole_images == 2
+    assert not {(tile, tile) for tile in TILES_PX} & set(blobs.sizes)
 
 
 def test_neighbours_are_told_apart_and_come_once(blobs, follower):
@@ -264,11 +317,12 @@ def test_the_best_comes_first(blobs, follower):
 )
 def test_many_faces_share_a_picture_that_is_smaller_than_the_image(blobs, faces, grid):
     boxes = [(20 + 75 * (i % 8), 20 + 75 * (i // 8), 50) for i in range(faces)]
-    follower = FaceFollower(PERIOD_S, 480, SearchAtOnce())
+    follower = make_follower(detection_size=480)
     follower.find(blobs, scene(*boxes), 0.0)
+    blobs.sizes.clear()
     assert len(follower.find(blobs, scene(*boxes), 0.03)) == faces
     columns, rows, tile = grid or (1, 1, None)
-    assert blobs.sizes[1:] == [(columns * tile, rows * tile) if tile else (WIDTH, HEIGHT)]
+    assert blobs.sizes[0] == ((columns * tile, rows * tile) if tile else (480, 360))
 
 
 class Nearsighted(Blobs):
@@ -295,7 +349,7 @@ def test_whom_a_whole_image_shows_too_small_is_not_lost_when_images_come_rarely(
         (face,) = follower.find(blobs, scene((300, 200, 45 - 5 * second)), float(second))
         assert face.box.width == pytest.approx(45 - 5 * second, abs=2)
     # 40 pixels are still seen; then a look at the place, at the least size, saves the face.
-    assert blobs.sizes == [(WIDTH, HEIGHT), *[(WIDTH, HEIGHT), (64, 64)] * 2]
+    assert blobs.looks == [(WIDTH, HEIGHT), *[(WIDTH, HEIGHT), (64, 64)] * 2]
 
 
 def test_the_clip_has_the_same_faces_as_when_every_image_is_searched():

@@ -180,14 +180,14 @@ def _paste(image: Image, patch: Image, side_px: float, x: float, y: float) -> Sq
     left, top = round(x - side / 2.0), round(y - side / 2.0)
     method = cv2.INTER_AREA if side < patch.shape[0] else cv2.INTER_CUBIC
     small = cv2.resize(patch, (side, side), interpolation=method)
-    alpha = _alpha(side)
+    alpha = soft_border(side)
     region = image[top : top + side, left : left + side]
     region[...] = (alpha * small + (1.0 - alpha) * region).astype(np.uint8)
     return Square(left + side / 2.0, top + side / 2.0, side / _PATCH)
 
 
 @cache
-def _alpha(side: int) -> NDArray[np.float32]:
+def soft_border(side: int) -> NDArray[np.float32]:
     """Return how much of a patch shows: 1 in the middle, 0 at the border; float32 [s, s, 1]."""
     ramp = np.abs(np.linspace(-1.0, 1.0, side, dtype=np.float32))
     distance = np.hypot(ramp[:, None], ramp[None, :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,34 @@ class FaceDetector(Protocol):
 
         :raises ValueError: ``image`` has another shape or type.
         """
+
+
+@runtime_checkable
+class UnsureDetector(FaceDetector, Protocol):
+    """
+    A ``FaceDetector`` that can be asked for less certain faces.
+
+    What is looked at a second time, or was sure a moment ago, need not be as sure at first sight.
+    Detectors that can not are asked for their usual faces.
+    """
+
+    @property
+    def score_threshold(self) -> float:
+        """The score, 0 to 1, of the faces that ``detect`` returns, at least."""
+
+    def detect_above(self, image: Image, score_threshold: float) -> list[Face]:
+        """Find the faces of at least this score, 0 to 1; otherwise as ``detect``."""
+
+
+def detect_unsure(detector: FaceDetector, image: Image, share: float) -> list[Face]:
+    """
+    Return the faces of an image, uint8 [height, width, 3] BGR, of a score that may be lower.
+
+    :param share: of the detector's threshold
+    """
+    if share < 1.0 and isinstance(detector, UnsureDetector):
+        return detector.detect_above(image, share * detector.score_threshold)
+    return detector.detect(image)
 
 
 class DetectionSettings:

@@ -1,127 +1,139 @@
 """
-Find the faces of a video: in the whole image now and then, in between where they were.
+Find the faces of a video: where they were, where something has changed, and in turns everywhere.
 
-From one image to the next a face moves by a part of its size. The places where faces were, each at
-a scale at which a face is neither large nor small to a detector, are put side by side into one
-small picture, which takes a fraction of the time of a whole image. A face that is missing there is
-looked for in the whole image at once; who comes new is seen when that is searched next, which need
-not be waited for.
+From one image to the next a face moves by a part of its size: faces that are known are looked for
+in small squares of the image (places.py), which takes a fraction of the time of a whole image. Who
+comes new is looked for in the whole image now and then, where the image has changed (changes.py),
+and in a sweep through the image at its full resolution (sweep.py). With faces in view nothing of
+that has to be waited for (searching.py).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
+from fsanet_ros.detection.changes import Cells, Changes, cells_of
+from fsanet_ros.detection.detector import FaceDetector
+from fsanet_ros.detection.matching import best_first, is_same, nearest, others
+from fsanet_ros.detection.places import (
+    NEAR_REACH,
+    REACH,
+    TILES_PX,
+    at_places,
+    tile_size,
+)
+from fsanet_ros.detection.searching import SearchAtOnce, SearchBeside, detect_in_all
+from fsanet_ros.detection.sweep import (
+    SMALLEST_FACE_PX,
+    Sweep,
+    SweepSettings,
+    close_view,
+    whole_view,
+)
+from fsanet_ros.detection.windows import Window
+from fsanet_ros.types import Face, Image, Square
 
-from fsanet_ros.detection.detector import MAX_OVERLAP_OF_UNION, FaceDetector
-from fsanet_ros.detection.shrinking import shrink
-from fsanet_ros.geometry.regions import cut_square
-from fsanet_ros.types import Box, Face, Image, Square
+__all__ = ['FaceFollower', 'SearchAtOnce', 'SearchBeside']
 
-# Sides in pixels of a place as it is searched: the first that is small enough for all places
-# together. They are a whole number of times larger in the image, the smallest of _FACTORS with
-# which the face square and what it may move by until the next image lie in it.
-TILES_PX = (128, 96, 64)
-_FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-_REACH = 1.75
-# Places together have at most the first part of the pixels of a whole image as it is searched; the
-# smallest ones may have the second.
-_WANTED, _MOST = 0.25, 0.55
-# Boxes of one face in two images share so much of their union.
-_SAME_FACE = 0.25
+# Less than the detector's threshold is enough for a face that was sure so short a time ago.
+_SURE_S, _UNSURE_SHARE = 1.0, 0.5
+# A face that is not found where it should be is looked for there for so long ...
+LOST_S = 0.5
+# ... in a place that grows by so much of the usual one with each image.
+_WIDER = 0.25
+# Seen so often, its movement is known.
+_WELL_KNOWN = 3
+# Where a face square has this many pixels in a whole view, that shows it.
+_SEEN_IN_WHOLE_PX = 24.0
+# Who may be a face: so many are looked at a second time in an image.
+_CANDIDATES = 6
+# Faces whose turn is checked in an image, and how often each is.
+_CHECKS, _CHECK_S = 4, 1.0
+_EIGHTHS_DEG = range(0, 360, 45)
+# Another turn has to be seen so much better.
+_BETTER_SCORE = 0.1
+# Tiles in a second that a detector can be asked for, if it does not say so itself.
+_TILES_PER_S = 25.0
 
 
-class _Tile(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Known:
     """
-    A square of the image, and where it is in the picture of all.
+    A face that is followed.
 
-    ``left``, ``top``: of the square, ``size`` times ``factor`` pixels wide. ``column``, ``row``: in
-    the picture, where it is ``size`` pixels wide.
+    ``face``: as it was seen last, at ``seen_s``; ``sure_s``: when its score was above the
+    threshold. ``velocity``: of its middle, pixels per second. ``seen``: how often; ``missed``:
+    images since then. ``checked_s``: when its turn was.
     """
 
-    left: int
-    top: int
-    factor: int
-    size: int
-    column: int
-    row: int
+    face: Face
+    seen_s: float
+    sure_s: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    seen: int = 1
+    missed: int = 0
+    checked_s: float = -math.inf
 
-    def cut(self, image: Image) -> Image:
-        """Return what is there, uint8 [size, size, 3]."""
-        square = cut_square(image, self.left, self.top, self.size * self.factor)
-        return shrink(square, self.size, self.size)
+    @property
+    def reach(self) -> float:
+        near = self.seen >= _WELL_KNOWN and not self.missed
+        return NEAR_REACH if near else REACH * (1.0 + _WIDER * self.missed)
 
-    def in_image(self, face: Face) -> Face:
-        """Return a face of the picture of all as one of the image."""
-        scale = self.factor
-        x = self.left - self.column * self.size * scale
-        y = self.top - self.row * self.size * scale
-        box, square = face.box.scaled(scale, scale), face.square
-        return Face(
-            Box(box.x + x, box.y + y, box.width, box.height),
-            face.score,
-            Square(square.center_x * scale + x, square.center_y * scale + y, square.side * scale),
-            None if face.landmarks is None else face.landmarks * scale + (x, y),
+    def expected(self, time_s: float) -> Face:
+        """Return the face where it should be."""
+        passed_s = time_s - self.seen_s
+        x, y = (v * passed_s for v in self.velocity)
+        box, square = self.face.box, self.face.square
+        return replace(
+            self.face,
+            box=replace(box, x=box.x + x, y=box.y + y),
+            square=Square(square.center_x + x, square.center_y + y, square.side),
         )
 
+    def seen_again(self, face: Face, time_s: float, is_sure: bool) -> _Known:
+        """Return the same face as seen in a later image."""
+        passed_s = time_s - self.seen_s
+        velocity = self.velocity
+        if passed_s > 0.0:
+            x, y = (
+                0.5 * v + 0.5 * (now - before) / passed_s
+                for v, now, before in zip(
+                    velocity, face.box.center, self.face.box.center, strict=True
+                )
+            )
+            velocity = x, y
+        sure_s = time_s if is_sure else self.sure_s
+        return _Known(face, time_s, sure_s, velocity, self.seen + 1, 0, self.checked_s)
 
-class SearchAtOnce:
-    """Searches a whole image when it is due: what is found depends on the images alone."""
 
-    def look(
-        self, detector: FaceDetector, image: Image, known: Sequence[Face], is_due: bool
-    ) -> list[Face]:
-        """Return the faces in an image, uint8 [h, w, 3] BGR, if a search is due."""
-        return detector.detect(image) if is_due else []
+class _Look:
+    """An image, what belongs to it, and what is worked out of it when it is asked for."""
 
-    def close(self) -> None:
-        """Nothing runs."""
+    def __init__(
+        self, detector: FaceDetector, image: Image, time_s: float, detection_size: int
+    ) -> None:
+        self.detector, self.image, self.time_s = detector, image, time_s
+        self.size = image.shape[1], image.shape[0]
+        self.whole = whole_view(*self.size, detection_size)
+        self.threshold: float = getattr(detector, 'score_threshold', 0.0)
 
-
-class SearchBeside:
-    """
-    Searches whole images in a thread of its own, so that no image waits for it.
-
-    Who is found is looked for in the image that comes when the search is over.
-    """
-
-    def __init__(self) -> None:
-        """The thread starts with the first search."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix='search')
-        self._future: Future[list[Face]] | None = None
-
-    def look(
-        self, detector: FaceDetector, image: Image, known: Sequence[Face], is_due: bool
-    ) -> list[Face]:
-        """
-        Return who is in an image besides the known, and start a search if it is due.
-
-        :param image: uint8 [h, w, 3] BGR; it is kept until the search is over
-        :raises Exception: what the detector raised in the search that is over
-        """
-        new: list[Face] = []
-        if self._future is not None and self._future.done():
-            new = _others(self._future.result(), known)
-            self._future = None
-        if is_due and self._future is None:
-            self._future = self._thread.submit(detector.detect, image)
-        return _around(new, TILES_PX[0], detector, image)
-
-    def close(self) -> None:
-        """Wait for what runs, some milliseconds."""
-        self._thread.shutdown()
+    @cached_property
+    def cells(self) -> Cells:
+        return cells_of(self.image)
 
 
 class FaceFollower:
     """
     Finds the faces of one camera's images, with any detector.
 
-    ``period_s``: how often whole images are searched; 0: each. ``detection_size``: in pixels. Both
-    may be set at any time.
+    All may be set at any time: ``period_s``, how often whole images are searched, 0: each, and then
+    nothing else is. ``detection_size``: in pixels; what a detector is shown is no larger.
+    ``smallest_face_px``, ``found_within_s``: how small a new face may be (the larger side of the
+    box around brows and chin) and how soon it is searched for, 0: only whole images are searched;
+    see sweep.SweepSettings.
     """
 
     def __init__(
@@ -132,12 +144,16 @@ class FaceFollower:
 
         :param detection_size: longest side in pixels at which the detector sees images; see
             FaceDetector
-        :param search: how whole images are searched while all faces are where they are expected
+        :param search: how images are searched while all faces are where they are expected
         """
         self.period_s = period_s
         self.detection_size = detection_size
+        self.smallest_face_px = SMALLEST_FACE_PX
+        self.found_within_s = 1.0
         self._search = search
-        self._known: list[Face] = []
+        self._sweep = Sweep()
+        self._changes = Changes()
+        self._known: list[_Known] = []
         self._seen_s = self._searched_s = -math.inf
 
     def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
@@ -148,97 +164,150 @@ class FaceFollower:
         :param time_s: its stamp
         :raises ValueError: if the image has another shape or type
         """
+        if self.period_s <= 0.0:
+            return detector.detect(image)
         recent = 0.0 <= time_s - self._seen_s < self.period_s
-        size = self._tile_size(image) if recent and self._known else 0
         self._seen_s = time_s
-        followed = _around(self._known, size, detector, image) if size else []
-        if size and len(followed) == len(self._known):
-            is_due = not 0.0 <= time_s - self._searched_s < self.period_s
-            others = self._search.look(detector, image, followed, is_due)
-        else:
-            is_due = True
-            others = detector.detect(image)
-        if is_due:
-            self._searched_s = time_s
+        look = _Look(detector, image, time_s, self.detection_size)
+        expected = [known.expected(time_s) for known in self._known]
+        sides = [face.square.side for face in expected]
+        size = tile_size(sides, look.whole.shown_size) if recent else 0
+        seen = self._follow(look, expected, size)
+        now = self._window_now(look, seen, recent and bool(size or not expected))
+        found = detect_in_all(detector, image, [now] if now else [])
+        sure = [face for face in found if now is look.whole and face.score >= look.threshold]
         if not size:
-            # Those who were followed to where a whole image shows them too small.
-            followed = _around(_others(self._known, others), TILES_PX[-1], detector, image)
-        found = _best_first([*followed, *others])
-        self._known = found if self.period_s > 0.0 else []
-        return found
+            seen = _pair(look, expected, sure)
+        beside = self._search.look(detector, image, self._windows_beside(look, seen))
+        new = others(sure, list(seen.values()))
+        unsure = others(best_first([*found, *beside]), [*seen.values(), *new])[:_CANDIDATES]
+        new += at_places(unsure, TILES_PX[0], detector, image).values()
+        self._keep(look, expected, seen, new)
+        self._check_turns(look)
+        return best_first(known.face for known in self._known if not known.missed)
 
     def close(self) -> None:
         """End what runs."""
         self._search.close()
 
-    def _tile_size(self, image: Image) -> int:
-        """Return the pixels to search each place with, 0 if a whole image takes no longer."""
-        longest = max(image.shape[:2])
-        size = min(self.detection_size or longest, longest)
-        whole = image.shape[0] * image.shape[1] * (size / longest) ** 2
-        columns, rows = _grid(len(self._known))
-        for tile in TILES_PX:
-            share = columns * rows * tile**2 / whole
-            # A detector shrinks what is larger than its size.
-            if columns * tile <= size and share <= (_WANTED if tile > TILES_PX[-1] else _MOST):
-                return tile
-        return 0
+    def _follow(self, look: _Look, expected: Sequence[Face], size: int) -> dict[int, Face]:
+        """Return which of the known are where they are expected, by their index."""
+        if not size:
+            return {}
+        reaches = [known.reach for known in self._known]
+        found = at_places(
+            *(expected, size, look.detector, look.image),
+            reaches=reaches,
+            score_share=_UNSURE_SHARE,
+        )
+        return {
+            index: face
+            for index, face in found.items()
+            if face.score >= look.threshold or look.time_s - self._known[index].sure_s <= _SURE_S
+        }
+
+    def _window_now(self, look: _Look, seen: dict[int, Face], recent: bool) -> Window | None:
+        """Return what must be searched before the image is answered."""
+        if not recent or self._lost_a_near_one(seen, look.whole.scale):
+            self._searched_s = look.time_s
+            return look.whole
+        if seen:
+            return None
+        changed = self._changed(look, seen)
+        if self._is_due(look.time_s):
+            self._searched_s = look.time_s
+            return look.whole
+        return changed
+
+    def _changed(self, look: _Look, seen: dict[int, Face]) -> Window | None:
+        """Return what has changed besides the faces that are seen, None if nothing has."""
+        known = [face.square for face in seen.values()]
+        changed = self._changes.look(look.cells, look.size, known)
+        return None if changed is None else close_view(changed, *look.size, look.whole)
+
+    def _windows_beside(self, look: _Look, seen: dict[int, Face]) -> list[Window]:
+        """Return what is searched beside the images that follow."""
+        if not self._search.ready:
+            return []
+        settings = SweepSettings(
+            self.smallest_face_px,
+            self.found_within_s,
+            self.detection_size,
+            getattr(look.detector, 'tiles_per_s', _TILES_PER_S),
+        )
+        windows = self._sweep.next_windows(*look.size, look.time_s, look.cells, settings)
+        if seen and self._is_due(look.time_s):
+            self._searched_s = look.time_s
+            windows.insert(0, self._changed(look, seen) or look.whole)
+        return windows
+
+    def _is_due(self, time_s: float) -> bool:
+        return not 0.0 <= time_s - self._searched_s < self.period_s
+
+    def _lost_a_near_one(self, seen: dict[int, Face], scale: float) -> bool:
+        """Whether somebody has just gone missing whom a whole view would show."""
+        return any(
+            index not in seen
+            and not known.missed
+            and known.face.square.side * scale >= _SEEN_IN_WHOLE_PX
+            for index, known in enumerate(self._known)
+        )
+
+    def _keep(
+        self,
+        look: _Look,
+        expected: Sequence[Face],
+        seen: dict[int, Face],
+        new: Sequence[Face],
+    ) -> None:
+        """Take in the faces of an image: those seen again, the new and for a while the lost."""
+        found = best_first([*seen.values(), *new])
+        time_s = look.time_s
+        known: list[_Known] = []
+        for index, one in enumerate(self._known):
+            face = seen.get(index)
+            if face is not None:
+                if any(face is other for other in found):
+                    known.append(one.seen_again(face, time_s, face.score >= look.threshold))
+            elif 0.0 <= time_s - one.seen_s <= LOST_S and not any(
+                is_same(other.box, expected[index].box) for other in found
+            ):
+                known.append(replace(one, missed=one.missed + 1))
+        known += [_Known(face, time_s, time_s) for face in new if any(face is f for f in found)]
+        self._known = known
+
+    def _check_turns(self, look: _Look) -> None:
+        """Look at some of the faces turned, as they may lie on their side or hang."""
+        due = [
+            index
+            for index, known in enumerate(self._known)
+            if not known.missed and not 0.0 <= look.time_s - known.checked_s < _CHECK_S
+        ]
+        due = sorted(due, key=lambda index: self._known[index].checked_s)[:_CHECKS]
+        turned = [
+            replace(self._known[index].face, turn_deg=float(turn))
+            for index in due
+            for turn in _EIGHTHS_DEG
+        ]
+        found = at_places(turned, TILES_PX[-1], look.detector, look.image)
+        for start, index in zip(range(0, len(turned), len(_EIGHTHS_DEG)), due, strict=True):
+            known = self._known[index]
+            turns = [found[k] for k in range(start, start + len(_EIGHTHS_DEG)) if k in found]
+            face = _best_turned(known.face, turns)
+            self._known[index] = replace(known, face=face, checked_s=look.time_s)
 
 
-def _around(known: Sequence[Face], size: int, detector: FaceDetector, image: Image) -> list[Face]:
-    """
-    Return what is found of faces at the places where they were.
-
-    :param size: pixels to search each place with, a side
-    """
-    if not known:
-        return []
-    columns, rows = _grid(len(known))
-    picture = np.zeros((rows * size, columns * size, 3), np.uint8)
-    tiles = [_tile(face.square, size, *divmod(i, columns)) for i, face in enumerate(known)]
-    for tile in tiles:
-        row, column = tile.row * size, tile.column * size
-        picture[row : row + size, column : column + size] = tile.cut(image)
-    in_tile: dict[tuple[int, int], list[Face]] = {}
-    for face in detector.detect(picture):
-        x, y = face.box.center
-        in_tile.setdefault((int(y // size), int(x // size)), []).append(face)
-    found = []
-    for face, tile in zip(known, tiles, strict=True):
-        here = [tile.in_image(f) for f in in_tile.get((tile.row, tile.column), [])]
-        best = max(here, key=lambda f: f.box.iou(face.box), default=None)
-        if best is not None and _same(best.box, face.box):
-            found.append(best)
-    return found
+def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[int, Face]:
+    """Return which of the expected a whole image shows, or their place where it is too small."""
+    pairs = {index: nearest(found, face) for index, face in enumerate(expected)}
+    seen = {index: face for index, face in pairs.items() if face is not None}
+    unseen = [index for index in range(len(expected)) if index not in seen]
+    places = at_places([expected[k] for k in unseen], TILES_PX[-1], look.detector, look.image)
+    return seen | {unseen[k]: face for k, face in places.items()}
 
 
-def _tile(square: Square, size: int, row: int, column: int) -> _Tile:
-    wanted = _REACH * square.side / size
-    factor = next((factor for factor in _FACTORS if factor >= wanted), _FACTORS[-1])
-    half = size * factor / 2.0
-    left, top = round(square.center_x - half), round(square.center_y - half)
-    return _Tile(left, top, factor, size, column, row)
-
-
-def _grid(count: int) -> tuple[int, int]:
-    """Return columns and rows for tiles."""
-    columns = math.ceil(math.sqrt(count))
-    return columns, math.ceil(count / columns)
-
-
-def _best_first(faces: Sequence[Face]) -> list[Face]:
-    """Return faces without those that come twice, the highest score first."""
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda f: -f.score):
-        if not any(face.box.iou(other.box) > MAX_OVERLAP_OF_UNION for other in kept):
-            kept.append(face)
-    return kept
-
-
-def _others(faces: Sequence[Face], known: Sequence[Face]) -> list[Face]:
-    """Return the faces that are none of the known ones."""
-    return [face for face in faces if not any(_same(face.box, k.box) for k in known)]
-
-
-def _same(box: Box, other: Box) -> bool:
-    return box.iou(other) >= _SAME_FACE
+def _best_turned(face: Face, turned: Sequence[Face]) -> Face:
+    """Return a face as it is, unless it is seen far better in another turn."""
+    best = max(turned, key=lambda f: f.score, default=face)
+    same = [f.score for f in turned if f.turn_deg == face.turn_deg]
+    return best if best.score > max([face.score, *same]) + _BETTER_SCORE else face

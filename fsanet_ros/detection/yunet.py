@@ -46,6 +46,7 @@ class YuNetDetector:
     """YuNet (a ``FaceDetector``): boxes, scores and five landmarks."""
 
     name = 'yunet'
+    tiles_per_s = 50.0  # for a sweep (sweep.py)
 
     def __init__(
         self,
@@ -63,12 +64,21 @@ class YuNetDetector:
         self._settings = DetectionSettings(score_threshold, detection_size)
         self._network = _load(Path(model_path) if model_path else downloads.cached_file('yunet'))
 
+    @property
+    def score_threshold(self) -> float:
+        """The score, 0 to 1, of the faces that ``detect`` returns, at least."""
+        return self._settings.score_threshold
+
     def detect(self, image: Image) -> list[Face]:
         """Find faces, as ``FaceDetector.detect`` says."""
+        return self.detect_above(image, self.score_threshold)
+
+    def detect_above(self, image: Image, score_threshold: float) -> list[Face]:
+        """Find the faces of at least this score; otherwise as ``detect``."""
         check_image(image)
         small = self._settings.shrink(image)
         height, width = small.shape[:2]
-        detections = _run(self._network, _padded(small), self._settings.score_threshold)
+        detections = _run(self._network, _padded(small), score_threshold)
         return faces_from_detections(
             *detections, (image.shape[1] / width, image.shape[0] / height), YUNET
         )
