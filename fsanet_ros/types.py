@@ -18,7 +18,7 @@ class Face:
     """
     One detected face.
 
-    ``score`` is the detector's confidence, 0 to 1. ``landmarks`` is float64 [5, 2] in pixels or
+    ``score`` is the detector's, 0 to 1. ``landmarks`` is float64 [5, 2] in pixels or
     None: the person's right eye, left eye, tip of the nose, right and left corner of the mouth.
     ``turn_deg``: by how much the image was turned for the detector, a multiple of 45: a face that
     lies on its side, its top to the right, has 90. Box and square are upright in the image.

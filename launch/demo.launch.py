@@ -1,29 +1,31 @@
 """
-Head poses without a robot: a video or a camera of this machine, the node, and RViz.
+Head poses without a robot: a video or a camera of this machine, the node and RViz.
 
     ros2 launch fsanet_ros demo.launch.py
-    ros2 launch fsanet_ros demo.launch.py video:=people.mp4 camera_info_url:=calibration.yaml
+    ros2 launch fsanet_ros demo.launch.py source:=people.mp4 camera_info_url:=calibration.yaml
 
-For a camera see webcam.launch.py. The arguments of head_pose.launch.py that are about the node
-(hri, autostart, log_level, ...) can be given too.
+For a camera see webcam.launch.py. Arguments of head_pose.launch.py that concern the node (hri,
+autostart, log_level, ...) can be given too.
 """
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare('fsanet_ros')
 STARTUP_S = 30.0
-# Arguments that are parameters of the video source.
+# Arguments that are parameters of the video source; one that is left empty sets nothing.
 PARAMETERS = {
-    'video': str,
-    'camera': int,
-    'loop': bool,
+    'source': str,
     'width': int,
     'height': int,
     'camera_info_url': str,
@@ -35,33 +37,32 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'video',
+                'source',
                 default_value='',
-                description="Video file, folder of pictures or a stream's URL; empty: a clip "
-                'that comes with the package.',
-            ),
-            DeclareLaunchArgument(
-                'camera',
-                default_value='-1',
-                description='Number of a camera, used instead of a video; -1: none.',
+                description='Video file, folder of pictures, address of a stream, or number of a '
+                'camera. Empty: a clip that comes with the package.',
             ),
             DeclareLaunchArgument(
                 'loop',
                 default_value='true',
                 choices=['true', 'false'],
-                description='Start the video again after its end; false: the demo ends then.',
+                description='Start the video again after its end. false: the demo ends then.',
             ),
             DeclareLaunchArgument(
-                'width', default_value='0', description='Width asked of the camera; 0: its own.'
+                'width',
+                default_value='',
+                description="Width to ask the camera for, in pixels. Empty: the camera's default.",
             ),
             DeclareLaunchArgument(
-                'height', default_value='0', description='Height asked of the camera; 0: its own.'
+                'height',
+                default_value='',
+                description="Height to ask the camera for, in pixels. Empty: the camera's default.",
             ),
             DeclareLaunchArgument(
                 'camera_info_url',
                 default_value='',
-                description='Calibration file as camera_calibration writes it, a path, file:// or '
-                "package://; empty: uncalibrated, or the clip's own.",
+                description='Calibration file as camera_calibration writes it: a path, file:// or '
+                "package://. Empty: not calibrated, or the clip's own.",
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -72,23 +73,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of both nodes.'
             ),
-            Node(
-                package='fsanet_ros',
-                executable='video_source',
-                name='video_source',
-                namespace=LaunchConfiguration('namespace'),
-                parameters=[
-                    {
-                        **{
-                            name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-                            for name, kind in PARAMETERS.items()
-                        },
-                        'wait_for_subscriber_s': STARTUP_S,
-                    }
-                ],
-                output='screen',
-                on_exit=end,
-            ),
+            OpaqueFunction(function=video_source),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
                     PathJoinSubstitution([SHARE, 'launch', 'head_pose.launch.py'])
@@ -104,6 +89,28 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def video_source(context: LaunchContext) -> list[Node]:
+    """Return the source with the parameters that are given here, and no others."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
+    return [
+        Node(
+            package='fsanet_ros',
+            executable='video_source',
+            name='video_source',
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[
+                {
+                    'loop': LaunchConfiguration('loop').perform(context) == 'true',
+                    'wait_for_subscriber_s': STARTUP_S,
+                    **{name: PARAMETERS[name](value) for name, value in given.items() if value},
+                }
+            ],
+            output='screen',
+            on_exit=end,
+        )
+    ]
 
 
 def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:

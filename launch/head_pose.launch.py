@@ -16,8 +16,16 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare('fsanet_ros')
-# Arguments that are parameters of the node; what is left empty hides nothing in params_file.
-PARAMETERS = ('image_transport', 'autostart', 'hri', 'deterministic', 'use_sim_time')
+# Arguments that are parameters of the node, and these. An argument that is left empty sets nothing:
+# params_file counts, then what an outer launch file sets (SetParameter), then the node's default.
+PARAMETERS = {
+    'image_transport': 'input.image_transport',
+    'autostart': 'autostart',
+    'hri': 'output.hri',
+    'deterministic': 'input.deterministic',
+    'use_sim_time': 'use_sim_time',
+}
+LISTS = {'image': 'input.image_topics', 'depth': 'input.depth_topics'}
 # What RViz shows: absolute names in its file, in the node's namespace there.
 SHOWN = ('debug_image', 'debug_image_0', 'debug_image_1', 'markers', 'attention_markers', 'poses')
 
@@ -29,77 +37,78 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'image',
                 default_value='',
-                description='Topic of the images; of several cameras, separated by commas. '
-                'Empty: as params_file says, else image.',
+                description='Image topic; several, one per camera, separated by commas. '
+                'Empty: not set here (image by default).',
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='',
-                description='Topic of the calibration of one camera; empty: camera_info beside '
-                'the images, so /camera/camera_info for /camera/image_raw.',
+                description='Calibration topic of a single camera. Empty: camera_info beside '
+                'the images, such as /camera/camera_info for /camera/image_raw.',
             ),
             DeclareLaunchArgument(
                 'depth',
                 default_value='',
-                description='Topic of depth images that are aligned with the images; of several '
-                'cameras, separated by commas, with nothing for those without. Empty: as '
-                'params_file says, else none.',
+                description='Topic of depth images aligned with the images; several, one per '
+                'camera, separated by commas, with nothing for a camera without depth. Empty: '
+                'not set here (no depth by default).',
             ),
             DeclareLaunchArgument(
                 'image_transport',
                 default_value='',
                 choices=['', 'raw', 'compressed'],
-                description='raw, or compressed: take images from <image>/compressed; '
-                'empty: as params_file says, else raw.',
+                description='raw, or compressed: subscribe to <image>/compressed. '
+                'Empty: not set here (raw by default).',
             ),
             DeclareLaunchArgument(
                 'hri',
                 default_value='',
                 choices=['', 'true', 'false'],
-                description='Publish faces for ROS4HRI (REP-155) under /humans; '
-                'empty: as params_file says, else false.',
+                description='Publish faces for ROS4HRI (REP-155) under /humans. '
+                'Empty: not set here (false by default).',
             ),
             DeclareLaunchArgument(
                 'deterministic',
                 default_value='',
                 choices=['', 'true', 'false'],
-                description='For recordings: process every image, the same way each time; '
-                'empty: as params_file says, else false.',
+                description='For recordings: process every image, the same way each time. '
+                'Empty: not set here (false by default).',
             ),
             DeclareLaunchArgument(
                 'params_file',
-                default_value=PathJoinSubstitution([SHARE, 'config', 'head_pose.yaml']),
-                description='Parameters of the node; a copy of the default is a good start.',
+                default_value='',
+                description='Parameter file of the node; config/head_pose.yaml is a template with '
+                'all defaults. Empty: none.',
             ),
             DeclareLaunchArgument(
                 'namespace',
                 default_value='',
-                description='Namespace of the node, and so of its topics.',
+                description='Namespace of the node and its topics.',
             ),
             DeclareLaunchArgument(
                 'autostart',
                 default_value='',
                 choices=['', 'true', 'false'],
-                description='Whether the node configures and activates itself; false: it waits '
-                'for a lifecycle manager. Empty: as params_file says, else true.',
+                description='Whether the node configures and activates itself. false: it waits '
+                'for a lifecycle manager. Empty: not set here (true by default).',
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='',
                 choices=['', 'true', 'false'],
-                description='Take the time from /clock, for simulations and bags; '
-                'empty: as params_file says, else false.',
+                description='Take the time from /clock, for simulations and bags. '
+                'Empty: not set here (false by default).',
             ),
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='What the node logs at least.',
+                description='Lowest level that the node logs.',
             ),
             DeclareLaunchArgument(
                 'enclave',
                 default_value='',
-                description='Security enclave of the node (docs/security.md); empty: /.',
+                description='Security enclave of the node (docs/security.md). Empty: /.',
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -110,13 +119,13 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'rviz_config',
                 default_value=PathJoinSubstitution([SHARE, 'rviz', 'head_pose.rviz']),
-                description='What RViz shows.',
+                description='RViz configuration file.',
             ),
             DeclareLaunchArgument(
                 'fixed_frame',
                 default_value='camera_optical_frame',
-                description="RViz's fixed frame: the frame of the images, or one that TF "
-                'connects with it.',
+                description="RViz's fixed frame: that of the images, or one that TF connects "
+                'with it.',
             ),
             OpaqueFunction(function=head_pose),
             Node(
@@ -135,19 +144,20 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def head_pose(context: LaunchContext) -> list[LifecycleNode]:
-    """Return the node; what was left empty is not set, so that it hides nothing set elsewhere."""
+    """Return the node with the parameters that are given here, and no others."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
     overrides: dict[str, object] = {
-        name: {'true': True, 'false': False}.get(value(name), value(name))
-        for name in PARAMETERS
+        parameter: {'true': True, 'false': False}.get(value(name), value(name))
+        for name, parameter in PARAMETERS.items()
         if value(name)
     }
-    for name, parameter in (('image', 'image_topics'), ('depth', 'depth_topics')):
+    for name, parameter in LISTS.items():
         if value(name).strip():
             overrides[parameter] = topics(value(name))
+    files = [value('params_file')] if value('params_file') else []
     enclave = ['--enclave', value('enclave')] if value('enclave') else []
     return [
         LifecycleNode(
@@ -155,7 +165,7 @@ def head_pose(context: LaunchContext) -> list[LifecycleNode]:
             executable='head_pose',
             name='head_pose',
             namespace=value('namespace'),
-            parameters=[value('params_file'), overrides] if overrides else [value('params_file')],
+            parameters=[*files, *([overrides] if overrides else [])],
             remappings=calibration(topics(value('image')), value('camera_info')),
             ros_arguments=['--log-level', value('log_level'), *enclave],
             output='screen',
@@ -174,8 +184,8 @@ def calibration(images: list[str], camera_info: str) -> list[tuple[str, str]]:
         return []
     if len(images) > 1:
         raise ValueError(
-            f'camera_info is {camera_info}, but there are {len(images)} cameras: each has its own '
-            'beside its images; remap these with launch_ros.actions.SetRemap'
+            f'camera_info is {camera_info}, but there are {len(images)} cameras. Each has its own '
+            'beside its images; remap them with launch_ros.actions.SetRemap'
         )
     folder, slash, _ = images[0].rpartition('/')
     return [(f'{folder}{slash}camera_info', camera_info)]

@@ -1,11 +1,11 @@
 """
-Several cameras, one node: an example to take over into a robot's own launch file.
+Several cameras, one node: an example for a robot's own launch file.
 
     ros2 launch fsanet_ros several_cameras.launch.py \
         image:='/front/image_raw, /rear/image_raw' rviz:=true fixed_frame:=base_link
 
-The calibration of each is camera_info beside its images. It is head_pose.launch.py with other
-defaults; all its arguments can be given.
+The calibration of each camera is camera_info beside its images. This is head_pose.launch.py with
+other defaults; all its arguments can be given.
 """
 
 from launch import LaunchDescription
@@ -29,13 +29,13 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'depth',
                 default_value='',
-                description='Topics of depth images that are aligned with the images, in the same '
-                'order and with nothing for cameras without; empty: none has.',
+                description='Topics of depth images aligned with the images, in the same order, '
+                'with nothing for a camera without depth. Empty: not set here.',
             ),
             DeclareLaunchArgument(
                 'rviz_config',
                 default_value=PathJoinSubstitution([SHARE, 'rviz', 'several_cameras.rviz']),
-                description='What RViz shows; the default has the images of two cameras.',
+                description='RViz configuration file; the default shows the images of two cameras.',
             ),
             DeclareLaunchArgument(
                 'fixed_frame',

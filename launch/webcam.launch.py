@@ -1,12 +1,12 @@
 """
-Head poses of whoever sits in front of this machine's camera, and RViz.
+Head poses of whoever sits in front of this machine's camera, in RViz.
 
     ros2 launch fsanet_ros webcam.launch.py
     ros2 launch fsanet_ros webcam.launch.py camera:=2 width:=1280 height:=720 \
         camera_info_url:=$HOME/.ros/camera_info/webcam.yaml
 
-It is demo.launch.py with a camera; the arguments of head_pose.launch.py that are about the node
-(hri, params_file, log_level, ...) can be given too.
+It is demo.launch.py with a camera. Arguments of head_pose.launch.py that concern the node (hri,
+params_file, log_level, ...) can be given too.
 """
 
 from launch import LaunchDescription
@@ -21,7 +21,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'camera', default_value='0', description='Number of the camera: 0 is the first.'
+                'camera', default_value='0', description='Number of the camera; 0 is the first.'
             ),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
@@ -30,9 +30,8 @@ def generate_launch_description() -> LaunchDescription:
                     )
                 ),
                 launch_arguments=[
-                    ('video', ''),
+                    ('source', LaunchConfiguration('camera')),
                     ('loop', 'false'),
-                    ('camera', LaunchConfiguration('camera')),
                 ],
             ),
         ]

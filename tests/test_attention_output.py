@@ -24,6 +24,7 @@ from fsanet_ros.msg import AttentionArray
 from fsanet_ros.ros.output import attention_output as attention_module
 from fsanet_ros.ros.output import frame_listener
 from fsanet_ros.ros.output.attention_output import AttentionOutput
+from fsanet_ros.ros.settings import AttentionSettings
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
 
@@ -153,7 +154,7 @@ def target_is(target):
 
 def test_who_looks_into_the_camera_is_published_for_every_image(room):
     room.listen('attention')
-    room.output.configure(['camera', ''], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera', ''], heads=False))
     message = room.ask(person(), person('h2', (0.5, 0.0, 2.0), (3.0, 0.0, 2.0)))
     assert message.header.frame_id == FRAME
     assert message.header.stamp.sec == 1000
@@ -172,7 +173,7 @@ def test_who_looks_into_the_camera_is_published_for_every_image(room):
 def test_a_static_frame_that_comes_late_becomes_a_target_and_is_missed_before(room, monkeypatch):
     monkeypatch.setattr(attention_module, 'PATIENCE_S', 0.2)
     room.listen('attention')
-    room.output.configure(['camera', 'screen'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera', 'screen'], heads=False))
     screen = np.array([1.0, -0.5, 0.5])
     heads = [person(looks_at=screen)]
     message = room.ask(*heads)
@@ -199,7 +200,7 @@ def test_a_static_frame_that_comes_late_becomes_a_target_and_is_missed_before(ro
 
 def test_a_target_that_moves_is_followed_at_the_images_stamps(room):
     room.listen('attention')
-    room.output.configure(['cup'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['cup'], heads=False))
     room.look(person())
     assert room.until(lambda: room.robot.count_subscribers('/tf') > 0)
     position = np.array([0.0, 0.0, 2.0])
@@ -233,7 +234,7 @@ def test_a_target_that_moves_is_followed_at_the_images_stamps(room):
 
 def test_transforms_that_pile_up_while_an_image_is_worked_on_are_all_heard(room):
     room.listen('attention')
-    room.output.configure(['cup'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['cup'], heads=False))
     room.look(person())
     room.transform('/tf_static', FRAME, 'table', (0.0, 0.0, 0.5))
     room.ask(person(), expected=lambda m: 'table' in room.output._listener.tree._edges)
@@ -247,7 +248,7 @@ def test_transforms_that_pile_up_while_an_image_is_worked_on_are_all_heard(room)
 def test_a_target_whose_transforms_end_is_left_and_named(room, monkeypatch):
     monkeypatch.setattr(attention_module, 'PATIENCE_S', 0.2)
     room.listen('attention')
-    room.output.configure(['cup'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['cup'], heads=False))
 
     def seen():
         room.transform('/tf', FRAME, 'cup', (0.0, 0.0, 0.5), room.time_s)
@@ -263,7 +264,7 @@ def test_a_target_whose_transforms_end_is_left_and_named(room, monkeypatch):
 
 
 def test_tf_is_heard_only_while_somebody_wants_to_know(room):
-    room.output.configure(['screen'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['screen'], heads=False))
     assert not room.output.wanted()
     room.look(person())
     assert not room.hears_tf()
@@ -275,10 +276,10 @@ def test_tf_is_heard_only_while_somebody_wants_to_know(room):
     room.listen('attention_markers')
     room.look(person())
     assert room.until(room.hears_tf)
-    room.output.configure(['camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera'], heads=False))
     room.look(person())
     assert room.until(lambda: not room.hears_tf())
-    room.output.configure(['screen'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['screen'], heads=False))
     room.look(person())
     assert room.until(room.hears_tf)
     room.output.reset()
@@ -289,16 +290,16 @@ def test_people_in_conversation_are_each_other_s_targets_when_asked_for(room):
     room.listen('attention')
     left, right = (-0.5, 0.0, 2.0), (0.5, 0.1, 2.0)
     heads = [person('h1', left, right), person('h2', right, left)]
-    room.output.configure([], True, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=[], heads=True))
     assert [h.target for h in room.ask(*heads).heads] == ['h2', 'h1']
-    room.output.configure([], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=[], heads=False))
     message = room.ask(*heads, expected=target_is(''))
     assert [h.candidates for h in message.heads] == [[], []]
 
 
 def test_each_camera_has_heads_of_its_own(room):
     room.listen('attention')
-    room.output.configure(['camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera'], heads=False))
     room.ask(person(), camera='left', expected=lambda m: m.heads[0].duration.nanosec > 0)
     (state,) = room.ask_once(person(), camera='right').heads
     assert (state.target, state.duration.nanosec) == ('camera', 0)
@@ -311,16 +312,18 @@ def test_each_camera_has_heads_of_its_own(room):
 
 def test_angles_change_while_it_runs(room):
     room.listen('attention')
-    room.output.configure(['camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera'], heads=False))
     aside = person(looks_at=(1.0, 0.0, 0.0))  # 27 degrees
     assert room.ask(aside).heads[0].target == ''
-    room.output.configure(['camera'], False, 30.0, 0.0)
+    room.output.adapt(
+        AttentionSettings(targets=['camera'], heads=False, angle_deg=30.0, hysteresis_deg=0.0)
+    )
     room.ask(aside, expected=target_is('camera'))
 
 
 def test_markers_are_arrows_to_the_targets_with_their_names(room):
     room.listen('attention_markers')
-    room.output.configure(['camera', FRAME], True, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['camera', FRAME], heads=True))
     heads = [person('h1', (-0.5, 0.0, 2.0)), person('h2', (0.5, 0.0, 2.0), (-0.5, 0.0, 2.0))]
     nobody = person('h3', (0.0, 0.5, 2.0), (0.0, 0.5, 3.0))
     unknown = TrackedHead('h4', Head(FACE, np.eye(3)), 0.0)
@@ -342,7 +345,7 @@ def test_markers_are_arrows_to_the_targets_with_their_names(room):
 
 def test_frames_of_faces_are_kept_only_where_they_are_asked_for(room):
     room.listen('attention')
-    room.output.configure(['face_x'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['face_x'], heads=False))
     face = (0.0, 0.0, 0.5)
 
     def seen():
@@ -360,7 +363,7 @@ def test_frames_of_faces_are_kept_only_where_they_are_asked_for(room):
 def test_a_bad_transform_and_an_image_without_frame_break_nothing(room, monkeypatch):
     monkeypatch.setattr(attention_module, 'PATIENCE_S', 0.0)
     room.listen('attention')
-    room.output.configure(['screen', 'camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['screen', 'camera'], heads=False))
     room.look(person())
     room.transform('/tf_static', FRAME, 'screen', (math.nan, 0.0, 0.0))
     message = room.ask(person(), expected=target_is('camera'))
@@ -375,7 +378,7 @@ def test_without_tf2_msgs_the_camera_is_still_a_target(room, monkeypatch):
     monkeypatch.setattr(frame_listener, 'TFMessage', None)
     monkeypatch.setattr(attention_module, 'PATIENCE_S', 0.0)
     room.listen('attention')
-    room.output.configure(['screen', 'camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['screen', 'camera'], heads=False))
     assert room.ask(person()).heads[0].target == 'camera'
     (problem,) = room.output.problems()
     assert problem.startswith('target screen: tf2_msgs is not installed')
@@ -383,7 +386,7 @@ def test_without_tf2_msgs_the_camera_is_still_a_target(room, monkeypatch):
 
 def test_a_name_with_a_slash_is_a_frame_also_where_it_is_called_camera(room):
     room.listen('attention')
-    room.output.configure(['/camera'], False, 20.0, 5.0)
+    room.output.adapt(AttentionSettings(targets=['/camera'], heads=False))
     room.transform('/tf_static', '/' + FRAME, 'camera', (1.0, 0.0, 0.0))
     message = room.ask(person(looks_at=(1.0, 0.0, 0.0)), expected=target_is('/camera'))
     assert list(message.heads[0].candidates) == ['/camera']

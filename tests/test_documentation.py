@@ -25,9 +25,19 @@ def test_a_stale_page_is_found_and_written_anew(tmp_path):
     assert write_parameter_docs.main(['--check', *root]) == 1
 
 
+def flat(values, prefix=''):
+    """Return the parameters of a file by their full names."""
+    full = {}
+    for name, value in values.items():
+        full |= (
+            flat(value, f'{prefix}{name}.') if isinstance(value, dict) else {prefix + name: value}
+        )
+    return full
+
+
 def test_config_has_every_parameter_with_its_default():
     content = yaml.safe_load((ROOT / 'config' / 'head_pose.yaml').read_text())
-    given = content['/**']['ros__parameters']
+    given = flat(content['/**']['ros__parameters'])
     defaults = defaults_of(HeadPoseSettings)
     assert given == defaults
     assert all(type(given[name]) is type(defaults[name]) for name in defaults)

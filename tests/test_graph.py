@@ -25,7 +25,7 @@ def graph():
     """The node as it is by default; a frame is a target of attention, so that /tf is heard."""
     if TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
-    with start(attention_targets='[camera, table]') as process, Rig(*OUTPUTS) as rig:
+    with start(attention__targets='[camera, table]') as process, Rig(*OUTPUTS) as rig:
         process.wait_for_output('active: waiting for images')
         rig.info = camera_info()
         rig.node.create_subscription(AttentionArray, 'attention', lambda message: None, 10)

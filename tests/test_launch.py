@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fsanet_ros.ros.parameters import defaults_of
+from fsanet_ros.ros.parameters import defaults_of, settings_from
 from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,9 +59,6 @@ def text(value, context):
     if kind == 'FindPackageShare':
         assert value.args == ('fsanet_ros',)
         return str(ROOT)
-    if kind == 'ParameterValue':
-        given, kind = text(value.args[0], context), value.kwargs['value_type']
-        return {'true': True, 'false': False}[given] if kind is bool else kind(given)
     assert kind == 'PathJoinSubstitution', kind
     return '/'.join(text(part, context) for part in value.args[0])
 
@@ -97,13 +94,10 @@ class Launch:
         values = {}
         for source in self.node(executable).get('parameters', []):
             if isinstance(source, dict):
-                values |= {
-                    name: value if isinstance(value, (bool, int, float, list)) else
-                    text(value, self.context) for name, value in source.items()
-                }  # fmt: skip
+                values |= source
             else:
                 content = yaml.safe_load(Path(text(source, self.context)).read_text())
-                values |= content['/**']['ros__parameters']
+                values |= flat(content['/**']['ros__parameters'])
         return values
 
     def included(self, monkeypatch, **given):
@@ -117,6 +111,16 @@ class Launch:
         names = Launch(path, monkeypatch).arguments
         context = {name: value for name, value in self.context.items() if name in names}
         return Launch(path, monkeypatch, **context | given | passed)
+
+
+def flat(values, prefix=''):
+    """Return the parameters of a file by their full names."""
+    full = {}
+    for name, value in values.items():
+        full |= (
+            flat(value, f'{prefix}{name}.') if isinstance(value, dict) else {prefix + name: value}
+        )
+    return full
 
 
 def of_kind(entities, *kinds):
@@ -169,7 +173,7 @@ def test_parameters_are_those_of_the_node(launch):
             continue
         values = launch.parameters(node['executable'])
         defaults = defaults_of(SETTINGS[node['executable']])
-        assert values and set(values) <= set(defaults)
+        assert set(values) <= set(defaults)
         assert all(type(values[name]) is type(defaults[name]) for name in values)
 
 
@@ -231,7 +235,7 @@ def test_the_node_is_one_that_launch_can_manage(monkeypatch):
 )
 def test_images_are_one_topic_or_several(monkeypatch, image, topics):
     launch = head_pose_launch(monkeypatch, image=image)
-    assert launch.parameters('head_pose')['image_topics'] == topics
+    assert launch.parameters('head_pose')['input.image_topics'] == topics
     # The node finds the calibration beside the images.
     assert not launch.node('head_pose')['remappings']
 
@@ -239,8 +243,8 @@ def test_images_are_one_topic_or_several(monkeypatch, image, topics):
 def test_cameras_without_depth_are_left_out(monkeypatch):
     launch = head_pose_launch(monkeypatch, image='/a/image,/b/image', depth='/a/depth,')
     values = launch.parameters('head_pose')
-    assert values['depth_topics'] == ['/a/depth', '']
-    assert not HeadPoseSettings(**values).conflict()
+    assert values['input.depth_topics'] == ['/a/depth', '']
+    assert not settings_from(HeadPoseSettings, values).conflict()
 
 
 @pytest.mark.parametrize(
@@ -255,8 +259,8 @@ def test_cameras_without_depth_are_left_out(monkeypatch):
 def test_another_calibration_takes_the_place_of_that_beside_the_images(monkeypatch, image, beside):
     launch = head_pose_launch(monkeypatch, image=image, camera_info='/calibration')
     assert launch.node('head_pose')['remappings'] == [(beside, '/calibration')]
-    camera_input = pytest.importorskip('fsanet_ros.ros.input.camera_input')
-    assert camera_input.info_topic(image or 'image') == beside
+    camera = pytest.importorskip('fsanet_ros.ros.input.camera')
+    assert camera.info_topic(image or 'image') == beside
 
 
 def test_one_calibration_for_several_cameras_is_refused(monkeypatch):
@@ -264,24 +268,40 @@ def test_one_calibration_for_several_cameras_is_refused(monkeypatch):
         head_pose_launch(monkeypatch, image='/a/image,/b/image', camera_info='/calibration')
 
 
-def test_empty_arguments_hide_no_parameter(monkeypatch):
-    launch = head_pose_launch(monkeypatch)
-    assert launch.node('head_pose')['parameters'] == [str(ROOT / 'config' / 'head_pose.yaml')]
+def test_what_is_not_given_is_not_set_so_that_outer_launch_files_can_set_it(monkeypatch):
+    # What a node is given here goes before SetParameter of whoever includes the file.
+    assert head_pose_launch(monkeypatch).node('head_pose')['parameters'] == []
+    demo = Launch(ROOT / 'launch' / 'demo.launch.py', monkeypatch)
+    assert set(demo.parameters('video_source')) == {'loop', 'wait_for_subscriber_s'}
+    for name in ('demo', 'webcam', 'several_cameras'):
+        launch = Launch(ROOT / 'launch' / f'{name}.launch.py', monkeypatch)
+        while launch.includes:
+            launch = launch.included(monkeypatch)
+        assert set(launch.parameters('head_pose')) <= {
+            'input.image_topics', 'input.image_transport'
+        }  # fmt: skip
+
+
+def test_what_is_given_is_set_over_the_file(monkeypatch):
+    file = str(ROOT / 'config' / 'head_pose.yaml')
     given = {'image_transport': 'compressed', 'use_sim_time': 'true', 'autostart': 'false'}
-    launch = head_pose_launch(monkeypatch, **given)
-    assert launch.node('head_pose')['parameters'][1] == {
-        'image_transport': 'compressed', 'use_sim_time': True, 'autostart': False
-    }  # fmt: skip
+    launch = head_pose_launch(monkeypatch, params_file=file, **given)
+    assert launch.node('head_pose')['parameters'] == [
+        file,
+        {'input.image_transport': 'compressed', 'use_sim_time': True, 'autostart': False},
+    ]
 
 
 def test_arguments_named_like_parameters_have_their_values(monkeypatch):
     launch = head_pose_launch(monkeypatch)
     switches = {n for n, a in launch.arguments.items() if a.get('choices') == ['', 'true', 'false']}
+    assert {'autostart', 'hri', 'deterministic', 'use_sim_time'} <= switches
     defaults = defaults_of(HeadPoseSettings) | {'use_sim_time': False}
     for name in switches:
-        assert isinstance(defaults[name], bool)
-        changed = head_pose_launch(monkeypatch, **{name: str(not defaults[name]).lower()})
-        assert changed.parameters('head_pose')[name] is not defaults[name]
+        (parameter,) = (full for full in defaults if full.rpartition('.')[2] == name)
+        assert isinstance(defaults[parameter], bool)
+        changed = head_pose_launch(monkeypatch, **{name: str(not defaults[parameter]).lower()})
+        assert changed.parameters('head_pose')[parameter] is not defaults[parameter]
 
 
 def test_an_enclave_is_passed_on(monkeypatch):
@@ -294,16 +314,16 @@ def test_a_webcam_is_a_demo_with_a_camera(monkeypatch):
     webcam = Launch(ROOT / 'launch' / 'webcam.launch.py', monkeypatch)
     demo = webcam.included(monkeypatch, width='1280', camera_info_url='webcam.yaml')
     source = demo.parameters('video_source')
-    assert source['camera'] == 0 and source['video'] == '' and not source['loop']
+    assert source['source'] == '0' and not source['loop']
     assert source['width'] == 1280 and source['camera_info_url'] == 'webcam.yaml'
     assert demo.context['rviz'] == 'true'
-    assert demo.included(monkeypatch).parameters('head_pose')['image_topics'] == ['image']
+    assert demo.included(monkeypatch).parameters('head_pose')['input.image_topics'] == ['image']
 
 
 def test_several_cameras_have_a_node_and_pictures_in_rviz(monkeypatch):
     launch = Launch(ROOT / 'launch' / 'several_cameras.launch.py', monkeypatch)
     included = launch.included(monkeypatch)
-    topics = included.parameters('head_pose')['image_topics']
+    topics = included.parameters('head_pose')['input.image_topics']
     assert topics == ['/front/image_raw', '/rear/image_raw']
     config = yaml.safe_load(Path(included.context['rviz_config']).read_text())
     shown = {topic for kind, topic in displays(config) if kind == 'Image'}

@@ -86,7 +86,7 @@ def on(start_state, goal_state, *entities):
 def source(side):
     return Node(
         package='fsanet_ros', executable='video_source', name=side, namespace=side,
-        parameters=[{'video': VIDEO, 'loop': True, 'rate_hz': 5.0, 'frame_id': side}],
+        parameters=[{'source': VIDEO, 'loop': True, 'rate_hz': 5.0, 'frame_id': side}],
     )
 
 
@@ -158,7 +158,7 @@ def end(process):
 
 @pytest.mark.slow
 def test_the_demo_is_launched(installed, pictures, listener):
-    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'video:={pictures}']
+    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}']
     with NodeProcess(['-c', RUN, *arguments, 'rviz:=false', 'namespace:=robot']) as process:
         came = listener('/robot/head_poses', process, lambda came: len(came) >= 3)
         end(process)
@@ -167,7 +167,7 @@ def test_the_demo_is_launched(installed, pictures, listener):
 
 @pytest.mark.slow
 def test_the_demo_ends_with_its_video(installed, pictures):
-    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'video:={pictures}']
+    arguments = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}']
     with NodeProcess(['-c', RUN, *arguments, 'rviz:=false', 'loop:=false']) as process:
         assert process.wait(60.0) == 0, process.output
         assert 'exception' not in process.output

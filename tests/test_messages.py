@@ -17,7 +17,7 @@ from fsanet_ros.ros.input.camera_info import Calibration, camera_from_info
 from fsanet_ros.ros.output import attention_output as attention
 from fsanet_ros.ros.output import messages, outputs
 from fsanet_ros.ros.output.markers import marker_array
-from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.ros.settings import HeadPoseSettings, InputSettings, OutputSettings
 from fsanet_ros.ros.statistics import UNREADABLE, Statistics
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, Head, Square
@@ -75,7 +75,7 @@ def test_id_age_score_and_header_are_passed_on():
     array = messages.head_pose_array([tracked()], HEADER, SIZE)
     (head,) = array.heads
     assert array.header == HEADER and head.id == 'h1'
-    assert head.confidence == pytest.approx(0.8)
+    assert head.score == pytest.approx(0.8)
     assert (head.age.sec, head.age.nanosec) == (2, 250_000_000)
 
 
@@ -98,7 +98,7 @@ def test_unknown_position_is_nan_marked_and_in_no_transform():
     unknown = tracked(position=None)
     head = head_pose(unknown)
     p = head.pose.pose.position
-    assert not head.position_valid and np.isnan([p.x, p.y, p.z]).all()
+    assert head.distance_source == HeadPose.DISTANCE_UNKNOWN and np.isnan([p.x, p.y, p.z]).all()
     assert head.pose.covariance[0] == -1.0
     assert head.distance_source == HeadPose.DISTANCE_UNKNOWN
     assert messages.transforms([unknown], HEADER) == []
@@ -109,7 +109,11 @@ def test_unknown_position_is_nan_marked_and_in_no_transform():
 def test_known_position_is_metres_with_a_positive_definite_covariance():
     head = head_pose(tracked())
     p = head.pose.pose.position
-    assert head.position_valid and (p.x, p.y, p.z) == (0.1, -0.2, 1.5)
+    assert head.distance_source == HeadPose.DISTANCE_FROM_SIZE and (p.x, p.y, p.z) == (
+        0.1,
+        -0.2,
+        1.5,
+    )
     covariance = np.reshape(head.pose.covariance, (6, 6))
     np.testing.assert_allclose(covariance, covariance.T)
     assert (np.linalg.eigvalsh(covariance) > 0).all()
@@ -252,7 +256,7 @@ def test_nothing_to_transform_publishes_nothing_on_tf():
 
 def test_listeners_of_tf_do_not_count_when_it_is_switched_off():
     node = FakeNode()
-    out = outputs.Outputs(node, HeadPoseSettings(publish_tf=False), no_heat_maps)
+    out = outputs.Outputs(node, HeadPoseSettings(output=OutputSettings(tf=False)), no_heat_maps)
     node.heard = {'/tf'}
     assert not out.wanted()
     out.adapt(HeadPoseSettings())
@@ -261,7 +265,7 @@ def test_listeners_of_tf_do_not_count_when_it_is_switched_off():
 
 def test_all_publishers_are_taken_away():
     node = FakeNode()
-    settings = HeadPoseSettings(image_topics=['a', 'b'])
+    settings = HeadPoseSettings(input=InputSettings(image_topics=['a', 'b']))
     outputs.Outputs(node, settings, no_heat_maps).destroy()
     assert node.publishers == []
 

@@ -7,11 +7,12 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import HEIGHT, WIDTH, Rig, camera_info, face_picture, nanoseconds, start
+from head_pose_rig import HEIGHT, WIDTH, Rig, camera_info, face_picture, has_position, start
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from fsanet_ros.msg import HeadPose, HeadPoseArray
+from fsanet_ros.ros.stamps import nanoseconds
 
 pytestmark = pytest.mark.ros
 
@@ -42,7 +43,9 @@ def depth_image(metres, header, encoding):
 def process():
     # Unsmoothed: the distance of the image, not one on its way there. Searched each time: the same
     # box for the same image.
-    with start(depth_topics='[depth]', smoothing='none', search_period_s=0.0) as node:
+    with start(
+        input__depth_topics='[depth]', tracking__smoothing='none', detection__search_period_s=0.0
+    ) as node:
         yield node
         assert node.stop() == 0
         assert 'Traceback' not in node.output
@@ -53,12 +56,12 @@ def rig(process):
     with Rig('head_poses', '/diagnostics') as rig:
         rig.depths = rig.node.create_publisher(Image, 'depth', 5)
         rig.info = camera_info()
-        assert rig.until(lambda: rig.ask(FACE).heads[0].position_valid)
+        assert rig.until(lambda: has_position(rig.ask(FACE).heads[0]))
         assert rig.until(lambda: rig.depths.get_subscription_count() > 0)
         yield rig
 
 
-def ask_with_depth(rig, metres, encoding='16UC1'):
+def ask_with_depth(rig, metres, encoding='16UC1', tries=1):
     """Return the head of an image whose depth came just before it."""
 
     def send():
@@ -66,21 +69,17 @@ def ask_with_depth(rig, metres, encoding='16UC1'):
         stamp_ns = rig.node.get_clock().now().nanoseconds
         header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 10**9)
         rig.depths.publish(depth_image(metres, header, encoding))
-        rig.spin(0.05)
+        rig.spin(0.2)
         rig.send(FACE, stamp_ns)
-        if not rig.until(lambda: rig.outputs_of(stamp_ns, 'head_poses') != [None], 1.0):
-            return None
+        assert rig.until(lambda: rig.outputs_of(stamp_ns, 'head_poses') != [None])
         (poses,) = rig.outputs_of(stamp_ns, 'head_poses')
         return poses.heads[0]
 
-    found = []
-
-    def measured():
-        found[:] = [send()]
-        return found[0] is not None
-
-    assert rig.until(measured)
-    return found[0]
+    head = send()
+    for _ in range(tries - 1):  # on a busy machine, depth may come after its image
+        if head.distance_source != HeadPose.DISTANCE_FROM_DEPTH:
+            head = send()
+    return head
 
 
 def distance(head):
@@ -98,7 +97,7 @@ def test_the_distance_is_that_of_the_depth_image(rig, encoding):
     assert from_size.distance_source == HeadPose.DISTANCE_FROM_SIZE
     for share in (0.9, 1.2):
         metres = share * from_size.pose.pose.position.z
-        measured = ask_with_depth(rig, metres, encoding)
+        measured = ask_with_depth(rig, metres, encoding, tries=5)
         assert measured.distance_source == HeadPose.DISTANCE_FROM_DEPTH
         # A flat wall is no face: the places that agree decide.
         assert measured.pose.pose.position.z == pytest.approx(metres, abs=0.05)
@@ -115,7 +114,7 @@ def test_depth_that_can_not_be_the_head_is_not_believed(rig):
 
 def test_depth_in_an_unknown_encoding_is_said_and_left_out(process, rig):
     assert ask_with_depth(rig, 1.0, 'nonsense').distance_source == HeadPose.DISTANCE_FROM_SIZE
-    process.wait_for_output('its depth is not used')
+    process.wait_for_output('depth is not used')
 
 
 def test_depth_of_another_time_is_not_used(rig):
@@ -130,7 +129,7 @@ def test_every_lens_gives_positions(rig, model):
 
     def takes_effect():
         head = rig.ask(FACE).heads[0]
-        return head.position_valid and distance(head) != pinhole
+        return has_position(head) and distance(head) != pinhole
 
     assert rig.until(takes_effect)
     assert distance(rig.ask(FACE).heads[0]) == pytest.approx(pinhole, rel=0.2)
@@ -141,7 +140,7 @@ def test_every_lens_gives_positions(rig, model):
 def test_a_lens_that_nobody_knows_is_named(rig):
     rig.info = camera_info()
     rig.info.distortion_model, rig.info.d = 'magic', [1.0, 2.0]
-    assert rig.until(lambda: not rig.ask(FACE).heads[0].position_valid)
+    assert rig.until(lambda: not has_position(rig.ask(FACE).heads[0]))
     status, values = rig.diagnostics(lambda s, _: 'magic' in s.message)
     assert 'orientation only' in status.message and 'magic' in values['calibration']
     rig.info = camera_info()
@@ -155,7 +154,7 @@ def test_rectified_images_are_read_with_p(process):
     for topic in ('/raw/image_raw', '/rectified/image_rect'):
         name = topic.split('/')[1]
         output = f'/{name}/head_poses'
-        taken = start(f'__node:={name}', f'head_poses:={output}', image_topics=f'[{topic}]')
+        taken = start(f'__node:={name}', f'head_poses:={output}', input__image_topics=f'[{topic}]')
         with taken, Rig(image=topic) as rig:
             received = []
             rig.node.create_subscription(HeadPoseArray, output, received.append, 10)
@@ -166,7 +165,7 @@ def test_rectified_images_are_read_with_p(process):
                 stamp_ns = rig.send(FACE)
                 rig.spin(0.1)
                 return any(
-                    nanoseconds(m.header.stamp) == stamp_ns and m.heads[0].position_valid
+                    nanoseconds(m.header.stamp) == stamp_ns and has_position(m.heads[0])
                     for m in received
                     if m.heads
                 )

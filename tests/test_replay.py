@@ -11,7 +11,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import Rig, nanoseconds, start
+from head_pose_rig import Rig, start
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import Reader, Writer
 from rosbags.typesys import Stores, get_typestore
@@ -22,6 +22,7 @@ from fsanet_ros.demo import CLIP, CLIP_CAMERA
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import open_frames
 from fsanet_ros.ros.input.camera_info import camera_info_from_calibration
+from fsanet_ros.ros.stamps import nanoseconds
 
 pytestmark = pytest.mark.ros
 
@@ -64,7 +65,11 @@ def bag(tmp_path_factory):
 
 def play(bag, period_s, **parameters):
     """Play the recording to a new node; return what it says, by stamp."""
-    given = {'image_transport': 'compressed', 'deterministic': True, 'announce_s': 0.1}
+    given = {
+        'input__image_transport': 'compressed',
+        'input__deterministic': True,
+        'tracking__announce_s': 0.1,
+    }
     with start(**given, **parameters) as node, Rig('head_poses') as rig:
         node.wait_for_output('active')
         publishers = {

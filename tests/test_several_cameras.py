@@ -8,13 +8,14 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import Rig, camera_info, face_picture, nanoseconds, stamp_of, start
+from head_pose_rig import Rig, camera_info, face_picture, has_position, stamp_of, start
 from ros_helpers import until
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.input.camera_input import _letters, info_topic
+from fsanet_ros.ros.input.camera import info_topic, letters
 from fsanet_ros.ros.input.images import image_from_bgr
+from fsanet_ros.ros.stamps import nanoseconds
 
 pytestmark = pytest.mark.ros
 
@@ -48,7 +49,7 @@ class Camera:
 
 @pytest.fixture(scope='module')
 def process():
-    with start(image_topics='[/front/image_raw, /rear/image_raw]') as node:
+    with start(input__image_topics='[/front/image_raw, /rear/image_raw]') as node:
         node.wait_for_output('waiting for images on /front/image_raw, /rear/image_raw')
         yield node
         assert node.stop() == 0
@@ -97,7 +98,7 @@ def test_every_camera_has_frames_ids_and_pictures_of_its_own(world):
         pictures = rig.received[f'debug_image_{number}']
         assert pictures and {m.header.frame_id for m in pictures} == {frame}
     last = [camera.answered()[-1].heads[0] for camera in cameras]
-    assert all(head.position_valid for head in last)
+    assert all(has_position(head) for head in last)
 
 
 def test_two_cameras_at_30_hz_are_served_alike(world):
@@ -139,9 +140,9 @@ def test_diagnostics_tell_the_cameras_apart(world):
 
 
 def test_letters_of_cameras_are_never_the_same():
-    letters = [_letters(index) for index in range(1000)]
-    assert letters[:3] == ['a', 'b', 'c'] and letters[26:28] == ['ba', 'bb']
-    assert len(set(letters)) == 1000 and all(text.isalpha() for text in letters)
+    found = [letters(index) for index in range(1000)]
+    assert found[:3] == ['a', 'b', 'c'] and found[26:28] == ['ba', 'bb']
+    assert len(set(found)) == 1000 and all(text.isalpha() for text in found)
 
 
 @pytest.mark.parametrize(

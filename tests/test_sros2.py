@@ -154,12 +154,15 @@ def head_pose_graph():
     """One camera with all but hri, and several compressed ones."""
     if TFMessage is None:
         pytest.skip('tf2_msgs is not installed')
-    with start(attention_targets='[camera, table]', use_sim_time=True), Rig('head_poses') as rig:
+    with start(attention__targets='[camera, table]', use_sim_time=True), Rig('head_poses') as rig:
         rig.info = camera_info()
         rig.node.create_subscription(AttentionArray, 'attention', lambda message: None, 10)
         rig.ask(face_picture())
         one = graph_of(rig, 'head_pose', subscribes='/tf_static', publishes='/tf')
-    several = {'image_topics': '[image, second/image]', 'image_transport': 'compressed'}
+    several = {
+        'input__image_topics': '[image, second/image]',
+        'input__image_transport': 'compressed',
+    }
     with start(**several), Rig() as rig:
         two = graph_of(rig, 'head_pose', subscribes='/second/image/compressed', publishes='/tf')
     return vars(one | two)
@@ -180,10 +183,14 @@ def test_head_pose_is_allowed_what_it_does_and_no_more(head_pose_graph):
 @pytest.mark.ros
 def test_faces_for_ros4hri_are_allowed_and_no_more():
     patterns = allowed('head_pose')
-    parameters = {'hri': True, 'announce_s': 0.0, 'keep_s': 60.0}
+    parameters = {
+        'output.hri': True,
+        'tracking.announce_s': 0.0,
+        'tracking.keep_s': 60.0,
+    }
     landmarks = YUNET.is_file()
     if landmarks:
-        parameters |= {'detector': 'yunet', 'detector_model': str(YUNET)}
+        parameters |= {'detection.detector': 'yunet', 'detection.model_file': str(YUNET)}
     arguments = ['-m', 'fsanet_ros.ros.node', *ros_arguments(**parameters)]
     last = 'landmarks' if landmarks else 'aligned'
     with (

@@ -90,7 +90,7 @@ def receive(listener, node, count):
 
 
 def test_every_frame_once_in_order_then_exit_code_0(video, listener):
-    with start(video=video, wait_for_subscriber_s=20.0, frame_id='eye') as node:
+    with start(source=video, wait_for_subscriber_s=20.0, frame_id='eye') as node:
         receive(listener, node, FRAMES)
         assert node.wait() == 0
         assert f'{FRAMES} frames' in node.output
@@ -108,7 +108,7 @@ def test_every_frame_once_in_order_then_exit_code_0(video, listener):
 
 @pytest.mark.parametrize(('rate_hz', 'expected'), [(0.0, 50.0), (20.0, 20.0)])
 def test_rate_is_the_files_own_or_the_asked(video, listener, rate_hz, expected):
-    with start(video=video, wait_for_subscriber_s=20.0, rate_hz=rate_hz) as node:
+    with start(source=video, wait_for_subscriber_s=20.0, rate_hz=rate_hz) as node:
         receive(listener, node, FRAMES)
     stamps = [msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec for msg in listener.images]
     # The median: a machine that stops for a moment is not the source's fault.
@@ -118,7 +118,7 @@ def test_rate_is_the_files_own_or_the_asked(video, listener, rate_hz, expected):
 
 def test_loops_until_max_frames(video, listener):
     count = 2 * FRAMES + 3
-    with start(video=video, loop='true', max_frames=count, wait_for_subscriber_s=20.0) as node:
+    with start(source=video, loop='true', max_frames=count, wait_for_subscriber_s=20.0) as node:
         receive(listener, node, count)
         assert node.wait() == 0
     assert [number_of(msg) for msg in listener.images] == [n % FRAMES for n in range(count)]
@@ -129,7 +129,7 @@ def test_pictures_of_a_folder_in_natural_order_whatever_their_size(tmp_path, lis
         picture = frame(number, width=40 + number)
         cv2.imwrite(str(tmp_path / f'picture_{number + 5}.png'), picture)  # 5 ... 12
     (tmp_path / 'notes.txt').write_text('no picture')
-    with start(video=tmp_path, wait_for_subscriber_s=20.0) as node:
+    with start(source=tmp_path, wait_for_subscriber_s=20.0) as node:
         receive(listener, node, FRAMES)
         assert node.wait() == 0
     assert [number_of(msg) for msg in listener.images] == list(range(FRAMES))
@@ -148,7 +148,7 @@ def calibration(tmp_path, width):
 @pytest.mark.parametrize('scheme', ['', 'file://'])
 def test_calibration_is_published(tmp_path, video, listener, scheme):
     path, k, d = calibration(tmp_path, WIDTH)
-    with start(video=video, camera_info_url=f'{scheme}{path}', wait_for_subscriber_s=20.0) as node:
+    with start(source=video, camera_info_url=f'{scheme}{path}', wait_for_subscriber_s=20.0) as node:
         receive(listener, node, FRAMES)
     info = listener.infos[-1]
     np.testing.assert_array_equal(info.k, k.ravel())
@@ -160,7 +160,7 @@ def test_calibration_is_published(tmp_path, video, listener, scheme):
 
 def test_calibration_of_another_size_is_not_published(tmp_path, video, listener):
     path, _, _ = calibration(tmp_path, 2 * WIDTH)
-    with start(video=video, camera_info_url=path, wait_for_subscriber_s=20.0) as node:
+    with start(source=video, camera_info_url=path, wait_for_subscriber_s=20.0) as node:
         receive(listener, node, FRAMES)
         node.wait()
         assert node.output.count('the calibration is for 192 x 64 pixels') == 1
@@ -169,7 +169,7 @@ def test_calibration_of_another_size_is_not_published(tmp_path, video, listener)
 
 
 def test_best_effort_is_offered_when_asked_for(video, listener):
-    with start(video=video, reliability='best_effort', loop='true') as node:
+    with start(source=video, reliability='best_effort', loop='true') as node:
         node.wait_for_output('publishing')
         offers = listener.node.get_publishers_info_by_topic
         for topic in ('/image', '/camera_info'):
@@ -182,20 +182,20 @@ def test_best_effort_is_offered_when_asked_for(video, listener):
 @pytest.mark.parametrize(
     ('parameters', 'text'),
     [
-        ({'video': '/nowhere/clip.mp4'}, '/nowhere/clip.mp4 does not exist'),
-        ({'video': __file__}, 'test_video_source.py is not a video that OpenCV can decode'),
-        ({'video': __file__, 'camera': 0}, 'set one'),
-        ({'video': '{video}', 'rate_hz': -1.0}, 'rate_hz out of range'),
-        ({'video': '{video}', 'rate_hz': 'fast'}, 'rate_hz'),
-        ({'video': '{video}', 'reliability': 'good'}, 'one of: reliable, best_effort'),
-        ({'video': '{video}', 'camera_info_url': '/nowhere/c.yaml'}, '/nowhere/c.yaml'),
-        ({'video': '{video}', 'camera_info_url': 'package://nope/c.yaml'}, "no package 'nope'"),
-        ({'video': '{video}', 'camera_info_url': 'http://x/c.yaml'}, 'file:///... or package://'),
+        ({'source': '/nowhere/clip.mp4'}, '/nowhere/clip.mp4 does not exist'),
+        ({'source': __file__}, 'test_video_source.py is not a video that OpenCV can decode'),
+        ({'source': 0.5}, 'source is 0.5, expected a string or a whole number'),
+        ({'source': '{video}', 'rate_hz': -1.0}, 'rate_hz out of range'),
+        ({'source': '{video}', 'rate_hz': 'fast'}, 'rate_hz'),
+        ({'source': '{video}', 'reliability': 'good'}, 'one of: reliable, best_effort'),
+        ({'source': '{video}', 'camera_info_url': '/nowhere/c.yaml'}, '/nowhere/c.yaml'),
+        ({'source': '{video}', 'camera_info_url': 'package://nope/c.yaml'}, "no package 'nope'"),
+        ({'source': '{video}', 'camera_info_url': 'http://x/c.yaml'}, 'file:///... or package://'),
     ],
 )
 def test_what_can_not_work_ends_with_a_reason_and_code_1(video, parameters, text):
     given = {
-        name: str(value).format(video=video) if name == 'video' else value
+        name: str(value).format(video=video) if name == 'source' else value
         for name, value in parameters.items()
     }
     with start(**given) as node:
@@ -206,7 +206,7 @@ def test_what_can_not_work_ends_with_a_reason_and_code_1(video, parameters, text
 def test_an_unreadable_picture_is_named(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), frame(0))
     (tmp_path / 'b.png').write_bytes(b'rubbish')
-    with start(video=tmp_path) as node:
+    with start(source=tmp_path) as node:
         assert node.wait() == 1
         assert 'b.png is not a picture' in node.output and 'Traceback' not in node.output
 
@@ -217,7 +217,7 @@ def seconds(header):
 
 def test_in_lockstep_a_frame_waits_for_the_head_poses_of_the_last(video, listener):
     publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
-    with start(video=video, lockstep='true', wait_for_subscriber_s=20.0) as process:
+    with start(source=video, lockstep='true', wait_for_subscriber_s=20.0) as process:
         for count in range(1, FRAMES + 1):
             assert until(lambda n=count: len(listener.images) >= n, step=listener.spin)
             # Several periods of 20 ms in which nothing more comes, nor for any other head poses.
@@ -234,7 +234,7 @@ def test_in_lockstep_the_rate_holds(video, listener):
     publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
     answer = lambda image: publisher.publish(HeadPoseArray(header=image.header))  # noqa: E731
     subscription = listener.node.create_subscription(Image, 'image', answer, 50)
-    with start(video=video, lockstep='true', rate_hz=20.0, wait_for_subscriber_s=20.0) as process:
+    with start(source=video, lockstep='true', rate_hz=20.0, wait_for_subscriber_s=20.0) as process:
         receive(listener, process, FRAMES)
         assert process.wait() == 0
     listener.node.destroy_subscription(subscription)
@@ -245,7 +245,7 @@ def test_in_lockstep_the_rate_holds(video, listener):
 def test_in_lockstep_the_last_frame_is_waited_for_too(video, listener):
     # Leaving sooner would lose it: best-effort messages are not kept for whoever reads late.
     publisher = listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
-    with start(video=video, lockstep='true', max_frames=1, wait_for_subscriber_s=20.0) as process:
+    with start(source=video, lockstep='true', max_frames=1, wait_for_subscriber_s=20.0) as process:
         receive(listener, process, 1)
         until(lambda: False, timeout_s=0.3, step=listener.spin)
         assert process.running
@@ -256,7 +256,7 @@ def test_in_lockstep_the_last_frame_is_waited_for_too(video, listener):
 
 def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listener):
     listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
-    with start(video=video, lockstep='true', max_frames=3, wait_for_subscriber_s=20.0) as process:
+    with start(source=video, lockstep='true', max_frames=3, wait_for_subscriber_s=20.0) as process:
         receive(listener, process, 4)
         assert process.wait() == 0
         assert process.output.count('no head poses of the last frame') == 1  # throttled
@@ -296,7 +296,7 @@ def test_in_lockstep_without_head_poses_no_frame_waits_longer(video, listener, m
 
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly(video, sig):
-    with start(video=video, loop='true') as node:
+    with start(source=video, loop='true') as node:
         node.wait_for_output('publishing')
         node.send(sig)
         assert node.wait(5.0) == 0
@@ -304,20 +304,20 @@ def test_signals_end_it_cleanly(video, sig):
 
 
 def test_signals_end_the_wait_for_a_subscriber(video):
-    with start(video=video, wait_for_subscriber_s=60.0) as node:
+    with start(source=video, wait_for_subscriber_s=60.0) as node:
         node.wait_for_output('waiting for a subscriber of /image')
         assert node.stop() == 0
         assert 'Traceback' not in node.output
 
 
 def test_without_a_subscriber_it_publishes_all_the_same(video):
-    with start(video=video, wait_for_subscriber_s=0.3) as node:
+    with start(source=video, wait_for_subscriber_s=0.3) as node:
         assert node.wait() == 0
         assert 'there is no subscriber of /image' in node.output
 
 
 def test_a_missing_camera_is_waited_for():
-    with start(camera=201) as node:
+    with start(source=201) as node:
         node.wait_for_output('camera 201 gives no frames')
         node.wait_for_output('Trying again')
         assert node.stop() == 0
@@ -325,12 +325,12 @@ def test_a_missing_camera_is_waited_for():
 
 
 def test_rate_and_loop_change_live_and_the_rest_does_not(video, listener):
-    with start(video=video, loop='true') as process:
+    with start(source=video, loop='true') as process:
         process.wait_for_output('publishing')
         request = SetParameters.Request(
             parameters=[
                 Parameter('rate_hz', value=200.0).to_parameter_msg(),
-                Parameter('video', value='other').to_parameter_msg(),
+                Parameter('source', value='other').to_parameter_msg(),
                 Parameter('rate_hz', value=1e6).to_parameter_msg(),
             ]
         )
@@ -338,7 +338,7 @@ def test_rate_and_loop_change_live_and_the_rest_does_not(video, listener):
         services = Services(listener.node, listener.spin)
         rate, other, fast = services.call(SetParameters, service, request).results
         assert rate.successful
-        assert not other.successful and 'read-only' in other.reason
+        assert not other.successful and 'restart the node' in other.reason
         assert not fast.successful and fast.reason
         parameters = [Parameter('loop', value=False).to_parameter_msg()]
         request = SetParameters.Request(parameters=parameters)
@@ -379,7 +379,7 @@ def test_a_camera_that_breaks_off_is_opened_again(monkeypatch, capfd):
 
     monkeypatch.setattr(video_source, 'open_frames', open_frames)
     monkeypatch.setattr(video_source, '_RETRY_S', 0.05)
-    options = ['camera:=0', 'width:=640', 'height:=480', 'max_frames:=5']
+    options = ['source:=0', 'width:=640', 'height:=480', 'max_frames:=5']
     arguments = ['--ros-args', *(word for option in options for word in ('-p', option))]
     assert video_source.main(arguments) == 0
     cameras = [camera for camera in opened if camera]
@@ -390,7 +390,7 @@ def test_a_camera_that_breaks_off_is_opened_again(monkeypatch, capfd):
 
 
 def test_parameters_are_described(video, listener):
-    with start(video=video, loop='true') as process:
+    with start(source=video, loop='true') as process:
         process.wait_for_output('publishing')
         services = Services(listener.node, listener.spin)
 
@@ -404,6 +404,7 @@ def test_parameters_are_described(video, listener):
             DescribeParameters, 'describe_parameters', DescribeParameters.Request(names=own)
         )
         assert all(len(d.description) > 10 for d in described.descriptors)
-        assert {d.name for d in described.descriptors if not d.read_only} == {'rate_hz', 'loop'}
-        values = call(GetParameters, 'get_parameters', GetParameters.Request(names=['video']))
+        live = {d.name for d in described.descriptors if 'Not live' not in d.additional_constraints}
+        assert live == {'rate_hz', 'loop'}
+        values = call(GetParameters, 'get_parameters', GetParameters.Request(names=['source']))
         assert values.values[0].string_value == str(video)

@@ -8,15 +8,16 @@ The lifecycle node head_pose: images in, head poses out.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
@@ -24,8 +25,9 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.loading import LoadingErrors, estimator_with, load_estimator
 from fsanet_ros.ros.pipeline import Pipeline
+from fsanet_ros.ros.rclpy_internals import RareEvents, call_after_set, given_parameters
 from fsanet_ros.ros.running import run_node
-from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
 from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.tracking.tracker import HeadTracker
 
@@ -36,11 +38,11 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 Transition = Callable[['HeadPoseNode', LifecycleState], TransitionCallbackReturn]
 
 
-def telling(transition: Transition) -> Transition:
-    """Log what goes wrong in a transition: rclpy goes to error processing without a word."""
+def logging_errors(transition: Transition) -> Transition:
+    """Log an exception in a transition: rclpy goes to error processing without a word."""
 
     @wraps(transition)
-    def told(node: HeadPoseNode, state: LifecycleState) -> TransitionCallbackReturn:
+    def logged(node: HeadPoseNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception as error:
@@ -50,50 +52,40 @@ def telling(transition: Transition) -> Transition:
             )
             raise
 
-    return told
+    return logged
 
 
-class HeadPoseNode(LifecycleNode):
+class HeadPoseNode(RareEvents):
     """
-    Estimates the poses of the heads in the images of one or several cameras.
+    Estimates the poses of the heads in the images of one or more cameras.
 
     Configuring loads the models and makes the publishers, activating subscribes, deactivating
     ends all output and drops what waits, cleaning up frees the models. All of it, and every
-    callback, is for a single-threaded executor.
+    callback, is for a single-threaded executor. An image's way is Pipeline.process.
     """
 
     def __init__(self) -> None:
-        # First: a node that could not be made is destroyed too.
+        # First: a node whose constructor failed is destroyed too.
         self._pipeline: Pipeline | None = None
         self._trackers: dict[str, HeadTracker] = {}  # kept for good: no id is given twice
         # What a change of parameters will use once it is accepted.
         self._prepared: tuple[HeadPoseSettings, HeadPoseEstimator] | None = None
-        self._diagnostics: Any = None
-        self._watch: list[Any] = []  # timers, while active
-        self._events_are_due = True
+        self._diagnostics: LifecyclePublisher | None = None
+        self._check_timer: Timer | None = None
+        self._diagnostics_timer: Timer | None = None
         super().__init__('head_pose')
         parameters.declare(self, HeadPoseSettings)
+        parameters.warn_of_unknown(self, HeadPoseSettings, given_parameters(self), FORMER_NAMES)
         self._warnings = ThrottledWarnings(self.get_logger())
-        # Steady: what is awaited is said also while a simulation's clock stands still.
+        # Steady: what is missing is said even if a simulation's clock stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._accepted = self.create_guard_condition(self._apply_settings)
-        self._events_looked_for = self.create_guard_condition(self._rest_from_events)
+        call_after_set(self, self._apply_settings)
         self.create_service(SetBool, '~/enable', self._on_enable)
-
-    @property
-    def waitables(self) -> Iterator[Any]:
-        """
-        What an executor waits for besides: events, as of a subscriber with another quality.
-
-        Two for each publisher and subscription, which would take more time in every round of the
-        executor than all else. While images come they are waited for now and then.
-        """
-        return super().waitables if self._events_are_due else iter(())
 
     # Transitions
 
-    @telling
+    @logging_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and network, make the publishers. FAILURE: unconfigured, as before."""
         settings = parameters.read(self, HeadPoseSettings)
@@ -102,51 +94,50 @@ class HeadPoseNode(LifecycleNode):
                 raise ValueError(conflict)
             estimator = load_estimator(settings)
         except LoadingErrors as error:
-            self.get_logger().error(f'can not be configured: {error}')
+            self.get_logger().error(f'cannot be configured: {error}')
             return FAILURE
-        self._pipeline = Pipeline(
-            self, settings, estimator, self._trackers, self._apply_settings, self._warnings
-        )
+        self._pipeline = Pipeline(self, settings, estimator, self._trackers, self._warnings)
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, '/diagnostics', 10)
         self.get_logger().info(
-            f'configured: faces by {estimator.detector.name}, weights '
-            f'{estimator.runtime.description.name} in {estimator.runtime.name}'
+            f'configured: face detector {estimator.detector.name}, weights '
+            f'{estimator.runtime.description.name}, runtime {estimator.runtime.name}'
         )
         return SUCCESS
 
-    @telling
+    @logging_errors
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to images. SUCCESS: active."""
         assert self._pipeline is not None
         result = super().on_activate(state)
         self._pipeline.open()
-        self._watch = [
-            self.create_timer(CHECK_PERIOD_S, self._on_check, clock=self._steady),
-            self.create_timer(DIAGNOSTICS_PERIOD_S, self._on_diagnostics, clock=self._steady),
-        ]
+        self._check_timer = self.create_timer(CHECK_PERIOD_S, self._on_check, clock=self._steady)
+        self._diagnostics_timer = self.create_timer(
+            DIAGNOSTICS_PERIOD_S, self._on_diagnostics, clock=self._steady
+        )
+        self.make_events_rare(True)
         topics = ', '.join(self._pipeline.topics)
         self.get_logger().info(f'active: waiting for images on {topics}')
         return result
 
-    @telling
+    @logging_errors
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End all input and output. SUCCESS: inactive."""
         self._stop()
         return super().on_deactivate(state)
 
-    @telling
+    @logging_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the models and the publishers. SUCCESS: unconfigured."""
         self._release()
         return SUCCESS
 
-    @telling
+    @logging_errors
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything. SUCCESS: finalized."""
         self._release()
         return SUCCESS
 
-    @telling
+    @logging_errors
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything after an error in a transition. SUCCESS: unconfigured."""
         self._release()
@@ -161,11 +152,16 @@ class HeadPoseNode(LifecycleNode):
         self._release()
         super().destroy_node()
 
+    @property
+    def _is_active(self) -> bool:
+        return self._check_timer is not None
+
     def _stop(self) -> None:
-        for timer in self._watch:
-            self.destroy_timer(timer)
-        self._watch = []
-        self._events_are_due = True
+        for timer in (self._check_timer, self._diagnostics_timer):
+            if timer is not None:
+                self.destroy_timer(timer)
+        self._check_timer = self._diagnostics_timer = None
+        self.make_events_rare(False)
         if self._pipeline is not None:
             self._pipeline.close()
 
@@ -178,9 +174,9 @@ class HeadPoseNode(LifecycleNode):
         self._pipeline = self._prepared = self._diagnostics = None
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        response.success = bool(self._watch)
-        if self._pipeline is None or not self._watch:
-            response.message = 'the node is not active: configure and activate it first'
+        response.success = self._is_active
+        if self._pipeline is None or not self._is_active:
+            response.message = 'the node is not active; configure and activate it first'
         elif request.data:
             self._pipeline.open()
         else:
@@ -189,46 +185,44 @@ class HeadPoseNode(LifecycleNode):
 
     # Parameters
 
-    def _on_set_parameters(self, changes: list[Any]) -> SetParametersResult:
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuse what is wrong; load what else may fail, before the change is accepted."""
+        present = parameters.read(self, HeadPoseSettings)
         advice = 'deactivate and clean up the node first' if self._pipeline is not None else ''
-        result = parameters.check(HeadPoseSettings, changes, advice)
+        result = parameters.check(present, changes, advice)
         if not result.successful:
             return result
-        settings = parameters.updated(parameters.read(self, HeadPoseSettings), changes)
+        settings = parameters.updated(present, changes)
         reason = settings.conflict()
-        if self._pipeline is not None and not reason:
+        self._prepared = None
+        if self._pipeline is not None and settings != present and not reason:
             try:
                 estimator = estimator_with(settings, self._pipeline.estimator.runtime)
             except LoadingErrors as error:
                 reason = str(error)
             else:
-                # Used when the parameters have their new values, which is not yet.
                 self._prepared = settings, estimator
-                self._accepted.trigger()
         return SetParametersResult(successful=not reason, reason=reason)
 
     def _apply_settings(self) -> None:
+        """Hand accepted settings to the pipeline; they hold from the next image on."""
         if self._pipeline is None or self._prepared is None:
             return
-        settings, estimator = self._prepared
-        if settings == parameters.read(self, HeadPoseSettings):
-            self._prepared = None
-            self._pipeline.adapt(settings, estimator)
+        (settings, estimator), self._prepared = self._prepared, None
+        before = self._pipeline.estimator.detector.name
+        self._pipeline.adapt(settings, estimator)
+        if estimator.detector.name != before:
+            self.get_logger().info(f'face detector {estimator.detector.name}')
 
     # Watching
 
     def _on_check(self) -> None:
         assert self._pipeline is not None
         self._pipeline.check()
-        # For the next round, in which the guard condition is ready and nothing is waited for.
-        self._events_are_due = True
-        self._events_looked_for.trigger()
-
-    def _rest_from_events(self) -> None:
-        self._events_are_due = not self._watch
+        self.look_for_events()
 
     def _on_diagnostics(self) -> None:
-        assert self._pipeline is not None
+        assert self._pipeline is not None and self._diagnostics is not None
         name = self.get_fully_qualified_name().lstrip('/')
         statuses = self._pipeline.statuses(name, DIAGNOSTICS_PERIOD_S)
         header = Header(stamp=self.get_clock().now().to_msg())

@@ -1,63 +1,114 @@
-"""What runs while the node is active: from the images of its cameras to all outputs."""
+"""
+The way of an image, from its message to all outputs: ``Pipeline.process``.
+
+Two threads share it. The executor's does all that is ROS: it takes messages, keeps identities,
+publishes. A worker's reads the pixels and runs detector and network, most of it outside Python's
+lock, while the executor receives the next image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from itertools import islice
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.inference.heat_maps import make_heat_maps
-from fsanet_ros.ros.estimation import Estimate, Estimation, Shot
-from fsanet_ros.ros.input.camera_input import CameraInput
+from fsanet_ros.ros.estimation import Estimate, estimate
+from fsanet_ros.ros.input.camera import Camera, CameraImage, Demand
+from fsanet_ros.ros.input.live_camera import LiveCamera
+from fsanet_ros.ros.input.recorded_camera import RecordedCamera
 from fsanet_ros.ros.output.outputs import Outputs, Seen
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import diagnostic_status
 from fsanet_ros.ros.throttling import ThrottledWarnings
+from fsanet_ros.ros.worker import Worker
 from fsanet_ros.tracking.tracker import HeadTracker
 
-# A camera that is silent for longer has nobody in view any more, as far as listeners go.
+# After this much silence of a camera, listeners are told that nobody is in view.
 SILENT_S = 1.0
 
 
 class Pipeline:
     """
-    Cameras, the estimation beside the executor, outputs.
+    Cameras, the worker, outputs.
 
     Made when the node is configured; ``open`` subscribes, ``close`` ends all input and drops what
-    waits.
+    waits. Settings come in through ``adapt`` and go on to cameras and outputs, never back.
     """
 
     def __init__(
         self,
-        node: Any,
+        node: LifecycleNode,
         settings: HeadPoseSettings,
         estimator: HeadPoseEstimator,
         trackers: dict[str, HeadTracker],
-        settle: Callable[[], None],
         warnings: ThrottledWarnings,
     ) -> None:
         """
         Make the publishers; nothing is received yet.
 
-        :param trackers: by what their ids start with; those that are missing are added
-        :param settle: called before each estimation; calls ``adapt`` when settings have changed
+        :param trackers: by the prefix of their ids; those that are missing are added
         """
         self.estimator = estimator
         self._node = node
         self._settings = settings
         self._trackers = trackers
-        self._settle = settle
         self._warnings = warnings
-        self._estimation = Estimation(node, self._on_estimates)
+        self._worker = Worker(node, 'estimation')
         # The runtime that was chosen: its package is loaded already.
         self._outputs = Outputs(
-            node, settings, partial(make_heat_maps, settings.weights, estimator.runtime.name)
+            node,
+            settings,
+            partial(make_heat_maps, settings.network.weights, estimator.runtime.name),
         )
-        self._cameras: list[CameraInput] = []
-        self._arrival = node.create_guard_condition(self._process)
+        self._camera_kind = RecordedCamera if settings.input.deterministic else LiveCamera
+        self._cameras: list[Camera] = []
+        self._arrival = node.create_guard_condition(self._start)
+
+    async def process(self) -> None:
+        """Carry the images that wait from their messages to all outputs."""
+        # The oldest image of each camera, with its calibration and depth.
+        images = self._next_images()
+        if not images:
+            return
+        # In the worker: pixels, faces, crops, rotations, distances; all faces in one batch.
+        estimates = await self._worker.run(estimate, self.estimator, images)
+        # The worker goes on with what has come meanwhile, while this thread publishes.
+        self._start()
+        for found in estimates:
+            camera, stamp_ns = found.image.camera, found.image.stamp_ns
+            if found.pixels is None:
+                self._drop(found)
+                continue
+            if found.depth_problem:
+                self._warn(camera, f'depth is not used: {found.depth_problem}')
+            # Heads with identities.
+            if back_s := camera.jumped_back_by_s(stamp_ns):
+                self._warn(
+                    camera,
+                    f'time jumped back by {back_s:.3f} s (has a recording started again?): '
+                    'heads get new ids',
+                )
+                self._outputs.clear()
+            tracked = camera.track(found.heads, stamp_ns)
+            # Messages, each only if somebody subscribes to it.
+            self._outputs.publish(
+                Seen(
+                    header=found.image.message.header,
+                    image=found.pixels,
+                    camera=found.camera,
+                    camera_index=camera.index,
+                    camera_topic=camera.topic,
+                    tracked=tracked,
+                    alive=camera.ids,
+                )
+            )
+            latency_s = (self._node.get_clock().now().nanoseconds - stamp_ns) / 1e9
+            camera.statistics.count_processed(len(tracked), latency_s)
 
     @property
     def topics(self) -> list[str]:
@@ -66,33 +117,35 @@ class Pipeline:
 
     def open(self) -> None:
         """Subscribe to the cameras, if that is not done."""
-        if not self._cameras:
-            self._cameras = [
-                CameraInput(
-                    *(self._node, index, self._settings, self._trackers),
-                    lambda: not self._estimation.busy,
-                    self._on_arrival,
-                )
-                for index in range(len(self._settings.image_topics))
-            ]
+        if self._cameras:
+            return
+        demand = Demand(
+            is_idle=lambda: not self._worker.busy,
+            is_heard=self._outputs.wanted,
+            arrived=self._on_arrival,
+        )
+        self._cameras = [
+            self._camera_kind(self._node, index, self._settings, self._trackers, demand)
+            for index in range(len(self._settings.input.image_topics))
+        ]
 
     def close(self) -> None:
-        """End all input, drop what waits or is being estimated; nobody is followed any more."""
+        """End all input, drop what waits or is in the worker; nobody is followed any more."""
         for camera in self._cameras:
             camera.close()
         self._cameras = []
-        self._estimation.abandon()
+        self._worker.abandon()
         self._outputs.clear()
 
     def destroy(self) -> None:
         """Release everything."""
         self.close()
-        self._estimation.destroy()
+        self._worker.destroy()
         self._outputs.destroy()
         self._node.destroy_guard_condition(self._arrival)
 
     def adapt(self, settings: HeadPoseSettings, estimator: HeadPoseEstimator) -> None:
-        """Follow settings that have changed; what is being estimated is not touched."""
+        """Follow settings that have changed; what is in the worker is not touched."""
         self._settings, self.estimator = settings, estimator
         self._outputs.adapt(settings)
         for camera in self._cameras:
@@ -102,11 +155,11 @@ class Pipeline:
         """Follow what publishers offer and say what is missing; to be called now and then."""
         for camera in self._cameras:
             camera.refresh()
-            if camera.silent_s > max(self._settings.keep_s, SILENT_S):
+            if camera.silent_s > max(self._settings.tracking.keep_s, SILENT_S):
                 self._outputs.forget(camera.topic)
         for problem in self._problems():
             self._warnings.warn(problem)
-        self._process()  # what has waited long enough for its camera_info
+        self._start()  # on images that have waited long enough for their camera_info
 
     def statuses(self, name: str, period_s: float) -> list[DiagnosticStatus]:
         """Return the diagnostics of a period that ends now; ``name`` is the node's."""
@@ -127,69 +180,37 @@ class Pipeline:
             )
             for camera in self._cameras
         ]
-        attention = '; '.join(self._outputs.attention.problems())
-        return statuses + [
-            diagnostic_status(f'{name}: attention', '', problem, {})
-            for problem in (attention,)
-            if problem
-        ]
+        if attention := '; '.join(self._outputs.attention.problems()):
+            statuses.append(diagnostic_status(f'{name}: attention', '', attention, {}))
+        return statuses
+
+    def _start(self) -> None:
+        """Process what waits, unless something is being processed."""
+        if not self._worker.busy:
+            self._worker.start(self.process())
+
+    def _on_arrival(self) -> None:
+        if len(self._cameras) == 1:
+            self._start()
+        else:
+            # In the executor's next round, when images of the other cameras have been taken
+            # too: one batch, and no camera comes last each time.
+            self._arrival.trigger()
+
+    def _next_images(self) -> list[CameraImage]:
+        by_age = sorted(self._cameras, key=lambda camera: camera.waiting_ns)
+        images = (camera.next_image() for camera in by_age)
+        return list(islice((i for i in images if i is not None), self._camera_kind.batch))
+
+    def _drop(self, found: Estimate) -> None:
+        found.image.camera.statistics.dropped[found.dropped] += 1
+        self._warn(found.image.camera, f'image dropped: {found.problem}')
+
+    def _warn(self, camera: Camera, text: str) -> None:
+        self._warnings.warn(f'{camera.topic}: {text}')
 
     def _problems(self) -> Iterator[str]:
         for camera in self._cameras:
             if problem := camera.problem():
                 yield problem
         yield from self._outputs.attention.problems()
-
-    def _on_arrival(self) -> None:
-        if len(self._cameras) == 1:
-            self._process()
-        else:
-            # In the executor's next round, when the images of the others that wait have been
-            # taken as well: one batch, and nobody comes last each time.
-            self._arrival.trigger()
-
-    def _process(self) -> None:
-        """Start on the images that wait, one of each camera, unless others are under way."""
-        if self._estimation.busy:
-            return
-        self._settle()
-        replay = self._settings.deterministic
-        shots: list[Shot] = []
-        for camera in sorted(self._cameras, key=lambda camera: camera.waiting_ns):
-            # One at a time in a replay: what comes of an image must not depend on the others.
-            if not (shots and replay):
-                shot = camera.next_shot()
-                shots += [shot] if shot is not None else []
-        if shots and (replay or self._outputs.wanted()):
-            self._estimation.start(self.estimator, shots)
-
-    def _on_estimates(self, estimates: list[Estimate]) -> None:
-        self._process()  # the thread works on the next ones meanwhile
-        for estimate in estimates:
-            self._publish(estimate)
-
-    def _publish(self, estimate: Estimate) -> None:
-        camera: CameraInput = estimate.shot.source
-        if estimate.image is None:
-            camera.statistics.dropped[estimate.dropped] += 1
-            self._warnings.warn(f'{camera.topic}: image dropped: {estimate.problem}')
-            return
-        if estimate.depth_problem:
-            self._warnings.warn(f'{camera.topic}: its depth is not used: {estimate.depth_problem}')
-        stamp_ns = estimate.shot.stamp_ns
-        if camera.jumped_back_by_s(stamp_ns):
-            self._warnings.warn(
-                f'{camera.topic}: time jumped back by {camera.jumped_back_by_s(stamp_ns):.3f} s '
-                '(a recording that starts again?): heads get new ids'
-            )
-            self._outputs.clear()
-        tracked = camera.track(estimate.heads, stamp_ns)
-        header = estimate.shot.message.header
-        self._outputs.publish(
-            Seen(
-                *(header, estimate.image, estimate.camera, camera.index, camera.topic),
-                *(tracked, camera.ids),
-            )
-        )
-        latency_s = (self._node.get_clock().now().nanoseconds - stamp_ns) / 1e9
-        camera.statistics.count_processed(len(tracked), latency_s)

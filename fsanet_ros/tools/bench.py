@@ -64,9 +64,9 @@ def bench_network(runtime: Runtime, repeat: int) -> dict[int, Spread]:
 
 def _bench_all(words: Sequence[str]) -> int:
     arguments = _parser().parse_args(words)
-    parameters: dict[str, object] = {'detector': arguments.detector}
+    parameters: dict[str, object] = {'detection.detector': arguments.detector}
     if arguments.detector_model:
-        parameters['detector_model'] = arguments.detector_model
+        parameters['detection.model_file'] = arguments.detector_model
     try:
         detector = bench_node.detector_of(parameters)
         runtime = make_runtime()

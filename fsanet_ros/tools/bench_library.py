@@ -77,7 +77,9 @@ def bench_library(argv: Sequence[str]) -> int:
 def node_settings() -> Settings:
     """Return the settings of a node of which no parameter is set."""
     node = HeadPoseSettings()
-    return Settings(node.detection_size, node.search_period_s, node.mirror_max_faces)
+    return Settings(
+        node.detection.size, node.detection.search_period_s, node.network.mirror_max_faces
+    )
 
 
 def measure_cases(

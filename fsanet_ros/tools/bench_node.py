@@ -39,7 +39,12 @@ HEADER = (
     *('case', 'faces found', 'latency p50 / p95 / p99, ms', 'floor p50 / p95 / p99, ms'),
     *('added, ms', 'greatest rate, Hz', 'CPU per image, ms', 'its floor', 'RSS, MB', 'lost'),
 )
-_SET_BY_BENCH = {'autostart', 'image_topics', 'image_transport', 'deterministic'}
+_SET_BY_BENCH = {
+    'autostart',
+    'input.image_topics',
+    'input.image_transport',
+    'input.deterministic',
+}
 
 
 def bench_node(argv: Sequence[str]) -> int:
@@ -135,10 +140,10 @@ def detector_of(parameters: dict[str, object]) -> FaceDetector:
     """
     settings: dict[str, Any] = {**defaults_of(HeadPoseSettings), **parameters}
     return make_detector(
-        settings['detector'],
-        score_threshold=settings['score_threshold'],
-        detection_size=settings['detection_size'],
-        model_path=settings['detector_model'],
+        settings['detection.detector'],
+        score_threshold=settings['detection.score_threshold'],
+        detection_size=settings['detection.size'],
+        model_path=settings['detection.model_file'],
     )
 
 
@@ -182,9 +187,9 @@ def chosen_parameters(arguments: argparse.Namespace) -> dict[str, object]:
 
     :raises ValueError: if there is no such parameter, or it has another type
     """
-    parameters: dict[str, object] = {'detector': arguments.detector}
+    parameters: dict[str, object] = {'detection.detector': arguments.detector}
     if arguments.detector_model:
-        parameters['detector_model'] = arguments.detector_model
+        parameters['detection.model_file'] = arguments.detector_model
     known = defaults_of(HeadPoseSettings)
     for text in arguments.set:
         name, is_set, value = text.partition('=')

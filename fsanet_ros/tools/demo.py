@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
     with tqdm(total=arguments.frames or None, unit='frame', desc='head poses') as bar:
         recorder = Recorder(arguments.output, rate_hz, bar.update)
         try:
-            with node_process('ros.node', {'detector': arguments.detector}) as node:
+            with node_process('ros.node', {'detection.detector': arguments.detector}) as node:
                 problem = _wait_for_node(recorder, node)
                 if not problem:
                     parameters = _source_parameters(arguments)
@@ -144,9 +144,9 @@ def _source_parameters(arguments: argparse.Namespace) -> dict[str, object]:
         'lockstep': arguments.camera < 0,
     }
     if arguments.video:
-        parameters['video'] = arguments.video
+        parameters['source'] = arguments.video
     if arguments.camera >= 0:
-        parameters['camera'] = arguments.camera
+        parameters['source'] = str(arguments.camera)
     return parameters
 
 

@@ -53,22 +53,38 @@ def documents() -> dict[str, str]:
 
 def config_file(settings: type) -> str:
     """Return a parameters file with every default, explained."""
-    lines = [
-        '# Parameters of the node head_pose with their defaults; copy it, and give your copy to',
-        '# head_pose.launch.py (params_file:=...) or to the node (--ros-args --params-file ...).',
-        '# "live": can change while the node is active; the others count when it is configured.',
-        '# Written by fsanet_ros/tools/write_parameter_docs.py.',
-        '',
-        '/**:',
-        '  ros__parameters:',
-    ]
-    limits = limits_of(settings)
-    for name, default in defaults_of(settings).items():
+    return '\n'.join(
+        [
+            '# The parameters of head_pose with their defaults. Copy this file, keep what you',
+            '# change, and give the copy to head_pose.launch.py (params_file:=...) or to the node',
+            '# (--ros-args --params-file ...). "live": can be changed while the node is active;',
+            '# the others take effect when it is configured.',
+            '# Written by fsanet_ros/tools/write_parameter_docs.py.',
+            '',
+            '/**:',
+            '  ros__parameters:',
+            *_entries(settings, ' ' * 4),
+        ]
+    )
+
+
+def _entries(settings: type, indent: str) -> list[str]:
+    """Return the lines of the parameters of a node, or of a group of them."""
+    lines = []
+    limits, defaults = limits_of(settings), defaults_of(settings)
+    groups = dict.fromkeys(name.partition('.')[0] for name in limits if '.' in name)
+    for name in limits:
+        if '.' in name:
+            continue
         facts = [text for text in (_allowed(limits[name]), limits[name].live and 'live') if text]
         comment = limits[name].description + (f' [{"; ".join(facts)}]' if facts else '')
-        lines += textwrap.wrap(comment, WIDTH, initial_indent='    # ', subsequent_indent='    # ')
-        lines += [f'    {name}: {_yaml(default)}', '']
-    return '\n'.join(lines[:-1]) + '\n'
+        start = f'{indent}# '
+        lines += textwrap.wrap(comment, WIDTH, initial_indent=start, subsequent_indent=start)
+        lines += [f'{indent}{name}: {_yaml(defaults[name])}', '']
+    for group in groups:
+        kind = type(getattr(settings(), group))
+        lines += [f'{indent}{group}:', *_entries(kind, indent + ' ' * 2)]
+    return lines
 
 
 def parameter_page() -> str:
@@ -77,21 +93,26 @@ def parameter_page() -> str:
         [
             '# Parameters',
             '',
-            'Values that are not possible are refused, at start and at run time, with the reason.',
+            'A wrong value is refused with the reason, at start and at run time. A name that the',
+            'node does not have is ignored with a warning that suggests the nearest one.',
+            '',
+            'On the command line: `-p tracking.keep_s:=2.0`. In a file, dots are levels:',
+            '[config/head_pose.yaml](../config/head_pose.yaml) has all parameters of head_pose',
+            'with their defaults.',
+            '',
             'This page is written by `fsanet_ros/tools/write_parameter_docs.py`.',
             '',
             '## head_pose',
             '',
-            '[config/head_pose.yaml](../config/head_pose.yaml) has all of them with their',
-            'defaults. Live ones change at any time and hold from the next image on; the others',
-            'when the node is configured: `ros2 lifecycle set /head_pose deactivate`, then',
-            '`cleanup`, set the parameter, `configure` and `activate`.',
+            'Live parameters can be changed at any time and take effect with the next image. The',
+            'others take effect when the node is configured: `ros2 lifecycle set /head_pose',
+            'deactivate`, then `cleanup`, set the parameter, then `configure` and `activate`.',
             '',
             *_table(HeadPoseSettings),
             '',
             '## video_source',
             '',
-            'Parameters that are not live are read-only: give them at start.',
+            'Parameters that are not live are read once: give them at start.',
             '',
             *_table(VideoSourceSettings),
             '',
@@ -100,7 +121,7 @@ def parameter_page() -> str:
 
 
 def _table(settings: type) -> list[str]:
-    lines = ['| name | type | default | possible | live | |', '|---|---|---|---|---|---|']
+    lines = ['| name | type | default | allowed | live | |', '|---|---|---|---|---|---|']
     limits = limits_of(settings)
     for name, default in defaults_of(settings).items():
         cells = (

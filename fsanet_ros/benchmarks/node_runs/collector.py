@@ -21,7 +21,7 @@ from rclpy.qos import QoSProfile
 from fsanet_ros.benchmarks.node_runs.topics import SOURCES
 from fsanet_ros.benchmarks.timing import percentiles
 from fsanet_ros.msg import HeadPoseArray
-from fsanet_ros.ros.input.companions import nanoseconds
+from fsanet_ros.ros.stamps import nanoseconds
 
 DEPTH = 1000  # nobody who answers shall wait for the one who counts
 _PATIENCE_S = 20.0  # beyond the time that an order takes

@@ -106,7 +106,7 @@ def bench_of(scene: Scene, parameters: Mapping[str, object]) -> Iterator[Bench]:
     :param parameters: of the node
     """
     raw = scene.case.transport == 'raw'
-    transport = {'image_transport': 'raw' if raw else 'compressed'}
+    transport = 'raw' if raw else 'compressed'
     processes: dict[str, Process] = {}
 
     def check() -> None:
@@ -122,12 +122,12 @@ def bench_of(scene: Scene, parameters: Mapping[str, object]) -> Iterator[Bench]:
         frames = Path(folder) / 'frames.npy'
         np.save(frames, np.stack(scene.images))
         camera = stack.enter_context(CameraProcess(frames, scene.case.transport))
-        floor = node_process('benchmarks.node_runs.floor', transport)
+        floor = node_process('benchmarks.node_runs.floor', {'image_transport': transport})
         processes[FLOOR] = stack.enter_context(floor)
         collector = stack.enter_context(Collector(camera, check))
         camera.order({'wait_s': 0.0}, STARTUP_S, lambda: time.sleep(0.02))  # it is there
         started_ns = time.time_ns()
-        node = node_process('ros.node', {**transport, **parameters})
+        node = node_process('ros.node', {'input.image_transport': transport, **parameters})
         processes[NODE] = stack.enter_context(node)
         pids = {source: process.pid for source, process in processes.items()}
         yield Bench(collector, pids, started_ns)

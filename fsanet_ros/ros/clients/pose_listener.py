@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.running import run_node
+from fsanet_ros.ros.stamps import seconds
 
 # Poses of several images may come at once; best-effort matches every publisher.
 _QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -54,7 +55,7 @@ class PoseListener(Node):
 
     def _on_head_poses(self, message: HeadPoseArray) -> None:
         self.messages += 1
-        stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        stamp_s = seconds(message.header.stamp)
         for head in message.heads:
             angles_deg = np.degrees([head.yaw, head.pitch, head.roll]).tolist()
             self._take(head.id, stamp_s, angles_deg)

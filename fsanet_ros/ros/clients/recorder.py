@@ -18,7 +18,7 @@ from fsanet_ros.msg import HeadPose, HeadPoseArray
 from fsanet_ros.ros.input.images import BgrImage, bgr_from_image
 
 COLUMNS = (
-    *('frame', 'stamp', 'id', 'box_x', 'box_y', 'box_width', 'box_height', 'confidence'),
+    *('frame', 'stamp', 'id', 'box_x', 'box_y', 'box_width', 'box_height', 'score'),
     *('yaw_deg', 'pitch_deg', 'roll_deg', 'qx', 'qy', 'qz', 'qw', 'x_m', 'y_m', 'z_m'),
 )
 
@@ -133,12 +133,12 @@ def _fullness(message: HeadPoseArray) -> tuple[int, int]:
 def _row(frame: int, stamp: str, head: HeadPose) -> list[object]:
     roi, pose = head.roi, head.pose.pose
     position = ['', '', '']
-    if head.position_valid:
+    if head.distance_source != HeadPose.DISTANCE_UNKNOWN:
         position = [f'{v:.4f}' for v in (pose.position.x, pose.position.y, pose.position.z)]
     quaternion = pose.orientation
     return [
         *(frame, stamp, head.id, roi.x_offset, roi.y_offset, roi.width, roi.height),
-        f'{head.confidence:.3f}',
+        f'{head.score:.3f}',
         *(f'{math.degrees(angle):.2f}' for angle in (head.yaw, head.pitch, head.roll)),
         *(f'{v:.6f}' for v in (quaternion.x, quaternion.y, quaternion.z, quaternion.w)),
         *position,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from fsanet_ros.ros.input.images import ImageError, bytes_of
+from fsanet_ros.ros.input.image_layout import ImageError, check_size, checked_bytes
 
 # OpenNI's drivers and their heirs name millimetres mono16.
 _SAMPLES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
@@ -30,29 +30,16 @@ def depth_from_image(message: Image) -> NDArray[np.uint16] | NDArray[np.float32]
     if sample is None:
         raise ImageError(
             f"the depth image's encoding is {message.encoding!r}; supported are "
-            f'{", ".join(_SAMPLES)}. Take the topic of the depth image that is aligned with the '
-            'colour image, uncompressed.'
+            f'{", ".join(_SAMPLES)}. Use the topic of the uncompressed depth image that is aligned '
+            'with the colour image.'
         )
     dtype = np.dtype(sample).newbyteorder('>' if message.is_bigendian else '<')
-    width, height, step = message.width, message.height, message.step
-    if width == 0 or height == 0:
-        raise ImageError(
-            f'the depth image is {width} x {height} pixels; both must be positive. '
-            'Check the camera driver.'
-        )
-    row_bytes = width * dtype.itemsize
-    if step < row_bytes:
-        raise ImageError(
-            f"the depth image's step is {step} bytes; a row of {width} pixels in "
-            f'{message.encoding} has {row_bytes}. The publisher has to fill in step, width and '
-            'encoding as they are.'
-        )
-    data = bytes_of(message.data)
-    needed = step * (height - 1) + row_bytes  # the last row may come without its padding
-    if data.size < needed:
-        raise ImageError(
-            f"the depth image's data ends after {data.size} bytes; {width} x {height} pixels in "
-            f'{message.encoding} with a step of {step} need {step * height}. '
-            'The publisher truncates it, or its height or step is wrong.'
-        )
-    return np.ndarray((height, width), dtype, data, strides=(step, dtype.itemsize))
+    check_size(message, name='depth image')
+    data = checked_bytes(
+        message,
+        name='depth image',
+        row_bytes=message.width * dtype.itemsize,
+        rows=message.height,
+    )
+    shape, strides = (message.height, message.width), (message.step, dtype.itemsize)
+    return np.ndarray(shape, dtype, data, strides=strides)

@@ -1,15 +1,14 @@
 """
 Pictures in and out of ROS messages: sensor_msgs/Image and CompressedImage to BGR and back.
 
-Written without cv_bridge: its binaries break with NumPy 2, and where it does work it copies
-pictures that need no copy.
+The usual encodings are read here, without a copy where none is needed and with any NumPy; those
+of which this file has never heard are left to cv_bridge, where it is installed and works.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +16,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+
+from fsanet_ros.ros.input.cv_bridge_images import bgr_from_cv_bridge
+from fsanet_ros.ros.input.image_layout import ImageError, bytes_of, check_size, checked_bytes
 
 BgrImage = NDArray[np.uint8]
 _Pixels = NDArray[np.uint8]
@@ -30,10 +32,6 @@ _BGR_FROM_YUV = np.array(
         [1.164, 0.0, 1.596, -16 * 1.164 - 128 * 1.596],
     ]
 )
-
-
-class ImageError(ValueError):
-    """A message whose picture can't be read; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -133,28 +131,29 @@ def bgr_from_image(msg: Image) -> BgrImage:
     picture, as in cv_bridge. Stretching each picture to its own minimum and maximum would change
     the brightness of a face whenever something else comes into view.
 
-    Raises ImageError for an encoding that is not in SUPPORTED_ENCODINGS and for sizes, step and
-    length of the data that do not fit together.
+    An encoding that is not in SUPPORTED_ENCODINGS is left to cv_bridge, if there is one.
+
+    :raises ImageError: if nobody knows the encoding, or if size, step and length of the data do
+        not fit together
     """
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
-        raise ImageError(
-            f"the image's encoding is {msg.encoding!r}; supported are "
-            f'{", ".join(SUPPORTED_ENCODINGS)}. Set one of them in the camera driver or put '
-            'image_proc in between.'
-        )
+        picture = bgr_from_cv_bridge(msg)
+        if picture is None:
+            raise ImageError(
+                f"the image's encoding is {msg.encoding!r}; supported are "
+                f'{", ".join(SUPPORTED_ENCODINGS)}. Set one of them in the camera driver or put '
+                'image_proc in between.'
+            )
+        return picture
     pixels = _pixels(msg, encoding)
     return pixels if encoding.to_bgr is None else encoding.to_bgr(pixels)
 
 
 def _pixels(msg: Image, encoding: _Encoding) -> _Pixels:
     """Return the samples of an image as a read-only view, uint8 [rows, width(, channels)]."""
+    check_size(msg, name='image')
     width, height = msg.width, msg.height
-    if width == 0 or height == 0:
-        raise ImageError(
-            f'the image is {width} x {height} pixels; both must be positive. '
-            'Check the camera driver.'
-        )
     multiple_x, multiple_y = encoding.multiple
     if width % multiple_x or height % multiple_y:
         raise ImageError(
@@ -164,19 +163,7 @@ def _pixels(msg: Image, encoding: _Encoding) -> _Pixels:
         )
     rows = height * encoding.half_heights // 2
     row_bytes = width * encoding.channels * encoding.sample_bytes
-    if msg.step < row_bytes:
-        raise ImageError(
-            f"the image's step is {msg.step} bytes; a row of {width} pixels in {msg.encoding} has "
-            f'{row_bytes}. The publisher has to fill in step, width and encoding as they are.'
-        )
-    data = bytes_of(msg.data)
-    needed = msg.step * (rows - 1) + row_bytes  # the last row may come without its padding
-    if data.size < needed:
-        raise ImageError(
-            f"the image's data ends after {data.size} bytes; {width} x {height} pixels in "
-            f'{msg.encoding} with a step of {msg.step} need {msg.step * rows}. '
-            'The publisher truncates it, or its height or step is wrong.'
-        )
+    data = checked_bytes(msg, name='image', row_bytes=row_bytes, rows=rows)
     pixels = np.ndarray(
         (rows, width, encoding.channels, encoding.sample_bytes),
         np.uint8,
@@ -188,26 +175,12 @@ def _pixels(msg: Image, encoding: _Encoding) -> _Pixels:
     return pixels[..., 0] if encoding.channels == 1 else pixels
 
 
-def bytes_of(data: Any) -> NDArray[np.uint8]:
-    """Return a read-only view of a message's uint8[] field, uint8 [n]."""
-    try:
-        array = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
-    except TypeError as error:
-        # Vendor-backed buffers, which a subscription has to ask for, can be such.
-        raise ImageError(
-            f"the image's data is a {type(data).__name__}, whose bytes Python can't see ({error}); "
-            'an array.array is expected. Let the camera driver publish from ordinary memory.'
-        ) from error
-    array.flags.writeable = False
-    return array
-
-
 def bgr_from_compressed(msg: CompressedImage) -> BgrImage:
     """
     Return the picture of a sensor_msgs/CompressedImage (JPEG, PNG ...), uint8 [h, w, 3] BGR.
 
     An orientation in EXIF data is not applied: camera_info describes the pixels as stored.
-    Raises ImageError when OpenCV can't decode it.
+    Raises ImageError when OpenCV cannot decode it.
     """
     stored_as, _, compression = msg.format.partition(';')
     mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
@@ -218,7 +191,7 @@ def bgr_from_compressed(msg: CompressedImage) -> BgrImage:
         picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ImageError(
-            f"the compressed image (format {msg.format!r}, {data.size} bytes) can't be decoded; "
+            f'the compressed image (format {msg.format!r}, {data.size} bytes) cannot be decoded; '
             'a whole JPEG or PNG file is expected. Check that the topic is .../compressed, not '
             '.../compressedDepth or a video stream, and that the camera is healthy.'
         )

@@ -20,10 +20,7 @@ from rclpy.qos import (
     qos_policy_name_from_kind,
 )
 
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+from fsanet_ros.ros.rclpy_internals import SubscriptionEventCallbacks
 
 
 def matching_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from fsanet_ros.ros.input.qos import incompatible_qos_events, matching_qos
+from fsanet_ros.ros.rclpy_internals import taken
 
 
 def compressed_topic(node: Node, image: str) -> str:
@@ -24,34 +25,6 @@ def compressed_topic(node: Node, image: str) -> str:
     if resolved != node.resolve_topic_name(name, only_expand=True):
         return str(resolved)
     return f'{node.resolve_topic_name(image)}/compressed'
-
-
-class Gate(MutuallyExclusiveCallbackGroup):
-    """
-    Lets subscriptions deliver only while there is room for their messages.
-
-    What waits stays in the middleware, where a newer message replaces it at no cost.
-    """
-
-    def __init__(self, has_room: Callable[[], bool]) -> None:
-        """``has_room`` is asked before each delivery."""
-        super().__init__()
-        self._has_room = has_room
-
-    def can_execute(self, entity: Any) -> bool:
-        """Whether the callback of an entity of the group may run now; events always may."""
-        waits = isinstance(entity, Subscription) and not self._has_room()
-        return not waits and super().can_execute(entity)
-
-
-def taken(subscription: Any, kind: type, at_most: int) -> Iterator[Any]:
-    """Take messages that have come on a subscription of a type, the oldest first."""
-    with subscription.handle:
-        for _ in range(at_most):
-            found = subscription.handle.take_message(kind, False)
-            if found is None:
-                break
-            yield found[0]
 
 
 class MatchingSubscription:
@@ -116,7 +89,7 @@ class MatchingSubscription:
         """
         Deliver all that has come, without an executor; for its thread.
 
-        An executor hands over one message in a round, and each round costs as much as many of them.
+        An executor delivers one message a round, and a round costs as much as many messages.
         """
         for subscription in tuple(self._subscriptions):
             for message in taken(subscription, self._kind, self._depth):
@@ -128,7 +101,7 @@ class MatchingSubscription:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
 
-    def _subscribe(self, qos: QoSProfile) -> Any:
+    def _subscribe(self, qos: QoSProfile) -> Subscription:
         def deliver(message: Any) -> None:
             self._deliver(message, qos)
 

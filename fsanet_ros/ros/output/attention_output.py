@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Vector3
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -17,7 +17,9 @@ from fsanet_ros.msg import Attention, AttentionArray
 from fsanet_ros.ros.output.frame_listener import FrameListener
 from fsanet_ros.ros.output.frame_tree import FrameError
 from fsanet_ros.ros.output.markers import LIFETIME
-from fsanet_ros.ros.output.messages import duration
+from fsanet_ros.ros.output.publishers import is_heard
+from fsanet_ros.ros.settings import AttentionSettings
+from fsanet_ros.ros.stamps import duration, seconds
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import FloatArray
 
@@ -42,14 +44,17 @@ class AttentionOutput:
     /tf is heard while somebody subscribes and a target other than the camera is named.
     """
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: LifecycleNode) -> None:
         """Make the publishers; they are silent until the node is active."""
         self._node = node
-        self._attention = node.create_lifecycle_publisher(AttentionArray, 'attention', 10)
-        self._markers = node.create_lifecycle_publisher(MarkerArray, 'attention_markers', 10)
+        self._attention: LifecyclePublisher = node.create_lifecycle_publisher(
+            AttentionArray, 'attention', 10
+        )
+        self._markers: LifecyclePublisher = node.create_lifecycle_publisher(
+            MarkerArray, 'attention_markers', 10
+        )
+        self._settings = AttentionSettings(targets=[])
         self._targets: tuple[str, ...] = ()
-        self._include_heads = False
-        self._angles_deg = 20.0, 5.0  # threshold and hysteresis
         self._cameras: dict[str, AttentionEstimator] = {}
         self._listener: FrameListener | None = None
         self._listener_error = ''
@@ -58,30 +63,16 @@ class AttentionOutput:
 
     def wanted(self) -> bool:
         """Whether anybody subscribes. Where nobody does, /tf is not heard any longer."""
-        heard = bool(
-            self._attention.get_subscription_count() or self._markers.get_subscription_count()
-        )
+        heard = is_heard(self._attention) or is_heard(self._markers)
         if not heard:
             self._stop_listening()
         return heard
 
-    def configure(
-        self,
-        targets: Sequence[str],
-        include_heads: bool,
-        threshold_deg: float,
-        hysteresis_deg: float,
-    ) -> None:
-        """
-        Take the settings, at any time.
-
-        :param targets: names of TF frames, or ``camera``; empty ones are ignored
-        :param include_heads: whether heads may be turned to one another
-        """
+    def adapt(self, settings: AttentionSettings) -> None:
+        """Follow the settings, which can change at any time; empty targets are ignored."""
+        self._settings = settings
         # A dictionary: each once, in their order.
-        self._targets = tuple(dict.fromkeys(filter(None, targets)))
-        self._include_heads = include_heads
-        self._angles_deg = threshold_deg, hysteresis_deg
+        self._targets = tuple(dict.fromkeys(filter(None, settings.targets)))
         self._missing = {k: v for k, v in self._missing.items() if k[1] in self._targets}
         if self._listener is not None:
             self._listener.names = self._frames
@@ -101,15 +92,16 @@ class AttentionOutput:
         """
         if not self.wanted():
             return
-        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        stamp_s = seconds(header.stamp)
         targets = self._positions(camera, header.frame_id, stamp_s)
         estimator = self._cameras.setdefault(camera, AttentionEstimator())
-        estimator.threshold_deg, estimator.hysteresis_deg = self._angles_deg
-        estimator.heads_as_targets = self._include_heads
+        estimator.threshold_deg = self._settings.angle_deg
+        estimator.hysteresis_deg = self._settings.hysteresis_deg
+        estimator.heads_as_targets = self._settings.heads
         states = estimator.update(tracked, alive_ids, targets, stamp_s)
-        if self._attention.get_subscription_count():
+        if is_heard(self._attention):
             self._attention.publish(attention_array(states, header))
-        if self._markers.get_subscription_count():
+        if is_heard(self._markers):
             heads = {t.id: t.head.position_m for t in tracked if t.head.position_m is not None}
             colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(self._targets)}
             self._markers.publish(marker_array(states, heads, targets, colors, header))

@@ -7,18 +7,15 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
 
-from fsanet_ros.ros.input.subscriptions import taken
 from fsanet_ros.ros.output.frame_tree import FrameTree
-
-try:
-    from tf2_msgs.msg import TFMessage
-except ImportError:  # not among the wheels of PyPI; ./run builds it
-    TFMessage = None
+from fsanet_ros.ros.output.publishers import TF_DEPTH, TFMessage
+from fsanet_ros.ros.rclpy_internals import taken
+from fsanet_ros.ros.stamps import seconds
 
 # REP-155 frames of faces, our own among them: many, each for a while, and nothing hangs below.
 FACE_PREFIXES = ('face_', 'gaze_')
-DEPTH = 100  # as in tf2_ros
 
 
 class FrameListener:
@@ -40,11 +37,11 @@ class FrameListener:
         self.tree = FrameTree()
         self.names = names
         self._node = node
-        latched = QoSProfile(depth=DEPTH, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._moving: Any = node.create_subscription(
-            TFMessage, '/tf', self._on_moving, QoSProfile(depth=DEPTH)
+        latched = QoSProfile(depth=TF_DEPTH, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._moving: Subscription = node.create_subscription(
+            TFMessage, '/tf', self._on_moving, QoSProfile(depth=TF_DEPTH)
         )
-        self._static: Any = node.create_subscription(
+        self._static: Subscription = node.create_subscription(
             TFMessage, '/tf_static', self._on_static, latched
         )
 
@@ -52,14 +49,14 @@ class FrameListener:
         """
         Take all that has come; call it from the executor's thread before asking for positions.
 
-        An executor hands over one message of each topic in a round, and a round may be as long as
+        An executor delivers one message of each topic a round, and a round may take as long as
         the work on an image: on a busy robot the transforms would come later and later.
         """
         for subscription, take in (
             (self._static, self._on_static),
             (self._moving, self._on_moving),
         ):
-            for message in taken(subscription, TFMessage, DEPTH):
+            for message in taken(subscription, TFMessage, TF_DEPTH):
                 take(message)
 
     def destroy(self) -> None:
@@ -78,13 +75,12 @@ class FrameListener:
             child = stamped.child_frame_id.lstrip('/')
             if child.startswith(FACE_PREFIXES) and child not in self.names:
                 continue
-            stamp = stamped.header.stamp
             t, q = stamped.transform.translation, stamped.transform.rotation
             try:
                 self.tree.add(
                     stamped.header.frame_id,
                     child,
-                    stamp.sec + stamp.nanosec * 1e-9,
+                    seconds(stamped.header.stamp),
                     (t.x, t.y, t.z),
                     (q.x, q.y, q.z, q.w),
                     static,

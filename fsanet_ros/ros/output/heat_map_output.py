@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Any
 
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
 from fsanet_ros.inference.heat_maps import HeatMaps
-from fsanet_ros.ros.background import Background
 from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.output.publishers import is_heard
+from fsanet_ros.ros.worker import Worker
 from fsanet_ros.tracking.tracker import TrackedHead
 
 MIN_PERIOD_S = 0.2  # of each camera: to look at, and little of a core
@@ -30,24 +30,28 @@ class HeatMapOutput:
     out: poses wait for nothing here.
     """
 
-    def __init__(self, node: Any, topics: Sequence[str], load: Callable[[], HeatMaps]) -> None:
+    def __init__(
+        self, node: LifecycleNode, topics: Sequence[str], load: Callable[[], HeatMaps]
+    ) -> None:
         """
         Make the publishers; they are silent until the node is active.
 
         :param topics: one for each camera
         :param load: returns the network's maps; an error says why there are none
         """
-        self.publishers = [node.create_lifecycle_publisher(Image, topic, 5) for topic in topics]
+        self.publishers: list[LifecyclePublisher] = [
+            node.create_lifecycle_publisher(Image, topic, 5) for topic in topics
+        ]
         self._node = node
         self._load = load
         self._heat_maps: HeatMaps | None = None
         self._failed = False
         self._not_before_s = [0.0] * len(topics)
-        self._background = Background(node, 'heat_maps', self._publish)
+        self._worker = Worker(node, 'heat_maps')
 
     def wanted(self) -> bool:
         """Whether anybody listens, and there are heat maps to show."""
-        return not self._failed and any(map(_is_heard, self.publishers))
+        return not self._failed and any(map(is_heard, self.publishers))
 
     def offer(
         self, camera_index: int, image: BgrImage, tracked: Sequence[TrackedHead], header: Header
@@ -56,30 +60,47 @@ class HeatMapOutput:
         now_s = time.monotonic()
         if (
             self._failed
-            or self._background.busy
+            or self._worker.busy
             or now_s < self._not_before_s[camera_index]
-            or not _is_heard(self.publishers[camera_index])
+            or not is_heard(self.publishers[camera_index])
         ):
             return
         self._not_before_s[camera_index] = now_s + MIN_PERIOD_S
-        self._background.start(
-            self._draw, self.publishers[camera_index], image, tracked[:MAX_FACES], header
+        self._worker.start(
+            self._show(self.publishers[camera_index], image, tracked[:MAX_FACES], header)
         )
 
     def abandon(self) -> None:
         """Drop what is being made."""
-        self._background.abandon()
+        self._worker.abandon()
 
     def destroy(self) -> None:
         """Take the publishers away."""
-        self._background.destroy()
+        self._worker.destroy()
         for publisher in self.publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
+    async def _show(
+        self,
+        publisher: LifecyclePublisher,
+        image: BgrImage,
+        tracked: Sequence[TrackedHead],
+        header: Header,
+    ) -> None:
+        try:
+            message = await self._worker.run(self._draw, image, tracked, header)
+        except Exception as error:  # whatever it is, poses do not depend on it
+            self._failed = True
+            topics = ', '.join(publisher.topic_name for publisher in self.publishers)
+            self._node.get_logger().warning(f'nothing will be published on {topics}: {error}')
+            return
+        if message is not None:
+            publisher.publish(message)
+
     def _draw(
-        self, publisher: Any, image: BgrImage, tracked: Sequence[TrackedHead], header: Header
-    ) -> tuple[Any, Image] | None:
-        """Return a message and where it goes, None for an image without faces."""
+        self, image: BgrImage, tracked: Sequence[TrackedHead], header: Header
+    ) -> Image | None:
+        """Return the message for an image, None if it has no faces."""
         if self._heat_maps is None:
             self._heat_maps = self._load()
         if not tracked:
@@ -87,18 +108,4 @@ class HeatMapOutput:
         faces, crops = cut_faces(image, [t.head.face for t in tracked], self._heat_maps.description)
         ids = {id(t.head.face): t.id for t in tracked}
         sheet = heat_map_sheet(crops, self._heat_maps(crops), [ids[id(face)] for face in faces])
-        return publisher, image_from_bgr(sheet, header)
-
-    def _publish(self, drawn: Future[tuple[Any, Image] | None]) -> None:
-        error = drawn.exception()
-        if error is not None:  # whatever it is, poses do not depend on it
-            self._failed = True
-            topics = ', '.join(publisher.topic_name for publisher in self.publishers)
-            self._node.get_logger().warning(f'nothing will come on {topics}: {error}')
-        elif (result := drawn.result()) is not None:
-            publisher, message = result
-            publisher.publish(message)
-
-
-def _is_heard(publisher: Any) -> bool:
-    return bool(publisher.get_subscription_count())
+        return image_from_bgr(sheet, header)

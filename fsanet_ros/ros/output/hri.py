@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.publisher import Publisher
 from rclpy.type_support import check_for_type_support
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
 from fsanet_ros.ros.output.face_pictures import eye_line_tilt_rad, face_picture
+from fsanet_ros.ros.output.publishers import is_heard
+from fsanet_ros.ros.rclpy_internals import PublisherEventCallbacks
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, FloatArray, Head
 
-try:
-    from rclpy.event_handler import PublisherEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import PublisherEventCallbacks
 try:
     from hri_msgs.msg import FacialLandmarks, IdsList, NormalizedRegionOfInterest2D
 
@@ -30,7 +30,7 @@ except ImportError:  # not among the wheels of PyPI
     available = False
 
 UNAVAILABLE: Final = (
-    'hri_msgs is not installed: nothing on /humans/faces. Install ros-<distro>-hri-msgs.'
+    'hri_msgs is not installed: /humans/faces stays empty. Install ros-<distro>-hri-msgs.'
 )
 # Reliable, as consumers subscribe by default. What is older than the newest is of little use.
 DEPTH: Final = 5
@@ -44,11 +44,10 @@ class HriOutputs:
     subscribe to them. Call it from one thread.
     """
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: LifecycleNode) -> None:
         """
         Make the publisher of the list; it is silent until the node is active.
 
-        :param node: an rclpy LifecycleNode
         :raises ImportError: if hri_msgs is not installed
         """
         if not available:
@@ -57,13 +56,15 @@ class HriOutputs:
         for kind in (NormalizedRegionOfInterest2D, FacialLandmarks, Image):
             check_for_type_support(kind)
         self._node = node
-        self._tracked = node.create_lifecycle_publisher(IdsList, '/humans/faces/tracked', DEPTH)
+        self._tracked: LifecyclePublisher = node.create_lifecycle_publisher(
+            IdsList, '/humans/faces/tracked', DEPTH
+        )
         self._ids_of_camera: dict[str, Sequence[str]] = {}
         self._faces: dict[str, _FaceTopics] = {}
 
     def wanted(self) -> bool:
         """Whether anybody listens to the list or to a face."""
-        return _is_heard(self._tracked) or any(face.wanted() for face in self._faces.values())
+        return is_heard(self._tracked) or any(face.wanted() for face in self._faces.values())
 
     def publish(
         self,
@@ -111,7 +112,7 @@ class HriOutputs:
         # not: its topics are there before and go after.
         for face_id in ids.keys() - self._faces.keys():
             self._faces[face_id] = _FaceTopics(self._node, face_id)
-        if _is_heard(self._tracked):
+        if is_heard(self._tracked):
             self._tracked.publish(IdsList(header=header, ids=list(ids)))
         for face_id in self._faces.keys() - ids.keys():
             self._faces.pop(face_id).destroy()
@@ -127,30 +128,30 @@ class _FaceTopics:
     They exist only while the node is active, so they need no lifecycle of their own.
     """
 
-    def __init__(self, node: Any, face_id: str) -> None:
+    def __init__(self, node: LifecycleNode, face_id: str) -> None:
         self._node = node
         self._prefix = f'/humans/faces/{face_id}'
         self._roi = self._advertise(NormalizedRegionOfInterest2D, 'roi')
         self._cropped = self._advertise(Image, 'cropped')
         self._aligned = self._advertise(Image, 'aligned')
-        self._landmarks: Any = None  # comes with the first landmarks
+        self._landmarks: Publisher | None = None  # comes with the first landmarks
 
     def wanted(self) -> bool:
-        return any(map(_is_heard, self._publishers()))
+        return any(map(is_heard, self._publishers()))
 
     def publish(self, head: Head, image: BgrImage, header: Header) -> None:
         face, size = head.face, (image.shape[1], image.shape[0])
-        if _is_heard(self._roi):
+        if is_heard(self._roi):
             self._roi.publish(normalized_roi(face, size, header))
-        if _is_heard(self._cropped):
+        if is_heard(self._cropped):
             self._cropped.publish(image_from_bgr(face_picture(image, face.box), header))
-        if _is_heard(self._aligned):
+        if is_heard(self._aligned):
             upright = face_picture(image, face.box, eye_line_tilt_rad(head))
             self._aligned.publish(image_from_bgr(upright, header))
         if face.landmarks is not None:
             if self._landmarks is None:
                 self._landmarks = self._advertise(FacialLandmarks, 'landmarks')
-            if _is_heard(self._landmarks):
+            if is_heard(self._landmarks):
                 message = facial_landmarks(face.landmarks, face.score, size, header)
                 self._landmarks.publish(message)
 
@@ -158,10 +159,10 @@ class _FaceTopics:
         for publisher in self._publishers():
             self._node.destroy_publisher(publisher)
 
-    def _publishers(self) -> Iterable[Any]:
+    def _publishers(self) -> Iterable[Publisher]:
         return filter(None, (self._roi, self._cropped, self._aligned, self._landmarks))
 
-    def _advertise(self, kind: Any, name: str) -> Any:
+    def _advertise(self, kind: type, name: str) -> Publisher:
         # Without event callbacks, each of which the executor would look at whenever it waits.
         return self._node.create_publisher(
             kind,
@@ -172,7 +173,7 @@ class _FaceTopics:
 
 
 def normalized_roi(face: Face, image_size: tuple[int, int], header: Header) -> Any:
-    """Return the part of a face's box that lies in the image, 0 to 1, and its confidence."""
+    """Return the part of a face's box that lies in the image, 0 to 1, and its score."""
     box: Box = face.box
     width, height = image_size
     return NormalizedRegionOfInterest2D(
@@ -211,7 +212,3 @@ def _five_point_indices() -> tuple[int, ...]:
 
 def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
-
-
-def _is_heard(publisher: Any) -> bool:
-    return bool(publisher.get_subscription_count())

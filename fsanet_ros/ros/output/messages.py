@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import (
     Pose,
     PoseArray,
@@ -19,6 +18,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from fsanet_ros.msg import HeadPose, HeadPoseArray
+from fsanet_ros.ros.stamps import duration
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, FloatArray, Head
 
@@ -65,20 +65,13 @@ def region_of_interest(box: Box, image_size: tuple[int, int]) -> RegionOfInteres
     return message
 
 
-def duration(seconds: float) -> Duration:
-    """Return a duration message."""
-    nanoseconds = round(seconds * 1e9)
-    return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-
-
 def _head_pose(tracked: TrackedHead, image_size: tuple[int, int]) -> HeadPose:
     head = tracked.head
     # Filled in, not put together: a constructor also makes all that its arguments replace.
-    message = HeadPose(id=tracked.id, confidence=head.face.score)
+    message = HeadPose(id=tracked.id, score=head.face.score)
     _fill_in_box(message.roi, head.face.box, image_size)
     _fill_in(message.pose.pose, head)
     message.pose.covariance = _covariance(head).ravel()
-    message.position_valid = head.position_m is not None
     message.distance_source = _distance_source(head)
     yaw_deg, pitch_deg, roll_deg = head.yaw_pitch_roll_deg.tolist()
     message.yaw = math.radians(yaw_deg)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from geometry_msgs.msg import PoseArray
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -21,13 +21,9 @@ from fsanet_ros.ros.output import hri, messages
 from fsanet_ros.ros.output.attention_output import AttentionOutput
 from fsanet_ros.ros.output.heat_map_output import HeatMapOutput
 from fsanet_ros.ros.output.markers import marker_array
+from fsanet_ros.ros.output.publishers import TF_DEPTH, TFMessage, is_heard
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import TrackedHead
-
-try:
-    from tf2_msgs.msg import TFMessage
-except ImportError:  # not among the wheels of PyPI; ./run builds it
-    TFMessage = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +48,10 @@ class Outputs:
     """Lifecycle publishers of one node, made when it is configured."""
 
     def __init__(
-        self, node: Any, settings: HeadPoseSettings, load_heat_maps: Callable[[], HeatMaps]
+        self,
+        node: LifecycleNode,
+        settings: HeadPoseSettings,
+        load_heat_maps: Callable[[], HeatMaps],
     ) -> None:
         """
         Make the publishers; they are silent until the node is active.
@@ -60,44 +59,37 @@ class Outputs:
         :param load_heat_maps: called in another thread when somebody first wants to see them
         """
         self._node = node
-        self.head_poses = node.create_lifecycle_publisher(HeadPoseArray, 'head_poses', 10)
-        self.poses = node.create_lifecycle_publisher(PoseArray, 'poses', 10)
-        self.markers = node.create_lifecycle_publisher(MarkerArray, 'markers', 10)
-        self.debug_images = [
-            node.create_lifecycle_publisher(Image, topic, 5)
-            for topic in debug_topics(len(settings.image_topics))
-        ]
+        cameras = len(settings.input.image_topics)
+        make: Callable[..., LifecyclePublisher] = node.create_lifecycle_publisher
+        self.head_poses = make(HeadPoseArray, 'head_poses', 10)
+        self.poses = make(PoseArray, 'poses', 10)
+        self.markers = make(MarkerArray, 'markers', 10)
+        self.debug_images = [make(Image, topic, 5) for topic in debug_topics(cameras)]
         self.heat_maps = HeatMapOutput(
-            node, debug_topics(len(settings.image_topics), 'debug_heat_maps'), load_heat_maps
+            node, debug_topics(cameras, 'debug_heat_maps'), load_heat_maps
         )
         self.attention = AttentionOutput(node)
         self.hri: hri.HriOutputs | None = None
-        self.tf: Any = None
+        self.tf: LifecyclePublisher | None = None
         if TFMessage is None:
             node.get_logger().warning(
                 'tf2_msgs is not installed: no frames on /tf. Install ros-<distro>-tf2-msgs.'
             )
         else:
-            # Depth as in tf2_ros.
-            self.tf = node.create_lifecycle_publisher(TFMessage, '/tf', QoSProfile(depth=100))
+            self.tf = make(TFMessage, '/tf', QoSProfile(depth=TF_DEPTH))
         self._per_image = [self.head_poses, self.poses, self.markers, *self.debug_images]
         self.adapt(settings)
 
     def adapt(self, settings: HeadPoseSettings) -> None:
         """Follow the settings that can change at any time."""
-        self._settings = settings
-        self.attention.configure(
-            settings.attention_targets,
-            settings.attention_heads,
-            settings.attention_angle_deg,
-            settings.attention_hysteresis_deg,
-        )
-        if settings.hri and self.hri is None:
+        self._settings = settings.output
+        self.attention.adapt(settings.attention)
+        if settings.output.hri and self.hri is None:
             if hri.available:
                 self.hri = hri.HriOutputs(self._node)
             else:
                 self._node.get_logger().warning(hri.UNAVAILABLE, once=True)
-        if not settings.hri and self.hri is not None:
+        if not settings.output.hri and self.hri is not None:
             self.hri.clear()
             self.hri.destroy()
             self.hri = None
@@ -105,7 +97,7 @@ class Outputs:
     def wanted(self) -> bool:
         """Whether anybody listens to anything that is made from images."""
         return (
-            any(map(_is_heard, self._per_image))
+            any(map(is_heard, self._per_image))
             or self._tf_wanted()
             or self.attention.wanted()
             or self.heat_maps.wanted()
@@ -113,12 +105,12 @@ class Outputs:
         )
 
     def publish(self, seen: Seen) -> None:
-        """Publish what came of one image, the poses first."""
+        """Publish what came of one image, poses first."""
         header, tracked = seen.header, seen.tracked
-        if _is_heard(self.head_poses):
+        if is_heard(self.head_poses):
             size = seen.image.shape[1], seen.image.shape[0]
             self.head_poses.publish(messages.head_pose_array(tracked, header, size))
-        if self._tf_wanted():
+        if self.tf is not None and self._tf_wanted():
             frames = messages.transforms(tracked, header)
             if frames:
                 self.tf.publish(TFMessage(transforms=frames))
@@ -126,12 +118,12 @@ class Outputs:
             self.hri.publish(seen.camera_topic, tracked, seen.alive, seen.image, header)
         if self.attention.wanted():
             self.attention.publish(seen.camera_topic, tracked, seen.alive, header)
-        if _is_heard(self.poses):
+        if is_heard(self.poses):
             self.poses.publish(messages.pose_array(tracked, header))
-        if _is_heard(self.markers):
+        if is_heard(self.markers):
             length_m = self._settings.axis_length_m
             self.markers.publish(marker_array(tracked, header, length_m, seen.camera_index))
-        if _is_heard(self.debug_images[seen.camera_index]):
+        if is_heard(self.debug_images[seen.camera_index]):
             named = [(t.id, t.head) for t in tracked]
             drawn = draw_heads(seen.image, named, seen.camera, self._settings.axis_length_m)
             self.debug_images[seen.camera_index].publish(image_from_bgr(drawn, header))
@@ -160,13 +152,9 @@ class Outputs:
             self.hri.destroy()
 
     def _tf_wanted(self) -> bool:
-        return self._settings.publish_tf and self.tf is not None and _is_heard(self.tf)
+        return self._settings.tf and self.tf is not None and is_heard(self.tf)
 
 
 def debug_topics(cameras: int, name: str = 'debug_image') -> list[str]:
     """Return the topics of pictures for people, one for each camera."""
     return [name] if cameras == 1 else [f'{name}_{n}' for n in range(cameras)]
-
-
-def _is_heard(publisher: Any) -> bool:
-    return bool(publisher.get_subscription_count())
