@@ -55,7 +55,7 @@ def test_every_pixel_comes_back_from_its_ray(name):
     rays = lens.rays(grid())
     assert np.isfinite(rays).all()
     assert np.allclose(np.linalg.norm(rays, axis=1), 1.0, atol=1e-12)
-    assert np.allclose(lens.project(rays * 2.7), grid(), atol=1e-3)
+    assert np.allclose(lens.project(rays * 2.7), grid(), atol=1e-6)
 
 
 @pytest.mark.parametrize('name', LENSES)
