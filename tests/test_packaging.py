@@ -28,10 +28,14 @@ ROSDEP_KEYS = {
 }
 # Optional, imported where they are used; rosdep has no key for most of them.
 OPTIONAL = {
+    'av',
+    'distributed',
     'h5py',
     'hri_msgs',
     'matplotlib',
+    'mediapipe',
     'onnx',
+    'pyarrow',
     'rosbags',
     'safetensors',
     'skimage',
@@ -40,7 +44,9 @@ OPTIONAL = {
 # Started with python -m by bench or by those who develop the package; not installed, not in ./run.
 DEVELOPER_TOOLS = {
     'benchmarks.node_runs.bench_camera',
+    'benchmarks.mediapipe_loop',
     'benchmarks.node_runs.floor',
+    'benchmarks.own_loop',
     'tools.draw_axes',
     'tools.fit_uncertainty',
     'tools.make_clip',
@@ -107,10 +113,13 @@ def test_package_xml_declares_what_cmake_looks_for(package):
 
 
 def test_requirements_name_what_the_code_imports():
-    listed = {**required('base.txt'), **required('train.txt'), **required('plots.txt')}
+    listed = {}
+    for name in ('base.txt', 'train.txt', 'plots.txt', 'test.txt'):
+        listed |= required(name)
     assert {module for module in imported_modules() if module in {*ROSDEP_KEYS, *OPTIONAL}} <= {
         *listed,
         'hri_msgs',
+        'mediapipe',
     }
 
 

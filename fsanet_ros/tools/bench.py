@@ -1,8 +1,8 @@
 """
 Speed on this machine, in a minute or two: the network, the stages of an image, the node.
 
-"bench node", "bench library", "bench detectors", "bench models" and "bench soak" measure one thing
-thoroughly; each takes --help. What is measured: docs/how_to/measure_speed.md.
+"bench node", "library", "detectors", "models", "estimate" and "soak" measure one thing thoroughly;
+each takes --help. What is measured: docs/how_to/measure_speed.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools import bench_library, bench_node
 from fsanet_ros.tools.bench_detectors import bench_detectors
+from fsanet_ros.tools.bench_estimate import bench_estimate
 from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.tools.bench_soak import bench_soak
 
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Sequence[str]], int]] = {
     'library': bench_library.bench_library,
     'models': bench_models,
     'detectors': bench_detectors,
+    'estimate': bench_estimate,
     'soak': bench_soak,
 }
 
