@@ -1,4 +1,4 @@
-"""Several networks as one: the paper's mean of angles, or the mean rotation."""
+"""Fusion: the paper's mean of angles, or the mean rotation."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def around(rng, members, count, spread_deg):
 
 
 @pytest.mark.parametrize('members', [2, 3, 5])
-def test_the_mean_rotation_is_the_nearest_to_all(members):
+def test_the_mean_rotation_is_the_closest_to_all_members(members):
     angles = around(np.random.default_rng(0), members, 200, 6.0)
     found = mean_rotation(torch.from_numpy(angles)).numpy()
     expected = [Rotation.from_matrix(matrices(face)).mean().as_matrix() for face in
@@ -39,19 +39,19 @@ def test_the_mean_rotation_is_the_nearest_to_all(members):
     assert distance_deg(matrices(found), np.array(expected)).max() < 0.1
 
 
-def test_members_that_agree_are_their_mean():
+def test_the_mean_of_members_that_agree_is_what_they_say():
     angles = np.random.default_rng(1).uniform(-89, 89, (50, 3))
     same = torch.from_numpy(np.stack([angles] * 3))
     assert np.allclose(mean_angles(same), angles)
     assert np.allclose(mean_rotation(same), angles, atol=1e-6)
 
 
-def test_near_the_front_both_means_are_the_same():
+def test_both_means_agree_on_frontal_faces():
     angles = torch.from_numpy(np.random.default_rng(2).uniform(-8, 8, (3, 50, 3)))
     assert (mean_rotation(angles) - mean_angles(angles)).abs().max() < 0.7
 
 
-def test_the_mean_rotation_is_nearer_to_members_that_disagree_than_the_mean_of_angles():
+def test_the_mean_rotation_is_closer_to_members_that_disagree_than_the_mean_of_angles():
     rng = np.random.default_rng(3)
     angles = rng.uniform(-50, 50, (1, 100, 3)) + rng.normal(0, 20, (3, 100, 3))
     far = {}
@@ -70,13 +70,13 @@ def test_a_fusion_is_the_mean_of_its_members():
         assert torch.allclose(Fusion(members).eval()(pixels), expected, atol=1e-5)
 
 
-def test_a_fusion_of_one_is_refused():
-    with pytest.raises(ValueError, match='expected two networks or more'):
+def test_a_fusion_of_one_network_is_refused():
+    with pytest.raises(ValueError, match='expected two or more'):
         Fusion([build_network(NetworkConfig())])
 
 
 @pytest.mark.parametrize('mean', ['angles', 'rotations'])
-def test_either_mean_is_the_same_in_one_onnx_graph(tmp_path, mean):
+def test_the_onnx_graph_of_a_fusion_gives_the_same_mean(tmp_path, mean):
     pytest.importorskip('onnx', reason='onnx is not installed')
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed')
     from fsanet_ros.inference.description import Description

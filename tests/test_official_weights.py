@@ -12,7 +12,10 @@ h5py = pytest.importorskip('h5py', reason='h5py is not installed')
 from fsanet_ros.inference.description import WeightsError  # noqa: E402
 from fsanet_ros.inference.network_config import NetworkConfig  # noqa: E402
 from fsanet_ros.network.fusion import Fusion  # noqa: E402
-from fsanet_ros.network.keras_weights import load_keras_network  # noqa: E402
+from fsanet_ros.network.keras_weights import (  # noqa: E402
+    config_from_name,
+    load_keras_network,
+)
 
 SHARED = Path(__file__).parents[2] / 'shared'
 GOLDEN = SHARED / 'golden' / 'fsanet_official.npz'
@@ -74,6 +77,14 @@ def test_every_official_network_sees_what_the_official_fusion_sees(golden, file)
     assert all(np.corrcoef(found[:, i], fusion[:, i])[0, 1] > 0.9 for i in range(3))
     alone = np.concatenate([angles(load_keras_network(FILES / file), golden['bgr'][:1])])
     assert np.abs(alone - found[:1]).max() < 1e-4
+
+
+@pytest.mark.skipif(not ALL_FILES, reason=f'the official weights are not at {FILES}')
+@pytest.mark.parametrize('file', ALL_FILES)
+def test_a_files_name_says_which_network_it_holds(file):
+    path = FILES / file
+    held = load_keras_network(path).config
+    assert config_from_name(path.name) == (None if held.architecture == 'ssrnet' else held)
 
 
 @pytest.mark.parametrize(

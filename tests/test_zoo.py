@@ -1,4 +1,4 @@
-"""Every network and detector that has a name: what is known of it, and how it is had."""
+"""The zoo: what is known about every model that has a name, and how to get it."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def converter():
 
 
 @pytest.mark.parametrize('model', zoo.models().values(), ids=zoo.models())
-def test_every_entry_says_what_one_must_know(model):
+def test_every_entry_is_complete(model):
     assert model.kind in ('network', 'detector')
     assert model.description and model.licence and model.source
     assert all(name in zoo.models() for name in model.members)
@@ -87,12 +87,12 @@ def test_a_fetched_fusion_gives_the_official_angles_by_its_name(converter, capsy
         alone = np.concatenate([runtime(crop[None]) for crop in golden['bgr'][:8]])
         assert np.abs(alone - found[:8]).max() < 1e-4
     capsys.readouterr()
-    assert models.main([name, '--from', 'nowhere']) == 0  # nothing is left to fetch
+    assert models.main([name, '--from', 'nowhere']) == 0  # there already
     assert 'here: ' in capsys.readouterr().out
 
 
 @needs_files
-def test_a_damaged_conversion_is_refused_and_made_again(converter, cache):
+def test_a_damaged_conversion_is_refused_and_can_be_fetched_again(converter, cache):
     name = 'fsanet_biwi_1x1_metric'
     assert models.main([name, '--from', str(FILES)]) == 0
     path = find_weights(name, '.onnx')
@@ -105,7 +105,7 @@ def test_a_damaged_conversion_is_refused_and_made_again(converter, cache):
 
 
 @needs_files
-def test_a_file_is_imported_under_the_zoos_name_or_a_chosen_one(converter, tmp_path, capsys):
+def test_a_file_is_imported_under_its_name_in_the_zoo_or_a_chosen_one(converter, tmp_path, capsys):
     assert models.main(['import', str(CAPSULE)]) == 0
     assert make_runtime('fsanet_300w_lp_1x1_capsule').description.crop == 'official'
     folder = tmp_path / 'out'
@@ -123,7 +123,7 @@ def test_a_file_is_imported_under_the_zoos_name_or_a_chosen_one(converter, tmp_p
 
 
 @needs_files
-def test_bad_files_are_refused_in_a_line(converter, tmp_path, capsys, cache):
+def test_bad_files_are_refused_in_one_line(converter, tmp_path, capsys, cache):
     truncated = tmp_path / 'cut.h5'
     truncated.write_bytes(CAPSULE.read_bytes()[:500000])
     # The metric network under the capsule network's name, and changed by a layer's name.
@@ -143,7 +143,7 @@ def test_bad_files_are_refused_in_a_line(converter, tmp_path, capsys, cache):
 
 
 @needs_files
-def test_weights_that_are_not_numbers_are_told_of_and_not_used(converter, capsys):
+def test_weights_that_are_nan_bring_a_warning_and_are_refused_in_use(converter, capsys):
     name = 'fsanet_300w_lp_variance_netvlad'
     assert models.main([name, '--from', str(FILES)]) == 0
     assert f'warning: {name}: its weights are not numbers' in capsys.readouterr().err
@@ -153,19 +153,19 @@ def test_weights_that_are_not_numbers_are_told_of_and_not_used(converter, capsys
 
 
 @needs_files
-def test_networks_can_be_fused_that_look_at_the_same_crop(converter, capsys):
+def test_only_networks_that_want_the_same_crop_can_be_fused(converter, capsys):
     members = ['fsanet_biwi_1x1_capsule', 'ssrnet_biwi']
     assert models.main([*members, '--from', str(FILES)]) == 0
     assert models.main(['fuse', *members, '--name', 'two']) == 0
     assert make_runtime('two').description.fusion_mean == 'rotations'
     capsys.readouterr()
     assert models.main(['fuse', members[0], 'fsanet_1x1', '--name', 'mixed']) == 1
-    assert 'expected networks that look at the same crop' in capsys.readouterr().err
+    assert 'expected networks that want the same crop' in capsys.readouterr().err
     assert models.main(['fuse', 'two', members[0], '--name', 'nested']) == 1
     assert 'two is a fusion itself' in capsys.readouterr().err
 
 
-def test_without_a_network_the_error_says_what_to_do(converter, monkeypatch, capsys):
+def test_without_internet_the_error_says_what_to_do(converter, monkeypatch, capsys):
     for variable in ('http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'all_proxy'):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv('https_proxy', 'http://127.0.0.1:9')  # nothing listens there
@@ -175,7 +175,7 @@ def test_without_a_network_the_error_says_what_to_do(converter, monkeypatch, cap
     assert '"./run models ssrnet_biwi --from FOLDER"' in error and error.count('\n') == 1
 
 
-def test_without_pytorch_the_error_names_what_is_needed(monkeypatch, capsys):
+def test_without_pytorch_the_error_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(__import__('sys').modules, 'fsanet_ros.network.published_weights', None)
     assert models.main(['ssrnet_biwi']) == 1
     assert 'requirements/train.txt' in capsys.readouterr().err

@@ -1,12 +1,12 @@
 """
-Fusion: several networks as one (section 3.4, the paper's "late fusion").
+Fusion: several networks as one (the paper's "late fusion", section 3.4).
 
-As published, the answer is the mean of the members' angles. It depends on how a rotation is written
-as angles: far from the front, where the members disagree, it is not the rotation nearest to all of
-them. ``mean='rotations'`` is. Between the three official capsule networks of 300W-LP the two means
-are 0.02° apart in the median of 96 faces, and 3.3° at most, where the members are 60° apart. The
-published fusions keep the published mean, which made the paper's tables; for a fusion of one's own
-rotations are the better choice.
+The paper takes the mean of the members' angles. That mean depends on how a rotation is written as
+angles: on turned faces, where the members disagree, it is not the rotation closest to all of them.
+``mean='rotations'`` is. For the three official capsule networks of 300W-LP the two means differ by
+0.02° in the median over 96 faces, and by 3.3° at most, where the members are 60° apart. The
+published fusions keep the mean that made the paper's tables; for your own, rotations are the better
+choice.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fsanet_ros.network.fsanet import FSANet
 from fsanet_ros.network.ssrnet import SSRNetMD
 from fsanet_ros.network.variants import build_network
 
-RADIANS = math.pi / 180  # torch.deg2rad can't be exported to ONNX
+RADIANS = math.pi / 180  # torch.deg2rad has no ONNX export
 
 
 class Fusion(nn.Module):
-    """Networks that look at the same crop, and the mean of what they say."""
+    """The mean of several networks that want the same crop."""
 
     def __init__(self, members: Sequence[FSANet | SSRNetMD], mean: FusionMean = 'angles') -> None:
         """
@@ -37,7 +37,7 @@ class Fusion(nn.Module):
         """
         super().__init__()
         if len(members) < 2:
-            raise ValueError(f'a fusion of {len(members)}: expected two networks or more')
+            raise ValueError(f'a fusion of {len(members)} networks: expected two or more')
         self.members = nn.ModuleList(members)
         self.configs = tuple(member.config for member in members)
         self.mean = mean
@@ -45,7 +45,7 @@ class Fusion(nn.Module):
 
     def forward(self, bgr: Tensor) -> Tensor:
         """
-        Estimate yaw, pitch, roll.
+        Estimate the head pose.
 
         :param bgr: float [n, 3, 64, 64], 0 to 255, channels blue, green, red
         :returns: float [n, 3], yaw, pitch, roll in degrees
@@ -63,7 +63,7 @@ Network = FSANet | SSRNetMD | Fusion
 
 
 def build(configs: Sequence[NetworkConfig], mean: FusionMean = 'angles') -> Network:
-    """Make the network, or the fusion of several, that a description tells of; untrained."""
+    """Make the untrained network that a weights file describes, a fusion if it has several."""
     networks = [build_network(config) for config in configs]
     return networks[0] if len(networks) == 1 else Fusion(networks, mean)
 
@@ -80,10 +80,10 @@ def mean_angles(angles_deg: Tensor) -> Tensor:
 
 def mean_rotation(angles_deg: Tensor) -> Tensor:
     """
-    Return the angles of the mean rotation, that of the members' mean quaternion.
+    Return the angles of the members' mean rotation, that of their mean quaternion.
 
-    It is the rotation nearest to all of them (Markley et al. 2007, "Averaging Quaternions", to
-    the second order of their distance; exactly for two).
+    It is the rotation closest to all of them (Markley et al. 2007, "Averaging Quaternions"): exact
+    for two, and to second order in their distance for more.
 
     :param angles_deg: float [members, n, 3], yaw, pitch, roll
     :returns: float [n, 3]

@@ -1,13 +1,25 @@
 """
-Read the official Keras weight files (.h5) into the network that each of them is of.
+The official Keras weight files (.h5): what their names and layers mean, and how to read them.
 
-Layer order in the files: separable_conv2d_1..7 and batch_normalization_1..7 are stream A, 8..14
-stream B; conv2d_1, 3, 5 are stream B's outputs (128, 64, 32 channels), conv2d_2, 4, 6 stream A's.
-The file says by its layers which scoring and aggregation it has.
+A file is called ``fsanet_[SCORING_]AGGREGATION_3_16_2_FEATURES_5.h5``, with the stages, the size of
+a stage's vector, the routings, the rows of Ũ and m; ``ssrnet_mt.h5`` is SSR-Net-MD. SCORING is var
+or noS ("w/o"), or left out for 1x1.
+
+Keras numbers its layers in the order in which the code makes them:
+
+    separable_conv2d_1..7, batch_normalization_1..7    stream A
+    separable_conv2d_8..14, batch_normalization_8..14  stream B
+    conv2d_1, 3, 5                                     stream B's outputs: deep, middle, shallow
+    conv2d_2, 4, 6                                     stream A's
+    conv2d_7                                           1x1 scoring
+    dense_1, dense_2                                   f_M, f_C; then the bins of each stage
+    delta_s1..3, local_delta_stage1..3                 scale Δ, shift η
+    caps, mat_mul_layer_1 and 2, net_vlad_1            aggregation
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +39,8 @@ from fsanet_ros.network.variants import build_network
 StateDict = dict[str, Tensor]
 Arrays = Mapping[str, NDArray[Any]]
 
+_NAME = re.compile(r'fsanet_(var_|noS_)?(capsule|metric|netvlad)_')
+_SCORINGS: dict[str | None, Scoring] = {None: '1x1', 'var_': 'variance', 'noS_': 'none'}
 # A layer that only this aggregation has.
 _AGGREGATION_LAYERS: dict[str, Aggregation] = {
     'caps/W': 'capsule',
@@ -35,17 +49,27 @@ _AGGREGATION_LAYERS: dict[str, Aggregation] = {
 }
 
 
+def config_from_name(file_name: str) -> NetworkConfig | None:
+    """Return the network that an official file's name promises; None for any other name."""
+    match = _NAME.match(file_name)
+    if match is None:
+        return None
+    choices: dict[str, Any] = {'scoring': _SCORINGS[match[1]], 'aggregation': match[2]}
+    return NetworkConfig(**choices)
+
+
 def load_keras_network(
     path: str | Path, expected: NetworkConfig | None = None
 ) -> FSANet | SSRNetMD:
     """
-    Return the network of an official .h5 file, ready for use.
+    Load an official .h5 file as a network in evaluation mode.
 
-    :param path: a file of the FSA-Net repository's folder pre-trained, or trained by its code
-    :param expected: which network it must be; None takes any
-    :raises ImportError: without h5py
+    :param path: a file from the folder pre-trained of the FSA-Net repository, or one that its
+        code has trained
+    :param expected: the network it must hold; None takes any
+    :raises ImportError: if h5py is not installed
     :raises FileNotFoundError: if there is no such file
-    :raises WeightsError: if the file is not such a file, or of another network; in one line
+    :raises WeightsError: if it is not a readable official file, or holds another network
     """
     arrays = _read_arrays(Path(path))
     try:
@@ -64,7 +88,7 @@ def load_keras_network(
 
 
 def _read_arrays(path: Path) -> Arrays:
-    """Return every array of an .h5 file by its layer's name and its own."""
+    """Return every array of an .h5 file under LAYER/ARRAY, such as dense_1/kernel."""
     import h5py
 
     arrays: dict[str, NDArray[Any]] = {}

@@ -1,4 +1,4 @@
-"""Export a network to ONNX: one uint8 input [n, 64, 64, 3], the batch axis free."""
+"""Export a network to ONNX, with one input, uint8 [n, 64, 64, 3] BGR, and a free batch axis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AGREEMENT_DEG = 1e-3
 
 
 class _FromPixels(nn.Module):
-    """The network with crops as they are cut as its input: nothing is left to do outside."""
+    """The network with raw crops as its input, so that nothing is left to do outside."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _FromPixels(nn.Module):
 
 
 class _WithExpectedError(_FromPixels):
-    """The same with a second result."""
+    """The same, with the expected error as a second output."""
 
     def forward(self, crops: Tensor) -> Any:
         """Map uint8 [n, 64, 64, 3] to float [n, 3] and float [n], degrees."""
@@ -50,8 +50,8 @@ def write_weights(network: Network, description: Description, folder: Path) -> f
     """
     Write a network as <name>.onnx and <name>.safetensors, and their hashes into index.json.
 
-    :returns: the largest difference between the two in degrees
-    :raises WeightsError: if it is above 1e-3 degrees
+    :returns: the largest difference between the two, degrees
+    :raises WeightsError: if it is above AGREEMENT_DEG
     """
     folder.mkdir(parents=True, exist_ok=True)
     onnx_path, state_path = (folder / f'{description.name}{suffix}' for suffix in FORMATS)
@@ -63,9 +63,9 @@ def write_weights(network: Network, description: Description, folder: Path) -> f
 
 def write_description(description: Description, folder: Path) -> None:
     """
-    Write another description into the files of the same name, and their hashes into index.json.
+    Replace the description in the files of its name, and their hashes in index.json.
 
-    The network stays as it is, to the bit.
+    The weights stay the same to the bit.
 
     :raises FileNotFoundError: if one of the files is missing
     """
@@ -73,7 +73,7 @@ def write_description(description: Description, folder: Path) -> None:
     model = onnx.load(onnx_path)
     _describe(model, description)
     onnx.save(model, onnx_path)
-    # Not save_file: its files are for their owner alone.
+    # save_file would make a file that only its owner can read.
     state_path.write_bytes(save(load_file(state_path), description.to_metadata()))
     _write_hashes(description.name, folder)
 
@@ -82,8 +82,8 @@ def export_onnx(network: Network, description: Description, path: Path) -> float
     """
     Write an .onnx file and compare it with the network.
 
-    :returns: the largest difference in degrees
-    :raises WeightsError: if it is above 1e-3 degrees
+    :returns: the largest difference in the angles, degrees
+    :raises WeightsError: if it is above AGREEMENT_DEG
     """
     network = network.cpu().eval()
     description = described(network, description)
@@ -132,12 +132,12 @@ def _check_agreement(network: Network, path: Path) -> float:
     with torch.inference_mode():
         expected = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
     found = OnnxRuntime(path)(crops)
-    # Weights that are NaN give NaN in both: the export is right, whatever the weights are worth.
+    # NaN weights give NaN in both: the export is right, even if the weights are useless.
     both_nan = np.isnan(found) & np.isnan(expected)
     difference = float(np.where(both_nan, 0.0, np.abs(found - expected)).max())
     if not difference <= AGREEMENT_DEG:
         raise WeightsError(
-            f'{path} differs from the network by {difference:.4f} degrees, expected at most '
-            f'{AGREEMENT_DEG}: do not use it'
+            f'{path} differs from the network by {difference:.4f} degrees: expected at most '
+            f'{AGREEMENT_DEG}; do not use it'
         )
     return difference

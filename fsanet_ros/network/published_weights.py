@@ -1,5 +1,5 @@
 """
-Weights that others published, made into this package's files: .onnx and .safetensors.
+Convert published weights into this package's files, .onnx and .safetensors: fetch, import, fuse.
 
 Needs PyTorch, h5py, onnx and safetensors (requirements/train.txt).
 """
@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -24,22 +23,20 @@ from fsanet_ros.inference.weight_files import (
     find_weights,
     has_weights,
 )
+from fsanet_ros.network import zoo
 from fsanet_ros.network.fusion import Fusion, Network
-from fsanet_ros.network.keras_weights import load_keras_network
+from fsanet_ros.network.keras_weights import config_from_name, load_keras_network
 from fsanet_ros.network.onnx_export import write_weights
 from fsanet_ros.network.state_files import load_network
-
-# How the official code names its files.
-_OFFICIAL_NAME = re.compile(r'fsanet_(var_|noS_)?(capsule|metric|netvlad)_')
 
 
 @dataclass(frozen=True)
 class Imported:
     """
-    What was written.
+    The files written.
 
-    ``difference_deg``: between PyTorch and onnxruntime. ``finite``: whether all weights are
-    numbers; a network with others gives no angles.
+    ``difference_deg``: the largest between PyTorch and onnxruntime. ``finite``: False if some
+    weights are NaN or infinite; such a network gives no angles.
     """
 
     name: str
@@ -53,19 +50,21 @@ def import_keras(path: Path, name: str = '', folder: Path | None = None) -> Impo
     """
     Convert an official Keras file.
 
-    :param name: of the weights; none: the zoo's for a file that it knows, else the file's own
-    :param folder: where to; None is the user's cache, where weights are found by their name
+    :param name: the name to give the weights; by default the zoo's name for a file in the zoo,
+        else the file's own
+    :param folder: where to write; None is the user's cache, where weights are found by name
     :raises FileNotFoundError: if there is no such file
-    :raises WeightsError: if it is damaged or of another network than its name says, or if the
-        name is another's
+    :raises WeightsError: if the file is damaged, holds another network than its name says, or the
+        name is taken
     """
     if not path.is_file():
         raise FileNotFoundError(f'no file {path}: expected the official weights, an .h5 file')
-    known = _known_file(path)
+    known = zoo.network_file(path)
     name = name or (known.name if known else path.stem)
     if folder is None:
-        _check_name(name, known)
-    network = load_keras_network(path, _expected(path, known))
+        _check_name(name, own=known.name if known else '')
+    expected = NetworkConfig(**known.network) if known else config_from_name(path.name)
+    network = load_keras_network(path, expected)
     description = Description(name, crop_scale=1.0, crop='official')
     return _write(network, description, folder or cached_weights_folder())
 
@@ -77,13 +76,14 @@ def fetch_network(
     progress: downloads.Progress | None = None,
 ) -> Imported | None:
     """
-    Bring a network of the zoo into the user's cache, or into a folder, converted.
+    Fetch a network of the zoo and convert it.
 
     :param source: a folder with the published files; None downloads them
-    :returns: None if it was there
+    :param folder: where to write; None is the user's cache
+    :returns: None if it was there already
     :raises KeyError: if the zoo has no such network
-    :raises ValueError: what arrived is not the published file
-    :raises OSError: it cannot be read, downloaded or written
+    :raises ValueError: if what arrived is not the published file
+    :raises OSError: if it cannot be read, downloaded or written
     """
     if folder is None and has_weights(name):
         return None
@@ -105,16 +105,17 @@ def fuse(
     mean: FusionMean = 'rotations',
 ) -> Imported:
     """
-    Make one network of several that look at the same crop.
+    Make one network of several that want the same crop.
 
     :param weights: names or .safetensors files
+    :param folder: where to write; None is the user's cache
     :param mean: of the members' rotations, or of their angles as in the paper; see fusion.py
     :raises FileNotFoundError: if there are no such weights
-    :raises WeightsError: if they want different crops, or are fusions themselves, or if the name
-        is another's
+    :raises WeightsError: if the members want different crops or are fusions themselves, or if the
+        name is taken
     """
     if folder is None:
-        _check_name(name, None)
+        _check_name(name)
     return _fuse(weights, name, folder or cached_weights_folder(), mean)
 
 
@@ -125,12 +126,12 @@ def _fuse(weights: Sequence[str | Path], name: str, folder: Path, mean: FusionMe
     for network, description in loaded:
         if isinstance(network, Fusion):
             raise WeightsError(
-                f'{description.name} is a fusion itself: expected single networks, name its members'
+                f'{description.name} is a fusion itself: expected single networks; name its members'
             )
         if (description.crop, description.crop_scale) != (first.crop, first.crop_scale):
             raise WeightsError(
                 f'{description.name} wants the crop {description.crop} {description.crop_scale:g}, '
-                f'{first.name} {first.crop} {first.crop_scale:g}: expected networks that look at '
+                f'{first.name} {first.crop} {first.crop_scale:g}: expected networks that want '
                 'the same crop'
             )
         members.append(network)
@@ -149,29 +150,14 @@ def _write(network: Network, description: Description, folder: Path) -> Imported
     )
 
 
-def _known_file(path: Path) -> downloads.PublishedFile | None:
-    found = downloads.sha256_of(path)
-    networks = (file for file in downloads.PUBLISHED.values() if file.kind == 'network')
-    return next((file for file in networks if file.sha256 == found), None)
-
-
-def _expected(path: Path, known: downloads.PublishedFile | None) -> NetworkConfig | None:
-    if known is not None:
-        return NetworkConfig(**known.network)
-    match = _OFFICIAL_NAME.match(path.name)
-    if match is None:
-        return None
-    scoring = {None: '1x1', 'var_': 'variance', 'noS_': 'none'}[match[1]]
-    choices: dict[str, Any] = {'scoring': scoring, 'aggregation': match[2]}
-    return NetworkConfig(**choices)
-
-
-def _check_name(name: str, known: downloads.PublishedFile | None) -> None:
+def _check_name(name: str, own: str = '') -> None:
+    """Refuse a name that is no file name, or that the zoo gives to other weights than its own."""
     if not re.fullmatch(r'[A-Za-z0-9][\w.-]*', name):
-        raise WeightsError(f'the name {name!r} is no file name: expected letters, digits, _ - .')
-    taken = {values['name'] for part in ('packaged', 'fusions') for values in downloads.ZOO[part]}
-    taken |= set(downloads.PUBLISHED) - {known.name if known else ''}
-    if name in taken:
+        raise WeightsError(
+            f'{name!r} is not a usable name: expected letters, digits, _ - . and no _ - . at the '
+            'start'
+        )
+    if name != own and name in zoo.models():
         raise WeightsError(
             f'{name} is the name of other weights in the zoo: choose another with --name'
         )

@@ -1,4 +1,4 @@
-"""Networks in .safetensors files, for PyTorch."""
+"""Load and save networks as .safetensors files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fsanet_ros.network.fusion import Fusion, Network, build
 
 def load_network(path: Path) -> tuple[Network, Description]:
     """
-    Load a network, ready for use.
+    Load a network in evaluation mode, and its description.
 
-    :raises WeightsError: if the file is damaged or holds another network than it says
+    :raises WeightsError: if the file is damaged or does not fit its description
     """
     try:
         with safe_open(path, 'pt') as file:
@@ -26,8 +26,8 @@ def load_network(path: Path) -> tuple[Network, Description]:
         state = load_file(path)
     except SafetensorError as error:
         raise WeightsError(
-            f'{path} does not hold an FSA-Net ({error}): expected a .safetensors file of this '
-            'package'
+            f'{path} does not hold an FSA-Net ({error}): expected a .safetensors file that this '
+            'package has written'
         ) from error
     network = build(description.configs, description.fusion_mean)
     fill(network, state, path)
@@ -37,12 +37,12 @@ def load_network(path: Path) -> tuple[Network, Description]:
 def save_network(network: Network, description: Description, path: Path) -> None:
     """Write a network with its description."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    # Not save_file: its files are for their owner alone.
+    # save_file would make a file that only its owner can read.
     path.write_bytes(save(tensors, described(network, description).to_metadata()))
 
 
 def described(network: Network, description: Description) -> Description:
-    """Return the description with what the network itself says of its kind."""
+    """Return the description with its networks, mean and pixel scale taken from the network."""
     mean = network.mean if isinstance(network, Fusion) else 'angles'
     if (description.configs, description.fusion_mean) == (network.configs, mean):
         return description
@@ -60,9 +60,9 @@ def described(network: Network, description: Description) -> Description:
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
     """
-    Put weights into a network.
+    Load weights into a network.
 
-    :raises WeightsError: naming the first one that is missing, too many or of another shape
+    :raises WeightsError: if one is missing, unknown or of another shape; names the first
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]

@@ -1,8 +1,8 @@
 """
-The zoo: every network and detector that has a name, with what is known of it.
+The zoo: every network and detector that has a name, and what is known about it.
 
-It is data, zoo.json: files that others published, fusions of several of them, and weights that
-come with the package. To add one, add it there.
+The zoo is data, files/zoo.json: published files, fusions of several of them, and the weights that
+come with the package. A new entry there is all that a new model needs.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Model:
     """
     One entry of the zoo.
 
-    ``kind``: "network" or "detector". ``source``: where it comes from, an address or a page of
-    this package. ``published``, ``measured``: mean absolute error in degrees by data set.
-    ``file``: what is downloaded, None for a fusion of ``members`` and for the package's own.
+    ``kind``: "network" or "detector". ``source``: where it comes from, a URL or a page of this
+    package. ``published``, ``measured``: mean absolute error in degrees by data set. ``file``: the
+    file to download; None for a fusion, which is made of ``members``, and for the package's own.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Model:
 
 
 def models() -> dict[str, Model]:
-    """Return everything that has a name, the package's own first."""
+    """Return all models by name, the package's own first."""
     packaged = [Model(kind='network', **values) for values in downloads.ZOO['packaged']]
     files = [
         Model(
@@ -70,12 +70,19 @@ def models() -> dict[str, Model]:
     return {model.name: model for model in (*packaged, *files, *fusions)}
 
 
+def network_file(path: Path) -> downloads.PublishedFile | None:
+    """Return the zoo's entry for a file that holds a network, known by its SHA-256, or None."""
+    found = downloads.sha256_of(path)
+    networks = (file for file in downloads.PUBLISHED.values() if file.kind == 'network')
+    return next((file for file in networks if file.sha256 == found), None)
+
+
 def paths_of(model: Model, folder: Path | None = None) -> list[Path]:
     """
-    Return the files of a model that are at hand and whole: two of a network, one of a detector.
+    Return the local files of a model: two for a network, one for a detector.
 
-    :param folder: where a detector's file is looked for; None is the user's cache
-    :raises FileNotFoundError: if it is not here
+    :param folder: where to look for a detector's file; None is the user's cache
+    :raises FileNotFoundError: if the model has not been fetched
     :raises ValueError: if a file is damaged
     """
     if model.kind == 'network':
@@ -89,7 +96,7 @@ def paths_of(model: Model, folder: Path | None = None) -> list[Path]:
 
 
 def networks_at_hand() -> list[str]:
-    """Return the names of the networks that can be used now: of the zoo, and imported ones."""
+    """Return the names of the networks that are ready to use: the zoo's, then imported ones."""
     known = [name for name, model in models().items() if model.kind == 'network']
     own = [p.stem for p in sorted(cached_weights_folder().glob('*.onnx')) if p.stem not in known]
     return [name for name in (*known, *own) if has_weights(name)]
