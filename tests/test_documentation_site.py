@@ -27,29 +27,44 @@ def site(tmp_path_factory):
     return folder / 'site'
 
 
-class Fetched(HTMLParser):
-    """Collects what a browser loads for a page; links that one has to click do not count."""
+class Addresses(HTMLParser):
+    """Collects what a browser loads for a page (``loaded``), and what one can click on."""
 
-    def __init__(self):
+    def __init__(self, page):
         super().__init__()
-        self.addresses = []
+        self.loaded, self.linked = [], []
+        self.feed(page.read_text(encoding='utf-8'))
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
+        if tag == 'a':
+            self.linked.append(values.get('href') or '')
         if tag in ('script', 'img', 'iframe', 'source', 'video'):
-            self.addresses.append(values.get('src') or '')
+            self.loaded.append(values.get('src') or '')
         elif tag == 'link' and values.get('rel') not in ('canonical', 'prev', 'next'):
-            self.addresses.append(values.get('href') or '')
+            self.loaded.append(values.get('href') or '')
+
+
+def is_elsewhere(address):
+    return re.match(r'\w+:|//', address) is not None
 
 
 def test_pages_load_nothing_from_elsewhere(site):
     pages = list(site.rglob('*.html'))
     assert len(pages) > 30
     for page in pages:
-        parser = Fetched()
-        parser.feed(page.read_text(encoding='utf-8'))
-        assert parser.addresses
-        assert not [a for a in parser.addresses if re.match(r'\w+:|//', a)], page.name
+        loaded = Addresses(page).loaded
+        assert loaded
+        assert not [address for address in loaded if is_elsewhere(address)], page.name
+
+
+def test_links_within_the_site_lead_somewhere(site):
+    for page in site.rglob('*.html'):
+        if page.name == '404.html':  # shown at any depth: its addresses begin at the root
+            continue
+        linked = {a.partition('#')[0] for a in Addresses(page).linked if not is_elsewhere(a)}
+        missing = [a for a in linked if a and not (page.parent / a).exists()]
+        assert not missing, page.name
 
 
 def test_style_sheets_load_nothing_from_elsewhere(site):

@@ -97,7 +97,7 @@ def parameter_page() -> str:
             'node does not have is ignored with a warning that suggests the nearest one.',
             '',
             'On the command line: `-p tracking.keep_s:=2.0`. In a file, dots are levels:',
-            '[config/head_pose.yaml](../config/head_pose.yaml) has all parameters of head_pose',
+            '`config/head_pose.yaml` has all parameters of head_pose',
             'with their defaults.',
             '',
             'This page is written by `fsanet_ros/tools/write_parameter_docs.py`.',
