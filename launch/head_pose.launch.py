@@ -108,7 +108,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'enclave',
                 default_value='',
-                description='Security enclave of the node (docs/security.md). Empty: /.',
+                description='Security enclave of the node (docs/how_to/security.md). Empty: /.',
             ),
             DeclareLaunchArgument(
                 'rviz',

@@ -113,6 +113,14 @@ def test_relative_links_lead_somewhere(page):
     assert not missing
 
 
+def test_pages_named_in_the_code_exist():
+    folders = ('fsanet_ros', 'launch', 'config', 'sros2', 'scripts', 'tests')
+    files = [path for folder in folders for path in (ROOT / folder).rglob('*.*')]
+    for path in (path for path in files if path.suffix in ('.py', '.yaml', '.json', '.xml', '.sh')):
+        for page in re.findall(r'docs/[\w/]+\.md', path.read_text(encoding='utf-8')):
+            assert (ROOT / page).is_file(), f'{path.name} names {page}'
+
+
 def source_texts():
     """Return the constant parts of all texts in the sources of what runs."""
     return '\n'.join(
@@ -136,10 +144,27 @@ def test_messages_in_troubleshooting_are_those_of_the_code():
             assert part.strip(' :') in sources, text
 
 
-def test_yaml_in_the_pages_is_yaml():
-    for page in PAGES:
-        for block in blocks_of(page, 'yaml'):
-            yaml.safe_load(block.text)
+def parameters_in(page):
+    """Give the names of parameters of our nodes that a page mentions."""
+    text = text_of(page)
+    for line in text.replace('\\\n', ' ').splitlines():
+        if re.search(r'\./run (node|source)|ros2 run fsanet_ros|^Without launch', line):
+            yield from re.findall(r'-p ([\w.]+):=', line)
+    yield from re.findall(r'ros2 param set /\S*head_pose (\S+)', text)
+    groups = {name.partition('.')[0] for name in defaults_of(HeadPoseSettings) if '.' in name}
+    for name in re.findall(r'`([a-z_]+\.[a-z_0-9]+)(?:: [^`]*)?`', text):
+        if name.partition('.')[0] in groups:
+            yield name
+    for block in blocks_of(page, 'yaml'):
+        for content in (yaml.safe_load(block.text) or {}).values():
+            yield from flat(content.get('ros__parameters', {}))
+
+
+def test_parameters_in_the_pages_exist():
+    known = {*defaults_of(HeadPoseSettings), *defaults_of(VideoSourceSettings), 'use_sim_time'}
+    named = {name for page in PAGES for name in parameters_in(page)}
+    assert len(named) > 20
+    assert named <= known
 
 
 def test_every_promise_has_its_tests():

@@ -3,7 +3,7 @@ All that works on the inside of rclpy, in one place: what it saves, and what hap
 
 Nothing here is needed for right answers. Each part falls back to plain rclpy where a version of
 rclpy lacks what it relies on, and with ``FSANET_ROS_PLAIN_RCLPY=1`` in the environment all of
-them do. Figures: docs/speed.md.
+them do. Figures: docs/concepts/speed.md.
 
 RareEvents
     rclpy's executor waits for two events of every publisher and subscription, 23 in this node, in

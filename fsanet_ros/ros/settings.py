@@ -176,7 +176,7 @@ class HeadTrackingSettings:
     )
     smoothing: str = parameter(
         'light',
-        'How much to smooth poses over time. docs/tracking.md says what delay that costs.',
+        'How much to smooth poses over time. docs/concepts/tracking.md says what delay that costs.',
         choices=SMOOTHINGS,
         live=True,
     )
