@@ -4,7 +4,7 @@ The head pose node of one or several cameras, and RViz if wanted.
     ros2 launch fsanet_ros head_pose.launch.py image:=/camera/image_raw rviz:=true
 
 The node is a LifecycleNode of launch_ros: with autostart:=false a launch file that includes this
-one can change its state and handle its transitions; see docs/using_with_ros2.md. A node that
+one can change its state and handle its transitions; see docs/tutorials/your_robot.md. A node that
 starts itself is often through before launch hears of it.
 """
 
