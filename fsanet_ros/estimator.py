@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.position import poses_in_camera, position_covariance_m2
+from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.passes import Answers, Pass, mirrored_pass, single_pass
 from fsanet_ros.inference.runtime import Runtime, make_runtime
@@ -141,12 +142,14 @@ class HeadPoseEstimator:
         """Return the heads of faces and their crops, which go through the network together."""
         usable = [faces for faces, _ in cut]
         answers = chosen(self.runtime, np.concatenate([crops for _, crops in cut]))
-        covariances = self._covariances_rad2(list(chain.from_iterable(usable)), answers)
+        every = list(chain.from_iterable(usable))
+        covariances = self._covariances_rad2(every, answers)
+        rotations, covariances = _turned_back(every, answers.rotations, covariances)
         ends = np.cumsum([len(faces) for faces in usable])
         return [
             _heads(
                 faces,
-                answers.rotations[end - len(faces) : end],
+                rotations[end - len(faces) : end],
                 None if covariances is None else covariances[end - len(faces) : end],
                 view.camera,
             )
@@ -163,6 +166,26 @@ class HeadPoseEstimator:
         )
         known = features(answers, scores, crop_sides_px)
         return covariances_rad2(model.sigma_deg(known))
+
+
+def _turned_back(
+    faces: list[Face], rotations: FloatArray, covariances_rad2: FloatArray | None
+) -> tuple[FloatArray, FloatArray | None]:
+    """
+    Return what crops show, and how uncertain that is, as the image shows it.
+
+    Faces that were found turned stand upright in their crops.
+
+    :param rotations: float64 [n, 3, 3]
+    :param covariances_rad2: float64 [n, 3, 3], about the axes of the crops
+    """
+    if not any(face.turn_deg for face in faces):
+        return rotations, covariances_rad2
+    angles_deg = np.array([(0.0, 0.0, face.turn_deg) for face in faces])
+    turns = matrix_from_yaw_pitch_roll_deg(angles_deg)
+    if covariances_rad2 is not None:
+        covariances_rad2 = turns @ covariances_rad2 @ turns.transpose(0, 2, 1)
+    return turns @ rotations, covariances_rad2
 
 
 def _heads(

@@ -32,7 +32,7 @@ TILES_PER_IMAGE = 2
 SETTLED_S = 5.0
 # Detectors see a small face in one place and miss it three pixels beside.
 _STEPS_PX = (0, 3, 5)
-TURNS_DEG = (90, 270, 45, 315)
+TURNS_DEG = (90, 270, 180, 45, 315)
 # A part that has changed is shown with so much around it, and is at least so large, in pixels.
 _AROUND_PX, _LEAST_PX = 16, 96
 
