@@ -35,6 +35,7 @@ OPTIONAL = {
     'matplotlib',
     'mediapipe',
     'onnx',
+    'pooch',
     'pyarrow',
     'rosbags',
     'safetensors',

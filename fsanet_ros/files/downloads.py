@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 TIMEOUT_S = 30.0
 _CHUNK = 1 << 16
@@ -136,52 +136,114 @@ def fetch(
     :raises KeyError: no published file has this name.
     :raises ValueError: what arrived is not the published file.
     :raises OSError: it cannot be read (ConnectionError: downloaded), or not written.
+    :raises ImportError: pooch is not installed.
     """
-    file = PUBLISHED[name]
-    folder = cache_folder() if folder is None else folder
-    target = folder / file.file_name
-    if target.is_file() and sha256_of(target) == file.sha256:
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, part_name = tempfile.mkstemp(prefix=f'.{file.file_name}.', dir=folder)
-    part = Path(part_name)
+    # Here: it loads requests, and those who run a node need neither.
     try:
-        with os.fdopen(descriptor, 'wb') as output:
-            if source is None:
-                origin = file.url
-                _download(file, output, progress)
-            else:
-                path = _find(source, file)
-                origin = str(path)
-                _copy_file(path, file, output, progress)
-        found = sha256_of(part)
-        if found != file.sha256:
-            raise ValueError(
-                f'{_mismatch(origin, file, found, part.stat().st_size)}; nothing was kept of it. '
-                'Try again, and if it stays so, tell the maintainers of this package'
-            )
-        part.chmod(0o644)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
-
-
-def _download(file: PublishedFile, output: BinaryIO, progress: Progress | None) -> None:
-    # Here: HTTP and TLS take 5 MB, and most who need a file have it.
-    import urllib.error
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as response:
-            _copy(response, file, output, progress)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, 'reason', None) or error
-        raise ConnectionError(
-            f'{file.file_name} could not be downloaded from {file.url}: {reason}. Check the '
-            'connection and any proxy (https_proxy) and try again; on a machine without internet, '
-            f'copy that file to a folder and use "./run models {file.name} --from FOLDER"'
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f'files are fetched with the package pooch ({error}): install it with "pip install '
+            'pooch"'
         ) from error
+    file = PUBLISHED[name]
+    pooch.get_logger().setLevel('WARNING')
+    return Path(
+        pooch.retrieve(
+            url=file.url,
+            known_hash=f'sha256:{file.sha256}',
+            fname=file.file_name,
+            path=cache_folder() if folder is None else folder,
+            downloader=_Bringer(file, source, progress),
+        )
+    )
+
+
+class _Bringer:
+    """Brings a published file, or refuses what comes in its place; a downloader for pooch."""
+
+    def __init__(self, file: PublishedFile, source: Path | None, progress: Progress | None) -> None:
+        self._file = file
+        self._source = source
+        self._progress = progress or (lambda done, total: None)
+
+    def __call__(self, url: str, output_file: str, _: object) -> None:
+        part = Path(output_file)
+        origin = url
+        if self._source is None:
+            self._download(url, part)
+        else:
+            path = _find(self._source, self._file)
+            origin = str(path)
+            self._copy(path, part)
+        found = sha256_of(part)
+        if found != self._file.sha256:
+            raise ValueError(
+                f'{_mismatch(origin, self._file, found, part.stat().st_size)}; nothing was kept of '
+                'it. Try again, and if it stays so, tell the maintainers of this package'
+            )
+        part.chmod(0o644)  # pooch's temporary files are for their owner alone
+
+    def _download(self, url: str, part: Path) -> None:
+        import pooch
+
+        watch = _Watch(self._file.size, self._progress)
+        download = pooch.HTTPDownloader(progressbar=watch, chunk_size=_CHUNK, timeout=TIMEOUT_S)
+        try:
+            download(url, str(part), None)
+        except _TooLargeError:
+            pass  # it is not the published file: what is there of it says so
+        except OSError as error:  # those of requests are
+            raise ConnectionError(
+                f'{self._file.file_name} could not be downloaded from {url}: {_reason(error)}. '
+                'Check the connection and any proxy (https_proxy) and try again; on a machine '
+                f'without internet, copy that file to a folder and use "./run models '
+                f'{self._file.name} --from FOLDER"'
+            ) from error
+
+    def _copy(self, path: Path, part: Path) -> None:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path} does not exist: expected the file {self._file.file_name} there, as '
+                f'published at {self._file.url}'
+            )
+        shutil.copyfile(path, part)
+        self._progress(part.stat().st_size, self._file.size)
+
+
+class _TooLargeError(Exception):
+    """More comes than the published file has."""
+
+
+class _Watch:
+    """Passes progress on, and stops what is larger than it should be; a progress bar for pooch."""
+
+    def __init__(self, size: int, progress: Progress) -> None:
+        self.total = size  # pooch puts there what the server says
+        self._size = size
+        self._progress = progress
+        self._done = 0
+
+    def update(self, count: int) -> None:
+        """Count bytes that have arrived, in whole chunks: the last one may be smaller."""
+        if self._done >= self._size + _CHUNK:
+            raise _TooLargeError
+        self._done += count
+        self._progress(min(self._done, self._size), self._size)
+
+    def reset(self) -> None:
+        """Start again; pooch then tells the whole at once."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause: what requests says around it fills lines."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return ' '.join(str(error).split()) or type(error).__name__
 
 
 def _find(source: Path, file: PublishedFile) -> Path:
@@ -191,30 +253,6 @@ def _find(source: Path, file: PublishedFile) -> Path:
         if path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256:
             return path
     return next((path for path in sorted(source.rglob(file.file_name))), direct)
-
-
-def _copy_file(
-    path: Path, file: PublishedFile, output: BinaryIO, progress: Progress | None
-) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{path} does not exist: expected the file {file.file_name} there, as published at '
-            f'{file.url}'
-        )
-    with path.open('rb') as stream:
-        _copy(stream, file, output, progress)
-
-
-def _copy(
-    stream: BinaryIO, file: PublishedFile, output: BinaryIO, progress: Progress | None
-) -> None:
-    done = 0
-    # What is larger than the published file is wrong: stop, whatever may still come.
-    while done <= file.size and (chunk := stream.read(_CHUNK)):
-        output.write(chunk)
-        done += len(chunk)
-        if progress is not None:
-            progress(done, file.size)
 
 
 def _mismatch(origin: object, file: PublishedFile, found: str, size: int) -> str:

@@ -1,8 +1,9 @@
 """
-ONNX files: run them, and change what they say of themselves, without the package onnx.
+ONNX files: run them, and change what they say of themselves.
 
-An ONNX file is a message of Protocol Buffers (protobuf.dev, "Encoding"), a list of numbered
-fields: what is wanted of it here is little, and the published file serves as it is.
+By hand, as this runs on the robot: the package onnx takes another 11 MB of memory there and is one
+more dependency, for a list of numbered fields (protobuf.dev, "Encoding") of which little is wanted.
+Where networks are converted (network/onnx_export.py), onnx is used.
 """
 
 from __future__ import annotations
