@@ -20,7 +20,7 @@ def test_a_stale_page_is_found_and_written_anew(tmp_path):
     assert write_parameter_docs.main(['--check', *root]) == 1
     assert write_parameter_docs.main(root) == 0
     assert write_parameter_docs.main(['--check', *root]) == 0
-    page = tmp_path / 'docs' / 'parameters.md'
+    page = tmp_path / 'docs' / 'reference' / 'parameters.md'
     page.write_text(page.read_text().replace('lockstep', 'lock'))
     assert write_parameter_docs.main(['--check', *root]) == 1
 
@@ -45,7 +45,7 @@ def test_config_has_every_parameter_with_its_default():
 
 @pytest.mark.parametrize('settings', [HeadPoseSettings, VideoSourceSettings])
 def test_every_parameter_is_in_the_page(settings):
-    page = (ROOT / 'docs' / 'parameters.md').read_text()
+    page = (ROOT / 'docs' / 'reference' / 'parameters.md').read_text()
     for name in defaults_of(settings):
         assert f'| `{name}` |' in page
 

@@ -1,7 +1,7 @@
 """
 The parameters of the nodes, in groups as the YAML file has them.
 
-config/head_pose.yaml and docs/parameters.md are written from here. After a change run
+config/head_pose.yaml and docs/reference/parameters.md are written from here. After a change run
 `./run shell -- python -m fsanet_ros.tools.write_parameter_docs`.
 """
 

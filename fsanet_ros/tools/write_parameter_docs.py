@@ -1,5 +1,5 @@
 """
-Write config/head_pose.yaml and docs/parameters.md from the settings of the nodes.
+Write config/head_pose.yaml and docs/reference/parameters.md from the settings of the nodes.
 
     python -m fsanet_ros.tools.write_parameter_docs [--check]
 """
@@ -47,7 +47,7 @@ def documents() -> dict[str, str]:
     """Return what each file should contain, by its path in the repository."""
     return {
         'config/head_pose.yaml': config_file(HeadPoseSettings),
-        'docs/parameters.md': parameter_page(),
+        'docs/reference/parameters.md': parameter_page(),
     }
 
 

@@ -161,7 +161,7 @@ def command_page() -> str:
         '',
         'Start them with `./run`, or in a workspace with `ros2 run fsanet_ros` (`render` is called',
         '`render_faces` there). `./run node` and `./run source` take ROS arguments:',
-        '[parameters](../parameters.md). Every command has `--help`.',
+        '[parameters](parameters.md). Every command has `--help`.',
         _WRITTEN_BY,
     ]
     for name, module, words in COMMANDS:
