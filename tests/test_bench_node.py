@@ -30,9 +30,10 @@ from fsanet_ros.benchmarks.node_runs.surroundings import (
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.benchmarks.stages import Settings
 from fsanet_ros.detection import make_detector
+from fsanet_ros.files.image_messages import bgr_from_compressed
+from fsanet_ros.geometry.camera_info import camera_from_info
 from fsanet_ros.inference.runtime import make_runtime
-from fsanet_ros.ros.input.camera_info import camera_from_info
-from fsanet_ros.ros.input.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.tools import bench, bench_library
 
 CASE = Case(640, 480, 1)

@@ -10,13 +10,13 @@ pytest.importorskip('sensor_msgs.msg')
 
 from sensor_msgs.msg import CameraInfo
 
-from fsanet_ros.ros.input.camera_info import (
+from fsanet_ros.geometry.camera_info import (
     Calibration,
     camera_from_info,
     is_rectified_topic,
     rectified_camera_from_info,
-    uncalibrated_camera_info,
 )
+from fsanet_ros.ros.input.camera_info import uncalibrated_camera_info
 
 WIDTH, HEIGHT = 1200, 900
 K = np.array([[800.0, 0, 611.3], [0, 790.0, 440.8], [0, 0, 1]])

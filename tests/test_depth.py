@@ -258,7 +258,7 @@ def test_depth_messages_feed_the_distance():
 )
 def test_broken_depth_messages_are_explained(changes, reason):
     images = pytest.importorskip('fsanet_ros.ros.input.depth_images')
-    from fsanet_ros.ros.input.images import ImageError
+    from fsanet_ros.files.image_layout import ImageError
 
     message = depth_message(np.zeros((2, 3), np.uint16), '16UC1')
     for name, value in changes.items():

@@ -13,13 +13,9 @@ pytest.importorskip('sensor_msgs')
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.input.images import (
-    SUPPORTED_ENCODINGS,
-    ImageError,
-    bgr_from_compressed,
-    bgr_from_image,
-    image_from_bgr,
-)
+from fsanet_ros.files.image_layout import ImageError
+from fsanet_ros.files.image_messages import SUPPORTED_ENCODINGS, bgr_from_compressed
+from fsanet_ros.ros.input.images import bgr_from_image, image_from_bgr
 
 # B, G, R of the patches: primary and mixed colours, skin tones, greys.
 PATCHES = np.array(

@@ -12,8 +12,8 @@ pytest.importorskip('fsanet_ros.msg')
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry import rotations
+from fsanet_ros.geometry.camera_info import Calibration, camera_from_info
 from fsanet_ros.msg import HeadPose
-from fsanet_ros.ros.input.camera_info import Calibration, camera_from_info
 from fsanet_ros.ros.output import attention_output as attention
 from fsanet_ros.ros.output import messages, outputs
 from fsanet_ros.ros.output.markers import marker_array

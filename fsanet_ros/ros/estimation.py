@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.depth import with_depth
 from fsanet_ros.estimator import HeadPoseEstimator, View
+from fsanet_ros.files.image_layout import ImageError
+from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.ros.input.camera import CameraImage
 from fsanet_ros.ros.input.depth_images import depth_from_image
-from fsanet_ros.ros.input.image_layout import ImageError
-from fsanet_ros.ros.input.images import BgrImage, bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 from fsanet_ros.types import Head
 

@@ -26,6 +26,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 import fsanet_ros
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.msg import HeadPoseArray
@@ -35,7 +36,7 @@ from fsanet_ros.ros.input.camera_info import (
     path_from_url,
     uncalibrated_camera_info,
 )
-from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.rclpy_internals import given_parameters
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import FORMER_NAMES, VideoSourceSettings

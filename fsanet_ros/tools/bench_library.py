@@ -26,11 +26,12 @@ from fsanet_ros.benchmarks.scenes import faces_found, make_scene
 from fsanet_ros.benchmarks.stages import STAGES, Settings, StageTimes, Track, measure_stages
 from fsanet_ros.benchmarks.timing import Spread
 from fsanet_ros.detection import FaceDetector
+from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.research.arguments import add_detector, positive
 from fsanet_ros.research.detectors import make_any_detector
-from fsanet_ros.ros.input.images import bgr_from_compressed, bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.output import messages
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import TrackedHead

@@ -36,7 +36,7 @@ from std_msgs.msg import Header
 
 from fsanet_ros.benchmarks.cases import TRANSPORTS
 from fsanet_ros.benchmarks.node_runs.topics import FRAME_ID, SOURCES
-from fsanet_ros.ros.input.camera import info_topic
+from fsanet_ros.geometry.camera_info import info_topic
 from fsanet_ros.ros.input.images import image_from_bgr
 
 JPEG_QUALITY = 90

@@ -14,8 +14,9 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.msg import HeadPose, HeadPoseArray
-from fsanet_ros.ros.input.images import BgrImage, bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 
 COLUMNS = (
     *('frame', 'stamp', 'id', 'box_x', 'box_y', 'box_width', 'box_height', 'score'),

@@ -15,9 +15,10 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce, SearchBeside
-from fsanet_ros.ros.input.camera_info import (
+from fsanet_ros.geometry.camera_info import (
     Calibration,
     camera_from_info,
+    info_topic,
     is_rectified_topic,
     rectified_camera_from_info,
 )
@@ -259,11 +260,6 @@ def nearest_depth(depths: Iterable[Any], stamp_ns: int) -> Any | None:
 
     nearest = min(depths, key=distance_ns, default=None)
     return nearest if nearest is not None and distance_ns(nearest) <= DEPTH_TOLERANCE_NS else None
-
-
-def info_topic(image_topic: str) -> str:
-    """Return the topic of the calibration: camera_info beside the images, as image_transport."""
-    return image_topic[: image_topic.rfind('/') + 1] + 'camera_info'
 
 
 def letters(index: int) -> str:

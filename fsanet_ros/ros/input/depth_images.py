@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from fsanet_ros.ros.input.image_layout import ImageError, check_size, checked_bytes
+from fsanet_ros.files.image_layout import ImageError, check_size, checked_bytes
 
 # OpenNI's drivers and their heirs name millimetres mono16.
 _SAMPLES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}

@@ -9,10 +9,11 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
 from fsanet_ros.inference.heat_maps import HeatMaps
-from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.output.publishers import is_heard
 from fsanet_ros.ros.worker import Worker
 from fsanet_ros.tracking.tracker import TrackedHead

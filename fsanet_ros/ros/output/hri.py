@@ -15,7 +15,8 @@ from rclpy.type_support import check_for_type_support
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.arrays import Image as BgrImage
+from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.output.face_pictures import eye_line_tilt_rad, face_picture
 from fsanet_ros.ros.output.publishers import is_heard
 from fsanet_ros.ros.rclpy_internals import PublisherEventCallbacks

@@ -12,11 +12,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.drawing import draw_heads
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.inference.heat_maps import HeatMaps
 from fsanet_ros.msg import HeadPoseArray
-from fsanet_ros.ros.input.images import BgrImage, image_from_bgr
+from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.output import hri, messages
 from fsanet_ros.ros.output.attention_output import AttentionOutput
 from fsanet_ros.ros.output.heat_map_output import HeatMapOutput

@@ -1,19 +1,40 @@
-"""The bytes of sensor_msgs/Image, checked against its size, step and encoding."""
+"""
+The bytes of sensor_msgs/Image, checked against its size, step and encoding.
+
+Where a message comes from does not matter: ROS, or a bag that is read without it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+
+
+class ImageMessage(Protocol):
+    """The fields of sensor_msgs/Image."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedImageMessage(Protocol):
+    """The fields of sensor_msgs/CompressedImage."""
+
+    format: str
+    data: Any
 
 
 class ImageError(ValueError):
     """A message whose picture cannot be read; the text says why and what to do."""
 
 
-def checked_bytes(msg: Image, *, name: str, row_bytes: int, rows: int) -> NDArray[np.uint8]:
+def checked_bytes(msg: ImageMessage, *, name: str, row_bytes: int, rows: int) -> NDArray[np.uint8]:
     """
     Return a read-only view of an image's bytes, uint8 [n], long enough for its rows.
 
@@ -39,7 +60,7 @@ def checked_bytes(msg: Image, *, name: str, row_bytes: int, rows: int) -> NDArra
     return data
 
 
-def check_size(msg: Image, *, name: str) -> None:
+def check_size(msg: ImageMessage, *, name: str) -> None:
     """Raise ImageError if an image has no pixels."""
     if msg.width == 0 or msg.height == 0:
         raise ImageError(

@@ -1,0 +1,210 @@
+"""
+Pictures out of messages: sensor_msgs/Image and CompressedImage to BGR.
+
+Written without cv_bridge, which needs a ROS installation: without a copy where none is needed, and
+with any NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from fsanet_ros.arrays import Image
+from fsanet_ros.files.image_layout import (
+    CompressedImageMessage,
+    ImageError,
+    ImageMessage,
+    bytes_of,
+    check_size,
+    checked_bytes,
+)
+
+_Pixels = NDArray[np.uint8]
+
+# BT.601, studio range (Y 16..235): what OpenCV uses for the other YUV formats. Rows B, G, R;
+# columns Y, U, V and the constant.
+_BGR_FROM_YUV = np.array(
+    [
+        [1.164, 2.018, 0.0, -16 * 1.164 - 128 * 2.018],
+        [1.164, -0.391, -0.813, -16 * 1.164 + 128 * (0.391 + 0.813)],
+        [1.164, 0.0, 1.596, -16 * 1.164 - 128 * 1.596],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """
+    How the pixels of an encoding lie in memory and what makes BGR of them.
+
+    ``channels`` samples per pixel, of ``sample_bytes`` each. ``to_bgr`` takes uint8 [h, w] or
+    [h, w, channels]; None says that the pixels are BGR as they are. The rows of all planes
+    together are ``half_heights`` halves of the picture's height (NV12: 3). The picture's width
+    and height have to be multiples of ``multiple``.
+    """
+
+    channels: int
+    to_bgr: Callable[[_Pixels], Image] | None
+    sample_bytes: int = 1
+    half_heights: int = 2
+    multiple: tuple[int, int] = (1, 1)
+
+
+def _convert(code: int) -> Callable[[_Pixels], Image]:
+    return lambda pixels: cv2.cvtColor(pixels, code)
+
+
+def _drop_padding_bytes(pixels: _Pixels) -> Image:
+    return np.ascontiguousarray(pixels)
+
+
+def _bgr_from_nv24(planes: _Pixels) -> Image:
+    # Full-size chroma follows the luma: a row of U, V pairs takes two steps.
+    height, width = planes.shape[0] // 3, planes.shape[1]
+    step = planes.strides[0]
+    chroma = as_strided(planes[height:], (height, width, 2), (2 * step, 2, 1))
+    return cv2.transform(np.dstack([planes[:height], chroma]), _BGR_FROM_YUV)
+
+
+_GRAY = _convert(cv2.COLOR_GRAY2BGR)
+_RGB = _convert(cv2.COLOR_RGB2BGR)
+_BGRA = _convert(cv2.COLOR_BGRA2BGR)
+_RGBA = _convert(cv2.COLOR_RGBA2BGR)
+
+# ROS names a Bayer pattern after the first two pixels of the first and the second row, OpenCV
+# after the second and third pixel of the second row: RGGB is OpenCV's BG.
+_BAYER = {
+    'bayer_rggb': _convert(cv2.COLOR_BayerBG2BGR),
+    'bayer_bggr': _convert(cv2.COLOR_BayerRG2BGR),
+    'bayer_gbrg': _convert(cv2.COLOR_BayerGR2BGR),
+    'bayer_grbg': _convert(cv2.COLOR_BayerGB2BGR),
+}
+
+_UYVY = _Encoding(2, _convert(cv2.COLOR_YUV2BGR_UYVY), multiple=(2, 1))
+_YUYV = _Encoding(2, _convert(cv2.COLOR_YUV2BGR_YUYV), multiple=(2, 1))
+
+# The names are those of sensor_msgs/image_encodings.hpp. 'uyvy' and 'yuyv' came after Humble,
+# 'nv12' after Kilted; drivers used them before. The generic OpenCV types are read in OpenCV's
+# channel order.
+_ENCODINGS = {
+    'bgr8': _Encoding(3, None),
+    'rgb8': _Encoding(3, _RGB),
+    'bgra8': _Encoding(4, _BGRA),
+    'rgba8': _Encoding(4, _RGBA),
+    'mono8': _Encoding(1, _GRAY),
+    'bgr16': _Encoding(3, _drop_padding_bytes, 2),
+    'rgb16': _Encoding(3, _RGB, 2),
+    'bgra16': _Encoding(4, _BGRA, 2),
+    'rgba16': _Encoding(4, _RGBA, 2),
+    'mono16': _Encoding(1, _GRAY, 2),
+    '8UC1': _Encoding(1, _GRAY),
+    '8UC3': _Encoding(3, None),
+    '8UC4': _Encoding(4, _BGRA),
+    '16UC1': _Encoding(1, _GRAY, 2),
+    '16UC3': _Encoding(3, _drop_padding_bytes, 2),
+    '16UC4': _Encoding(4, _BGRA, 2),
+    'uyvy': _UYVY,
+    'yuv422': _UYVY,
+    'yuyv': _YUYV,
+    'yuv422_yuy2': _YUYV,
+    'nv12': _Encoding(1, _convert(cv2.COLOR_YUV2BGR_NV12), half_heights=3, multiple=(2, 2)),
+    'nv21': _Encoding(1, _convert(cv2.COLOR_YUV2BGR_NV21), half_heights=3, multiple=(2, 2)),
+    'nv24': _Encoding(1, _bgr_from_nv24, half_heights=6),
+    **{f'{name}8': _Encoding(1, to_bgr) for name, to_bgr in _BAYER.items()},
+    **{f'{name}16': _Encoding(1, to_bgr, 2) for name, to_bgr in _BAYER.items()},
+}
+
+SUPPORTED_ENCODINGS = tuple(_ENCODINGS)
+"""The values of sensor_msgs/Image.encoding that :func:`bgr_from_image` reads."""
+
+
+def bgr_from_image(msg: ImageMessage) -> Image:
+    """
+    Return the picture of a sensor_msgs/Image as BGR, uint8 [height, width, 3].
+
+    For bgr8 and 8UC3 the result is a read-only view of the message's bytes, padded rows
+    included: nothing is copied. Bytes after the last row are ignored.
+
+    Of 16-bit samples the high byte is taken: the full range of the type is the full range of the
+    picture, as in cv_bridge. Stretching each picture to its own minimum and maximum would change
+    the brightness of a face whenever something else comes into view.
+
+    :raises ImageError: if it does not know the encoding, or if size, step and length of the data
+        do not fit together
+    """
+    encoding = _ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        raise ImageError(
+            f"the image's encoding is {msg.encoding!r}; supported are "
+            f'{", ".join(SUPPORTED_ENCODINGS)}. Set one of them in the camera driver or put '
+            'image_proc in between.'
+        )
+    pixels = _pixels(msg, encoding)
+    return pixels if encoding.to_bgr is None else encoding.to_bgr(pixels)
+
+
+def _pixels(msg: ImageMessage, encoding: _Encoding) -> _Pixels:
+    """Return the samples of an image as a read-only view, uint8 [rows, width(, channels)]."""
+    check_size(msg, name='image')
+    width, height = msg.width, msg.height
+    multiple_x, multiple_y = encoding.multiple
+    if width % multiple_x or height % multiple_y:
+        raise ImageError(
+            f'the image is {width} x {height} pixels; {msg.encoding} shares colours between '
+            f'neighbours and needs a width that is a multiple of {multiple_x} and a height that '
+            f'is a multiple of {multiple_y}. Change the size in the camera driver.'
+        )
+    rows = height * encoding.half_heights // 2
+    row_bytes = width * encoding.channels * encoding.sample_bytes
+    data = checked_bytes(msg, name='image', row_bytes=row_bytes, rows=rows)
+    pixels = np.ndarray(
+        (rows, width, encoding.channels, encoding.sample_bytes),
+        np.uint8,
+        data,
+        strides=(msg.step, row_bytes // width, encoding.sample_bytes, 1),
+    )
+    high_byte = 0 if msg.is_bigendian else encoding.sample_bytes - 1
+    pixels = pixels[..., high_byte]
+    return pixels[..., 0] if encoding.channels == 1 else pixels
+
+
+def bgr_from_compressed(msg: CompressedImageMessage) -> Image:
+    """
+    Return the picture of a sensor_msgs/CompressedImage (JPEG, PNG ...), uint8 [h, w, 3] BGR.
+
+    An orientation in EXIF data is not applied: camera_info describes the pixels as stored.
+    Raises ImageError when OpenCV cannot decode it.
+    """
+    stored_as, _, compression = msg.format.partition(';')
+    mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
+    mode = cv2.IMREAD_GRAYSCALE if mosaic and 'bgr' not in compression else cv2.IMREAD_COLOR
+    data = bytes_of(msg.data)
+    picture = None
+    if data.size and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
+        picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ImageError(
+            f'the compressed image (format {msg.format!r}, {data.size} bytes) cannot be decoded; '
+            'a whole JPEG or PNG file is expected. Check that the topic is .../compressed, not '
+            '.../compressedDepth or a video stream, and that the camera is healthy.'
+        )
+    picture = picture.astype(np.uint8, copy=False)
+    if mosaic and picture.ndim == 2:
+        return mosaic(picture)
+    # As in compressed_image_transport: the encoder was handed RGB for BGR.
+    if 'compressed rgb' in compression:
+        return _RGB(picture)
+    return picture
+
+
+def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
+    # OpenCV fills what is missing with grey and says nothing to the caller. Searched for from
+    # the end, because cameras pad with zeros after the end marker.
+    content = data.tobytes()
+    return content.startswith(b'\xff\xd8') and content.rfind(b'\xff\xd9') < 0
