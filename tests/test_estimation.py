@@ -13,8 +13,8 @@ from std_msgs.msg import Header
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
 from fsanet_ros.geometry.camera_info import Calibration
 from fsanet_ros.ros.estimation import estimate
-from fsanet_ros.ros.input.camera import CameraImage
 from fsanet_ros.ros.input.images import image_from_bgr
+from fsanet_ros.ros.input.topic_camera import CameraImage
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 
 

@@ -259,7 +259,7 @@ def test_cameras_without_depth_are_left_out(monkeypatch):
 def test_another_calibration_takes_the_place_of_that_beside_the_images(monkeypatch, image, beside):
     launch = head_pose_launch(monkeypatch, image=image, camera_info='/calibration')
     assert launch.node('head_pose')['remappings'] == [(beside, '/calibration')]
-    camera = pytest.importorskip('fsanet_ros.ros.input.camera')
+    camera = pytest.importorskip('fsanet_ros.ros.input.topic_camera')
     assert camera.info_topic(image or 'image') == beside
 
 

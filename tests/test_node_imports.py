@@ -17,9 +17,9 @@ from ros_helpers import ROOT, ros_environment
 
 pytestmark = pytest.mark.ros
 
-# Where it grows, look first whether a robot needs it. Measured: 78 files with 9202 lines.
-MOST_FILES = 85
-MOST_LINES = 9600
+# Where it grows, look first whether a robot needs it. Measured: 90 files with 10630 lines.
+MOST_FILES = 95
+MOST_LINES = 11000
 LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools')
 HEAVY = {
     *('torch', 'scipy', 'matplotlib', 'onnx', 'safetensors', 'h5py', 'skimage', 'PIL', 'pandas'),

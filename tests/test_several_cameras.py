@@ -14,8 +14,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry.camera_info import info_topic
-from fsanet_ros.ros.input.camera import letters
 from fsanet_ros.ros.input.images import image_from_bgr
+from fsanet_ros.ros.input.topic_camera import letters
 from fsanet_ros.ros.stamps import nanoseconds
 
 pytestmark = pytest.mark.ros

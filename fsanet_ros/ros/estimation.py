@@ -12,9 +12,9 @@ from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.files.image_layout import ImageError
 from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.ros.input.camera import CameraImage
 from fsanet_ros.ros.input.depth_images import depth_from_image
 from fsanet_ros.ros.input.images import bgr_from_image
+from fsanet_ros.ros.input.topic_camera import CameraImage
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
 from fsanet_ros.types import Head
 

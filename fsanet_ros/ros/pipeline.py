@@ -18,9 +18,9 @@ from rclpy.lifecycle import LifecycleNode
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.ros.estimation import Estimate, estimate
-from fsanet_ros.ros.input.camera import Camera, CameraImage, Demand
 from fsanet_ros.ros.input.live_camera import LiveCamera
 from fsanet_ros.ros.input.recorded_camera import RecordedCamera
+from fsanet_ros.ros.input.topic_camera import Camera, CameraImage, Demand
 from fsanet_ros.ros.output.outputs import Outputs, Seen
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import diagnostic_status

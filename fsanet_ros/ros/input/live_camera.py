@@ -9,8 +9,8 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 
 from fsanet_ros.detection.following import SearchBeside
-from fsanet_ros.ros.input.camera import Camera, CameraImage, Demand, nearest_depth
 from fsanet_ros.ros.input.qos import matching_qos
+from fsanet_ros.ros.input.topic_camera import Camera, CameraImage, Demand, nearest_depth
 from fsanet_ros.ros.rclpy_internals import CAN_TAKE, gate
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import HeadTracker

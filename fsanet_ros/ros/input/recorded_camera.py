@@ -10,9 +10,9 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 
 from fsanet_ros.detection.following import SearchAtOnce
-from fsanet_ros.ros.input.camera import Camera, CameraImage, Demand, nearest_depth
 from fsanet_ros.ros.input.qos import reliable_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription
+from fsanet_ros.ros.input.topic_camera import Camera, CameraImage, Demand, nearest_depth
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.stamps import nanoseconds
 from fsanet_ros.tracking.tracker import HeadTracker
