@@ -136,6 +136,13 @@ def test_commands_that_need_nothing_run(block, tmp_path):
         assert ran.returncode == 0, ran.stderr[-2000:]
 
 
+@pytest.mark.parametrize('page', PAGES[1:], ids=name_of)  # all but the README
+def test_commands_are_run_or_say_what_they_need(page):
+    if page.name not in ('commands.md', 'networks.md'):  # synopses
+        for block in blocks_of(page, ''):
+            assert not re.search(r'^(\./run|ros2|sudo|pip) ', block.text, re.M), block.line
+
+
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_commands_for_hardware_say_so(page):
     for block in blocks_of(page, 'sh'):
