@@ -16,7 +16,7 @@ from fsanet_ros.geometry.camera_info import (
     is_rectified_topic,
     rectified_camera_from_info,
 )
-from fsanet_ros.ros.input.camera_info import uncalibrated_camera_info
+from fsanet_ros.ros.input.camera_info_files import uncalibrated_camera_info
 
 WIDTH, HEIGHT = 1200, 900
 K = np.array([[800.0, 0, 611.3], [0, 790.0, 440.8], [0, 0, 1]])

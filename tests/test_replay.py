@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 from fsanet_ros.demo import CLIP, CLIP_CAMERA
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import open_frames
-from fsanet_ros.ros.input.camera_info import camera_info_from_calibration
+from fsanet_ros.ros.input.camera_info_files import camera_info_from_calibration
 from fsanet_ros.ros.stamps import nanoseconds
 
 pytestmark = pytest.mark.ros

@@ -31,7 +31,7 @@ from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import parameters
-from fsanet_ros.ros.input.camera_info import (
+from fsanet_ros.ros.input.camera_info_files import (
     camera_info_from_calibration,
     path_from_url,
     uncalibrated_camera_info,
