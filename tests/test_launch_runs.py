@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from ros_helpers import ROOT, NodeProcess, until
+from ros_helpers import ROOT, NodeProcess, Services, until
 
 pytestmark = pytest.mark.ros
 
@@ -40,7 +40,7 @@ def test_arguments_can_be_shown(installed, name):
         timeout=60,
     )
     assert shown.returncode == 0, shown.stderr
-    assert "'params_file':" in shown.stdout and 'Parameters of the node' in shown.stdout
+    assert "'params_file':" in shown.stdout and 'Parameter file of the node' in shown.stdout
 
 
 RUN = """
@@ -152,7 +152,7 @@ def listener():
 
 def end(process):
     process.send(signal.SIGINT)
-    assert process.wait(20.0) == 0, process.output
+    assert process.wait() == 0, process.output
     assert 'Traceback' not in process.output and 'exception' not in process.output
 
 
@@ -169,7 +169,7 @@ def test_the_demo_is_launched(installed, pictures, listener):
 def test_the_demo_ends_with_its_video(installed, pictures):
     arguments = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}']
     with NodeProcess(['-c', RUN, *arguments, 'rviz:=false', 'loop:=false']) as process:
-        assert process.wait(60.0) == 0, process.output
+        assert process.wait() == 0, process.output
         assert 'exception' not in process.output
 
 
@@ -186,3 +186,56 @@ def test_a_robot_starts_the_node_of_its_cameras_by_events(installed, pictures, l
         listener('/robot/eyes/head_poses', process, both)
         process.wait_for_output('the robot sees')
         end(process)
+
+
+# A robot sets a parameter for all its nodes, and includes the file with another.
+SETS = """
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import SetParameter
+
+
+def generate_launch_description():
+    file = PythonLaunchDescriptionSource(FILE)
+    return LaunchDescription([
+        GroupAction([
+            SetParameter('tracking.keep_s', 7.5),
+            SetParameter('width', 640),
+            IncludeLaunchDescription(
+                file, launch_arguments={'rviz': 'false', 'source': VIDEO, 'hri': 'true'}.items()
+            ),
+        ]),
+    ])
+"""
+
+
+@pytest.mark.slow
+def test_what_an_outer_launch_file_sets_counts_beside_the_arguments(installed, pictures, tmp_path):
+    rclpy = pytest.importorskip('rclpy')
+    from rcl_interfaces.srv import GetParameters
+    from rclpy.executors import SingleThreadedExecutor
+
+    robot = tmp_path / 'robot.launch.py'
+    file = str(installed / 'launch' / 'demo.launch.py')
+    robot.write_text(f'FILE = {file!r}\nVIDEO = {str(pictures)!r}\n{SETS}')
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    asker = rclpy.create_node('asker', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(asker)
+    services = Services(asker, lambda: executor.spin_once(timeout_sec=0.05))
+
+    def value(node, name):
+        request = GetParameters.Request(names=[name])
+        return services.call(GetParameters, f'/{node}/get_parameters', request).values[0]
+
+    with NodeProcess(['-c', RUN, str(robot)]) as process:
+        assert value('head_pose', 'tracking.keep_s').double_value == 7.5
+        assert value('head_pose', 'output.hri').bool_value
+        assert value('video_source', 'width').integer_value == 640
+        assert value('video_source', 'source').string_value == str(pictures)
+        end(process)
+    executor.shutdown()
+    asker.destroy_node()
+    rclpy.shutdown(context=context)

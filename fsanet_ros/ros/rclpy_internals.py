@@ -122,7 +122,7 @@ def gate(is_open: Callable[[], bool]) -> CallbackGroup | None:
     return _Gate(is_open)
 
 
-def taken(subscription: Any, kind: type, at_most: int) -> Iterator[Any]:
+def taken(subscription: Subscription, kind: type, at_most: int) -> Iterator[Any]:
     """Take messages of a type that have come on a subscription, the oldest first."""
     if not CAN_TAKE:
         return

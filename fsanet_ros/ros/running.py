@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-NodeType = TypeVar('NodeType')
+NodeType = TypeVar('NodeType', bound=Node)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,17 +31,17 @@ def run_node(
 
     :param name: of the node, for the log
     :param spin: returns the exit code
-    :param errors: what is the user's mistake and is told in one line
+    :param errors: what is the user's mistake; its text is logged in one line
     :returns: the exit code: 0 after SIGINT and SIGTERM, 1 after one of the errors
     """
     try:
-        # rclpy's own handlers would end the context at once: a node could tell nobody that its
-        # people are followed no longer.
+        # rclpy's own handlers end the context at once: the node could not tell anybody that its
+        # people are no longer followed.
         rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # arguments that ROS can not read
+    except RuntimeError as error:  # arguments that ROS cannot read
         rclpy.logging.get_logger(name).fatal(' '.join(str(error).split()))
         return 1
-    node: Any = None
+    node: NodeType | None = None
     try:
         with _signals() as call_on_signal:
             node = make()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
 
 PERIOD_S = 10.0
 
@@ -18,7 +19,7 @@ class ThrottledWarnings:
     simulation's clock may stand still.
     """
 
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: RcutilsLogger) -> None:
         """Log with an rclpy logger."""
         self._logger = logger
         self._logged_s: dict[str, float] = {}

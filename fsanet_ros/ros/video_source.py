@@ -13,13 +13,14 @@ import contextlib
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import rclpy
+from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
@@ -66,7 +67,7 @@ class VideoSource(Node):
         self._frames = self._open()
         self._due = 0.0
         self._published = 0
-        self._awaited_stamp: Any = None  # in lockstep: that of the frame whose heads are to come
+        self._awaited_stamp: Time | None = None  # in lockstep: of the frame that awaits its heads
         self._awaited_until = 0.0
         self._held = False
         self._first: BgrImage | None = None  # in lockstep, until head poses of any frame have come
@@ -104,7 +105,7 @@ class VideoSource(Node):
             if isinstance(self._source, str) and '://' not in self._source:
                 raise
             self.get_logger().warning(
-                f'{error} Trying again every {_RETRY_S:g} s.', throttle_duration_sec=30.0
+                f'{error} Trying again every {_RETRY_S:g} s', throttle_duration_sec=30.0
             )
             return None
         self._name = frames.name
@@ -121,7 +122,7 @@ class VideoSource(Node):
     def _set_period(self) -> None:
         self._timer.timer_period_ns = int(self._period_s() * 1e9)
 
-    def _on_set_parameters(self, changes: list[Any]) -> SetParametersResult:
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         result = parameters.check(self._settings, changes, 'restart the node with another value')
         if result.successful:
             old, self._settings = self._settings, parameters.updated(self._settings, changes)
@@ -159,7 +160,7 @@ class VideoSource(Node):
             return True
         if limit_s:
             self.get_logger().warning(
-                f'there is no {missing} after {limit_s:g} s; publishing all the same', once=True
+                f'no {missing} after {limit_s:g} s; publishing anyway', once=True
             )
         return False
 
@@ -183,9 +184,9 @@ class VideoSource(Node):
             if self._first is not None:
                 return self._repeats_first()
             self.get_logger().warning(
-                f'no head poses of the last frame have come on {self._head_poses.topic_name} in '
+                f'no head poses of the last frame on {self._head_poses.topic_name} within '
                 f'{_LOCKSTEP_LIMIT_S:g} s ({self._head_poses_publishers()} publishers); '
-                'publishing the next frame all the same',
+                'publishing the next frame anyway',
                 throttle_duration_sec=10.0,
             )
         return self._held
@@ -232,7 +233,7 @@ class VideoSource(Node):
         rate_hz, now = self._settings.rate_hz, time.monotonic()
         if frame is None:
             self.get_logger().warning(
-                f'{self._name} broke off; trying to open it again every {_RETRY_S:g} s.',
+                f'lost {self._name}; trying to open it again every {_RETRY_S:g} s',
                 throttle_duration_sec=30.0,
             )
             frames.close()
@@ -267,7 +268,7 @@ class VideoSource(Node):
             return uncalibrated_camera_info(width, height)
         if (self._info.width, self._info.height) != (width, height):
             self.get_logger().error(
-                f'the calibration is for {self._info.width} x {self._info.height} pixels, '
+                f'the calibration is for {self._info.width} x {self._info.height} pixels, but '
                 f'{self._name} has {width} x {height}: publishing an uncalibrated '
                 'camera_info. Calibrate at the size in use.',
                 once=True,
@@ -277,7 +278,7 @@ class VideoSource(Node):
 
     def _finish(self) -> None:
         self._timer.cancel()
-        self.get_logger().info(f'the end of {self._name}: {self._published} frames')
+        self.get_logger().info(f'end of {self._name}: {self._published} frames published')
         self.done.set_result(self._published)
 
     def flush(self) -> None:
