@@ -11,8 +11,10 @@ pytest.importorskip('sensor_msgs')
 from sensor_msgs.msg import Image
 from test_images import colour_patches, message
 
+from fsanet_ros.files.image_layout import ImageError
+from fsanet_ros.files.image_messages import SUPPORTED_ENCODINGS
 from fsanet_ros.ros.input.cv_bridge_images import bgr_from_cv_bridge, working_cv_bridge
-from fsanet_ros.ros.input.images import SUPPORTED_ENCODINGS, ImageError, bgr_from_image
+from fsanet_ros.ros.input.images import bgr_from_image
 
 # cv_bridge demosaics and converts in other steps: single values may be off by this much.
 TOLERANCE = {'uyvy': 4, 'yuv422': 4, 'yuyv': 4, 'yuv422_yuy2': 4, 'nv12': 4, 'nv21': 4, 'nv24': 4}
