@@ -167,6 +167,13 @@ def test_parameters_in_the_pages_exist():
     assert named <= known
 
 
+def test_who_cites_the_package_cites_its_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))
+    package = text_of(ROOT / 'package.xml')
+    assert f'<version>{citation["version"]}</version>' in package
+    assert f'>{citation["license"]}</license>' in package
+
+
 def test_every_promise_has_its_tests():
     text = (ROOT / 'docs' / 'promises.md').read_text(encoding='utf-8')
     named = re.findall(r'`(test_\w+\.py)::(test_\w+)`', text)
