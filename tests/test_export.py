@@ -140,7 +140,7 @@ def test_a_checkpoint_is_exported_with_its_averaged_weights(tmp_path, trained, w
     assert (description.pixel_mean, description.pixel_scale) == (100.0, 1.0)
 
 
-def test_bad_input_is_named_with_what_was_expected(tmp_path, trained, capsys):
+def test_bad_input_is_refused_with_what_was_expected(tmp_path, trained, capsys):
     output = tmp_path / 'mine.onnx'
 
     def reason(weights, to=output):
@@ -159,7 +159,7 @@ def test_bad_input_is_named_with_what_was_expected(tmp_path, trained, capsys):
     assert not output.exists()
 
 
-def test_a_file_that_does_not_agree_replaces_nothing(tmp_path, capsys, monkeypatch):
+def test_an_export_that_does_not_agree_replaces_nothing(tmp_path, capsys, monkeypatch):
     output = tmp_path / 'mine.onnx'
     output.write_bytes(b'what was there')
     monkeypatch.setattr(fsanet_export, 'AGREEMENT_DEG', -1.0)

@@ -52,7 +52,7 @@ def test_a_face_does_not_depend_on_the_batch_it_is_in(network):
     assert (together - reversed_).abs().max() < 1e-4
 
 
-def test_routing_logits_belong_to_the_sample():
+def test_each_sample_is_routed_on_its_own():
     torch.manual_seed(0)
     layer = CapsuleLayer()
     torch.nn.init.normal_(layer.weight, std=0.5)
@@ -91,7 +91,7 @@ def test_squash_keeps_direction_and_shortens():
     assert torch.allclose(short / lengths[:, None], torch.tensor([[0.6, 0.8], [0.6, 0.8]]))
 
 
-def test_squash_of_nothing_is_nothing_and_its_gradient_finite():
+def test_squash_of_zero_is_zero_with_a_finite_gradient():
     zero = torch.zeros(2, 4, requires_grad=True)
     squash(zero).sum().backward()
     assert not squash(zero).any()
@@ -99,7 +99,7 @@ def test_squash_of_nothing_is_nothing_and_its_gradient_finite():
 
 
 @pytest.mark.parametrize('value', [0.0, 127.5, 255.0])
-def test_plain_pictures_give_finite_angles(network, value):
+def test_uniform_images_give_finite_angles(network, value):
     network.eval()
     assert torch.isfinite(network(torch.full((1, 3, 64, 64), value))).all()
 

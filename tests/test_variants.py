@@ -86,7 +86,7 @@ def exported(request, tmp_path_factory):
     return folder, request.param
 
 
-def test_both_runtimes_agree_and_know_what_they_hold(exported):
+def test_both_runtimes_agree_in_angles_and_description(exported):
     folder, configs = exported
     with_onnx, with_torch = (
         OnnxRuntime(folder / 'net.onnx'),
@@ -163,7 +163,7 @@ def test_netvlad_sums_residuals_to_its_centres():
         assert np.allclose(found, (v @ h).reshape(3, 16), atol=1e-5)
 
 
-def test_choices_that_do_not_exist_are_refused():
+def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="scoring is '2x2': expected one of 1x1, variance, none"):
         NetworkConfig('2x2')
     with pytest.raises(ValueError, match='aggregation'):
