@@ -303,7 +303,7 @@ def test_the_table_of_boxes_holds_the_face_where_the_head_is(tmp_path):
     assert write_boxes(tmp_path, detector) == (root / 'boxes.csv', 1, 1)
     (face,) = read_biwi(tmp_path)
     assert face.box == (90, 73, 130, 123)
-    with pytest.raises(FileExistsError, match=r'boxes\.csv is there: remove it'):
+    with pytest.raises(FileExistsError, match=r'boxes\.csv exists already: remove it'):
         write_boxes(tmp_path, detector)
 
 
@@ -339,7 +339,11 @@ def test_protocol_2_tests_on_what_its_training_keeps_aside_and_on_nobody_else():
         ('boxes.csv', 'picture,left,top,right,bottom\n', 'has no rows'),
         ('boxes.csv', BOXES.replace('40', 'nan'), 'boxes.csv, line 2: the box nan'),
         ('boxes.csv', BOXES.replace('40', '95'), 'boxes.csv, line 2: the box 95'),
-        ('boxes.csv', BOXES.replace(',110', ''), 'boxes.csv, line 2 is no box: expected picture'),
+        (
+            'boxes.csv',
+            BOXES.replace(',110', ''),
+            'boxes.csv, line 2 is not a box: expected picture',
+        ),
         ('boxes.csv', BOXES.replace('_rgb.png', '.jpg'), 'expected a picture frame_*_rgb.png'),
         ('01/frame_00003_rgb.png', None, 'is missing'),
         ('01/frame_00003_pose.txt', 'no such thing', 'expected 12 numbers'),

@@ -1,9 +1,9 @@
 """
-Data sets of faces with head poses, in the layouts that they are published in.
+Data sets of faces with head poses, read from their published layouts.
 
-Each reader takes the folder and returns LabelledImage for LabelledImage; pictures are read later,
-by ``labelled_images.read_picture``. A folder that is not that data set, and a file that does not
-hold what it should, is an OSError or a ValueError of one line that names it.
+Each reader takes the data set's folder and returns a list of LabelledImage; the images themselves
+are read later, by ``labelled_images.read_picture``. If the folder is not that data set, or a file
+is damaged, the reader raises an OSError or a ValueError with one line that names it.
 """
 
 from __future__ import annotations

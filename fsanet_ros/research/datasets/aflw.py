@@ -1,7 +1,8 @@
 """
-Faces of AFLW with a teacher's labels: the set that our weights are trained on.
+AFLW faces with a teacher's labels: the set that our weights are trained on.
 
-Not AFLW as published: faces_120.zip holds face squares of 120 x 120 pixels, labels.npz their poses.
+This is not AFLW as published: faces_120.zip holds face squares of 120 x 120 pixels, and labels.npz
+their poses.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ def read_aflw_kept_aside(
     root: str | Path, validation_share: float, seed: int
 ) -> list[LabelledImage]:
     """
-    Return the faces that training with this share and seed does not see.
+    Return the faces that a training with this share and seed never sees.
 
-    The pictures end at the face square: crops that reach further, such as the official one, are
-    cut off there.
+    The pictures end at the face square, and so do crops that would reach beyond it, such as the
+    official one.
 
-    :param validation_share: of the persons, 0 to 1, as in the recipe; ``seed``: of the split
-    :raises FileNotFoundError: naming the file that is missing
+    :param validation_share: share of the people to hold out, 0 to 1, as in the recipe
+    :param seed: seed of the split
+    :raises FileNotFoundError: naming the missing file
     """
     names, _, angles = kept_aflw_labels(root)
     aside = split_indices(len(names), validation_share, seed)[1]

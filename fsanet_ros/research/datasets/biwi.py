@@ -1,13 +1,13 @@
 """
-BIWI Kinect Head Pose Database: 24 sequences of 20 people before a Kinect.
+BIWI Kinect Head Pose Database: 24 sequences of 20 people in front of a Kinect.
 
 G. Fanelli, T. Weise, J. Gall, L. Van Gool, "Real Time Head Pose Estimation from Consumer Depth
-Cameras", DAGM 2011. A folder 01 to 24 each, with frame_*_rgb.png, frame_*_pose.txt (rotation and
-position of the head in the depth camera's optical frame, millimetres) and rgb.cal (the colour
+Cameras", DAGM 2011. Each of the folders 01 to 24 holds frame_*_rgb.png, frame_*_pose.txt (rotation
+and position of the head in the depth camera's optical frame, millimetres) and rgb.cal (the colour
 camera).
 
-The data set has no boxes of the faces. boxes.csv in its folder gives them, see read_biwi; without
-it, only a face square around the projected head is known.
+The data set has no face boxes. A boxes.csv in its folder adds them, see read_biwi; without it, only
+a face square around the projected head is known.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from fsanet_ros.types import Box, Square
 BOXES = 'boxes.csv'
 BOX_COLUMNS = ('picture', 'left', 'top', 'right', 'bottom')
 MARGIN = 0.4  # of the official crop around MTCNN's box
-BORDER = 1  # its last pixel counts, other than in the authors' script for 300W-LP
+BORDER = 1  # the box includes its last pixel, unlike in the authors' script for 300W-LP
 FOLDERS = ('hpdb', 'faces_0', 'db_annotations')
-# Protocol 2 tests on 8 sequences. Which the authors drew is not published (data/
-# TYY_create_db_biwi_70_30.py shuffles without a seed). These are every third, but 17 for 18 and 20
-# for 21: 02 and 21, 03 and 15, 05 and 18, 07 and 22 show the same people (by the data set's
-# loading script at Hugging Face), and nobody is to be on both sides.
+# Protocol 2 tests on 8 sequences. The authors' choice is not published (data/
+# TYY_create_db_biwi_70_30.py shuffles without a seed). These are every third, with 17 for 18 and 20
+# for 21: 02 and 21, 03 and 15, 05 and 18, 07 and 22 show the same people (according to the data
+# set's loading script at Hugging Face), and nobody may be on both sides.
 PROTOCOL_2_TEST = ('03', '06', '09', '12', '15', '17', '20', '24')
-# The position is that of the nose's tip. What the face square has there, seen from the front: its
-# side, and its centre in the head's frame (below the tip and behind it, so that it follows turns).
+# The position is that of the tip of the nose. The face square relative to it, seen from the front:
+# its side, and its centre in the head's frame (below and behind the tip, so that it follows turns).
 _SQUARE_M = 0.205
 _NOSE_TO_CENTRE_M = np.array([0.0, 0.007, 0.03])
 
@@ -47,7 +47,7 @@ _NOSE_TO_CENTRE_M = np.array([0.0, 0.007, 0.03])
 @dataclass(frozen=True, eq=False)
 class ColourCamera:
     """
-    What rgb.cal holds.
+    The contents of rgb.cal.
 
     ``matrix``: float64 [3, 3], intrinsics in pixels. ``rotation``: float64 [3, 3] and
     ``translation_m``: float64 [3], from the depth camera's optical frame to the colour camera's.
@@ -58,7 +58,7 @@ class ColourCamera:
     translation_m: NDArray[np.float64]
 
     def project(self, point_m: NDArray[np.float64]) -> tuple[float, float, float]:
-        """Return x, y in pixels and the distance along the axis of a point of the depth camera."""
+        """Project a point of the depth camera's frame to x, y in pixels and depth in metres."""
         x, y, z = (self.matrix @ (self.rotation @ point_m + self.translation_m)).tolist()
         return x / z, y / z, z
 
@@ -67,36 +67,36 @@ def read_biwi(root: str | Path) -> list[LabelledImage]:
     """
     Read BIWI with the authors' angles: those of the head in the depth camera's frame.
 
-    They are what published tables compare with; read_biwi_as_seen has what a crop shows.
-    boxes.csv in the folder has the columns picture (01/frame_00003_rgb.png), left, top, right,
-    bottom, MTCNN's (``./run boxes biwi`` makes it); frames that are not in it are left out. Without
-    the file every frame is read, with a face square from the calibration.
+    Published tables use these angles; read_biwi_as_seen returns what a crop shows. boxes.csv in the
+    folder holds MTCNN's boxes in the columns picture (01/frame_00003_rgb.png), left, top, right,
+    bottom; ``./run boxes biwi`` makes it. Frames that are not in it are left out. Without the file,
+    every frame is read, with a face square from the calibration.
 
-    :param root: the folder that holds 01 to 24, or the one above it
-    :raises FileNotFoundError: if it does not, or a file is missing
-    :raises ValueError: naming the file that does not hold what it should
+    :param root: the folder with 01 to 24, or its parent
+    :raises FileNotFoundError: if this is not BIWI, or a file is missing
+    :raises ValueError: naming the damaged file
     """
     return _read(root, lambda pose: _read_pose(pose)[0])
 
 
 def read_biwi_as_seen(root: str | Path) -> list[LabelledImage]:
     """
-    Read BIWI with the angles that a crop shows; else as read_biwi.
+    Read BIWI as read_biwi does, but with the angles that a crop shows.
 
-    Against the ray from the colour camera to the head, see rotation_seen: not those of the
-    published tables, but what a network without knowledge of the camera can tell.
+    They are relative to the ray from the colour camera to the head, see rotation_seen. Published
+    tables do not use them, but they are what a network can tell without knowing the camera.
     """
     return _read(root, rotation_seen)
 
 
 def rotation_in_colour_camera(pose: str | Path) -> NDArray[np.float64]:
     """
-    Return R_optical of a frame in the frame of the camera that took its picture.
+    Return R_optical of a frame relative to the camera that took the picture.
 
     :param pose: frame_*_pose.txt, with rgb.cal beside it
     :returns: float64 [3, 3]
     :raises FileNotFoundError: if one of them is missing
-    :raises ValueError: if one holds something else
+    :raises ValueError: if one of them is damaged
     """
     camera = read_colour_camera(Path(pose).with_name('rgb.cal'))
     turned: NDArray[np.float64] = camera.rotation @ _read_pose(Path(pose))[0]
@@ -105,7 +105,7 @@ def rotation_in_colour_camera(pose: str | Path) -> NDArray[np.float64]:
 
 def rotation_seen(pose: str | Path) -> NDArray[np.float64]:
     """
-    Return the rotation against the ray from the colour camera to the head, float64 [3, 3].
+    Return the rotation relative to the ray from the colour camera to the head, float64 [3, 3].
 
     :param pose: see rotation_in_colour_camera
     """
@@ -118,7 +118,7 @@ def rotation_seen(pose: str | Path) -> NDArray[np.float64]:
 
 def projected_face(pose: str | Path) -> Square:
     """
-    Return about where the face square is in the picture, from pose and calibration.
+    Estimate where the face square is in the picture, from pose and calibration.
 
     :param pose: see rotation_in_colour_camera
     """
@@ -131,7 +131,11 @@ def projected_face(pose: str | Path) -> Square:
 
 
 def poses_of(root: str | Path) -> list[Path]:
-    """Return frame_*_pose.txt of every frame, there or not; FileNotFoundError without frames."""
+    """
+    Return the frame_*_pose.txt that belongs to each picture, whether it exists or not.
+
+    :raises FileNotFoundError: if there are no pictures
+    """
     root = Path(root)
     for folder in (root, *(root / name for name in FOLDERS)):
         poses = {*folder.glob('[0-9][0-9]/frame_*_pose.txt')}
@@ -144,12 +148,12 @@ def poses_of(root: str | Path) -> list[Path]:
 
 
 def pose_of(picture: Path) -> Path:
-    """Return where the pose of a picture is."""
+    """Return the path of a picture's pose."""
     return picture.with_name(picture.name.replace('_rgb.png', '_pose.txt'))
 
 
 def picture_of(pose: Path) -> Path:
-    """Return the picture of a pose; a FileNotFoundError that names it where there is none."""
+    """Return the path of a pose's picture; raise FileNotFoundError if it does not exist."""
     picture = pose.with_name(pose.name.replace('_pose.txt', '_rgb.png'))
     if not picture.is_file():
         raise FileNotFoundError(f'{picture} is missing: expected the picture of {pose.name}')
@@ -159,22 +163,22 @@ def picture_of(pose: Path) -> Path:
 @lru_cache(maxsize=32)
 def read_colour_camera(path: Path) -> ColourCamera:
     """
-    Read rgb.cal: intrinsics, four numbers of distortion (all 0), rotation, translation, size.
+    Read rgb.cal: intrinsics, four distortion coefficients (all 0), rotation, translation, size.
 
     :raises FileNotFoundError: if it is missing
-    :raises ValueError: if it holds something else
+    :raises ValueError: if it is damaged
     """
     numbers = _read_numbers(path, 27, 'the calibration of the colour camera')
     matrix, rotation = numbers[:9].reshape(3, 3), numbers[13:22].reshape(3, 3)
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
-        raise ValueError(f'{path}: {rotation.tolist()} is no rotation')
+        raise ValueError(f'{path}: {rotation.tolist()} is not a rotation matrix')
     return ColourCamera(matrix, rotation, numbers[22:25] / 1000.0)
 
 
 def _read(
     root: str | Path, rotation_of: Callable[[Path], NDArray[np.float64]]
 ) -> list[LabelledImage]:
-    read_colour_camera.cache_clear()  # the files may be others by now
+    read_colour_camera.cache_clear()  # the files may have changed
     poses = poses_of(root)
     table = poses[0].parents[1] / BOXES
     boxes: dict[Path, BoxOf | None] = dict.fromkeys(poses)
@@ -187,7 +191,7 @@ def _read(
 
 
 def _labelled(pose: Path, box: BoxOf | None, rotation: NDArray[np.float64]) -> LabelledImage:
-    # The matrix of the file read in our convention gives the authors' angles.
+    # Read in our convention, the file's matrix gives the authors' angles.
     yaw, pitch, roll = rotations.yaw_pitch_roll_deg_from_matrix(rotation).tolist()
     if box is None:
         square = projected_face(pose)
@@ -206,7 +210,7 @@ def _labelled(pose: Path, box: BoxOf | None, rotation: NDArray[np.float64]) -> L
 
 
 def _read_boxes(table: Path) -> Iterator[tuple[Path, BoxOf]]:
-    """Yield the poses that boxes.csv names pictures of, and their boxes."""
+    """Yield the pose and the box of each picture in boxes.csv."""
     expected = f'expected {",".join(BOX_COLUMNS)} in pixels'
     try:
         with table.open(newline='', encoding='utf-8-sig') as file:
@@ -219,7 +223,7 @@ def _read_boxes(table: Path) -> Iterator[tuple[Path, BoxOf]]:
                 empty = False
                 yield _box_row(row, table, f'{table}, line {rows.line_num}', expected)
     except UnicodeDecodeError as error:
-        raise ValueError(f'{table} is no text in UTF-8: {expected}') from error
+        raise ValueError(f'{table} is not UTF-8 text: {expected}') from error
     if empty:
         raise ValueError(f'{table} has no rows: {expected}')
 
@@ -228,7 +232,7 @@ def _box_row(row: dict[str, str], table: Path, where: str, expected: str) -> tup
     try:
         left, top, right, bottom = (float(row[name]) for name in BOX_COLUMNS[1:])
     except (TypeError, ValueError) as error:
-        raise ValueError(f'{where} is no box: {expected}') from error
+        raise ValueError(f'{where} is not a box: {expected}') from error
     if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
         raise ValueError(f'{where}: the box {left}, {top}, {right}, {bottom} is empty: {expected}')
     picture = table.parent / row['picture']
@@ -238,7 +242,7 @@ def _box_row(row: dict[str, str], table: Path, where: str, expected: str) -> tup
 
 
 def _read_pose(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rotation and position in metres."""
+    """Return the rotation, and the position in metres."""
     numbers = _read_numbers(path, 12, 'a rotation and a position')
     return numbers[:9].reshape(3, 3), numbers[9:12] / 1000.0
 

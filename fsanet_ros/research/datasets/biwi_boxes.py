@@ -1,4 +1,4 @@
-"""The table of boxes that BIWI lacks, made with a face detector as the authors of FSA-Net do."""
+"""Make the face boxes that BIWI lacks, with a face detector as the authors of FSA-Net did."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ MIN_SCORE = 0.9
 
 def write_boxes(root: str | Path, detector: FaceDetector) -> tuple[Path, int, int]:
     """
-    Find the face of every frame of BIWI and write boxes.csv beside the sequences.
+    Find the face in every frame of BIWI and write boxes.csv beside the sequences.
 
-    Of the faces with a score above 0.9 that lie over the head's position in the picture, the
-    nearest is taken; a frame without one gets no line. (The authors take the one nearest to the
-    picture's lower right third, and drop frames in which it jumps by 80 pixels.)
+    Of the faces with a score above 0.9 that cover the head's position in the picture, the closest
+    counts; a frame without one gets no row. (The authors take the face closest to the picture's
+    lower right third, and drop frames in which it jumps by 80 pixels.)
 
     :param root: see read_biwi
-    :param detector: the authors': MTCNN
+    :param detector: MTCNN to do as the authors did
     :returns: the file, the number of faces in it, the number of frames
-    :raises FileExistsError: if there is a boxes.csv
+    :raises FileExistsError: if there is a boxes.csv already
     :raises FileNotFoundError: if the folder is not BIWI, or a file is missing
-    :raises ValueError: naming the file that can not be read
+    :raises ValueError: naming the file that cannot be read
     """
     poses = poses_of(root)
     folder = poses[0].parents[1]
     path, unfinished = folder / BOXES, folder / f'{BOXES}.new'
     if path.exists():
-        raise FileExistsError(f'{path} is there: remove it to make it anew')
+        raise FileExistsError(f'{path} exists already: remove it to make a new one')
     count = 0
     with (
         unfinished.open('w', newline='', encoding='utf-8') as file,
@@ -65,7 +65,7 @@ def write_boxes(root: str | Path, detector: FaceDetector) -> tuple[Path, int, in
 
 
 def nearest_face(faces: Iterable[Face], where: Square) -> Face | None:
-    """Return the face nearest to a square's centre, within it and with a score above 0.9."""
+    """Return the face closest to a square's centre, inside it and with a score above 0.9."""
 
     def distance(face: Face) -> float:
         x, y = face.square.center_x, face.square.center_y

@@ -1,4 +1,4 @@
-"""Pictures of one's own with a table: labels.csv in their folder."""
+"""Your own pictures, with their poses in a labels.csv beside them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ BOX = ('left', 'top', 'right', 'bottom')
 
 def read_csv_table(root: str | Path) -> list[LabelledImage]:
     """
-    Read a folder with labels.csv, a row for each face.
+    Read a folder with labels.csv, one row per face.
 
-    Columns: picture (a path from the folder), yaw_deg, pitch_deg, roll_deg; where the box of the
-    face's landmarks is known left, top, right, bottom in pixels; and group, who or which sequence
-    it is.
+    Columns: picture (a path relative to the folder), yaw_deg, pitch_deg, roll_deg. Optional: left,
+    top, right, bottom, the box of the face's landmarks in pixels; group, the person or sequence.
 
     :param root: the folder, or the table itself
     :raises FileNotFoundError: if there is no table
@@ -37,13 +36,13 @@ def read_csv_table(root: str | Path) -> list[LabelledImage]:
             if missing:
                 raise ValueError(
                     f'{table} has no column {", ".join(missing)}: expected picture, '
-                    f'{", ".join(ANGLES)} and perhaps {", ".join(BOX)}, group'
+                    f'{", ".join(ANGLES)} and optionally {", ".join(BOX)}, group'
                 )
             faces = [_face(row, table, rows.line_num) for row in rows]
     except UnicodeDecodeError as error:
-        raise ValueError(f'{table} is no text in UTF-8') from error
+        raise ValueError(f'{table} is not UTF-8 text') from error
     if not faces:
-        raise ValueError(f'{table} has no rows: expected one for each face')
+        raise ValueError(f'{table} has no rows: expected one per face')
     return faces
 
 

@@ -1,4 +1,4 @@
-"""Labelled face pictures in memory, and the sets that training and validation read them from."""
+"""Labelled face pictures in memory, and the sets that training and validation load."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ class LabelledFaces:
     """
     Pictures of faces with their poses.
 
-    ``pictures``: uint8 [n, s, s, 3] BGR, the whole face square (or, where a recipe's crop is
-    official, that crop). ``rotations``: float64 [n, 3, 3], R_optical against the ray to the face.
-    ``angles_deg``: float64 [n, 3] yaw, pitch, roll.
-    ``groups``: [n], who or which sequence it is, where that is known; faces of a group stay
-    together when a set is split. ``sets``: [n], which set of faces it is from, where there are
-    several.
+    ``pictures``: uint8 [n, s, s, 3] BGR, the whole face square, or the official crop if the recipe
+    asks for it. ``rotations``: float64 [n, 3, 3], R_optical relative to the ray to the face.
+    ``angles_deg``: float64 [n, 3] yaw, pitch, roll. ``groups``: [n], the person or sequence if
+    known; a split never separates the faces of a group. ``sets``: [n], the set that a face is from
+    if there are several.
     """
 
     pictures: NDArray[np.uint8]
@@ -57,13 +56,13 @@ class LabelledFaces:
 
 def join(parts: Mapping[str, LabelledFaces]) -> LabelledFaces:
     """
-    Return several sets of faces as one, with the sets' names.
+    Join several sets of faces into one that keeps the sets' names.
 
-    :raises ValueError: if their pictures have other sizes
+    :raises ValueError: if their pictures differ in size
     """
     sizes = {name: part.pictures.shape[1:] for name, part in parts.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f'sets of faces have pictures of several sizes: {sizes}')
+        raise ValueError(f'the sets have pictures of different sizes ({sizes}): expected one size')
     every = list(parts.values())
     return LabelledFaces(
         np.concatenate([part.pictures for part in every]),
@@ -76,11 +75,11 @@ def join(parts: Mapping[str, LabelledFaces]) -> LabelledFaces:
 
 def load_rendered_faces(root: str | Path) -> LabelledFaces:
     """
-    Load rendered heads, as ./run render writes them: faces_120.zip and labels.npz in ``root``.
+    Load rendered heads as ./run render writes them: faces_120.zip and labels.npz in ``root``.
 
-    Those that are turned further away than a network of the paper's range can say are left out.
+    Heads turned beyond the range of the paper's network are left out.
 
-    :raises FileNotFoundError: naming the file that is missing
+    :raises FileNotFoundError: naming the missing file
     """
     labels = _read_labels(Path(root))
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
@@ -91,9 +90,9 @@ def load_rendered_faces(root: str | Path) -> LabelledFaces:
 
 def load_turned_away(root: str | Path) -> LabelledFaces:
     """
-    Load those rendered heads of which no network of the paper's range can say the yaw.
+    Load the rendered heads whose yaw is beyond the range of the paper's network.
 
-    :raises FileNotFoundError: naming the file that is missing
+    :raises FileNotFoundError: naming the missing file
     """
     labels = _read_labels(Path(root))
     return _rendered(root, labels, np.abs(labels['yaw_pitch_roll_deg'][:, 0]) > MAX_ANGLE_DEG)
@@ -121,10 +120,10 @@ def load_aflw_faces(root: str | Path) -> LabelledFaces:
     """
     Load AFLW faces with a teacher's labels: faces_120.zip and labels.npz in ``root``.
 
-    Faces on which the teacher contradicts itself (mirrored picture, 12 degrees) and faces with an
-    angle beyond 99 degrees, as in the paper, are left out.
+    Left out are faces on which the teacher contradicts itself by more than 12 degrees when the
+    picture is mirrored, and, as in the paper, faces with an angle beyond 99 degrees.
 
-    :raises FileNotFoundError: naming the file that is missing
+    :raises FileNotFoundError: naming the missing file
     :raises ValueError: if pictures and labels are not in the same order
     """
     names, rotations, angles = kept_aflw_labels(root)
@@ -136,9 +135,9 @@ def kept_aflw_labels(
     root: str | Path,
 ) -> tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.float64]]:
     """
-    Return names, rotations [n, 3, 3] and angles [n, 3] of what load_aflw_faces loads.
+    Return names, rotations [n, 3, 3] and angles [n, 3] of the faces that load_aflw_faces loads.
 
-    :raises FileNotFoundError: naming the file that is missing
+    :raises FileNotFoundError: naming the missing file
     """
     labels = _read_labels(Path(root))
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
@@ -152,9 +151,9 @@ def split(
     faces: LabelledFaces, validation_share: float, seed: int
 ) -> tuple[LabelledFaces, LabelledFaces]:
     """
-    Return training and validation faces; the same for the same seed.
+    Return training and validation faces, always the same for a seed.
 
-    Where groups are known, the share is of them, and none is in both.
+    If groups are known, the share counts groups, and no group is in both parts.
     """
     if faces.groups is not None:
         groups = np.unique(faces.groups)
@@ -169,7 +168,7 @@ def split(
 def split_indices(
     count: int, validation_share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which of ``count`` faces are trained on and which are kept aside."""
+    """Return which of ``count`` faces to train on and which to hold out."""
     order = np.random.default_rng(seed).permutation(count)
     kept_aside = round(validation_share * count)
     return np.sort(order[kept_aside:]), np.sort(order[:kept_aside])

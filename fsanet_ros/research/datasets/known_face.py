@@ -1,4 +1,4 @@
-"""The truth about one face in an image: what pictures of known poses come with."""
+"""The truth about one face in an image whose poses are known."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class KnownFace:
     """
     The truth about one face in an image.
 
-    ``person``: a number; the faces of a person have the same. ``square``: its face square.
-    ``rotation``: float64 [3, 3], R_optical against the axis of the camera, or where ``camera`` is
-    None, against the ray to the face. ``position_m``: float64 [3], the sellion, None if unknown.
+    ``person``: a number that all faces of one person share. ``square``: the face square.
+    ``rotation``: float64 [3, 3], R_optical relative to the camera's axis, or to the ray to the face
+    if ``camera`` is None. ``position_m``: float64 [3], the sellion, None if unknown.
     """
 
     person: int

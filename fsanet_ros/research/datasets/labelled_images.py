@@ -1,4 +1,4 @@
-"""Faces in image files with their poses, and the pictures that training cuts out of them."""
+"""Faces in image files with their poses, and how training cuts them out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crop, cut_official_crop
 from fsanet_ros.research.datasets.faces import MAX_ANGLE_DEG, LabelledFaces
 from fsanet_ros.types import Box, Image, Square
 
-# The network takes about 0.9 of the face square at 64 pixels: this leaves room to vary.
+# The network sees about 0.9 of the face square in 64 pixels: this leaves room for variation.
 FACE_SQUARE_SIZE = 96
 
 
@@ -31,15 +31,15 @@ class LabelledImage:
     """
     A face in an image file.
 
-    ``box``: left, top, right, bottom in pixels, of the 2D landmarks or from a detector, what the
-    official crop is cut around; None where the data set gives none.
+    ``box``: left, top, right, bottom in pixels, around the 2D landmarks or from a detector. The
+    official crop is cut around it. None if the data set gives none.
     ``yaw_pitch_roll_deg``: in the convention of the README.
-    ``group``: faces of the same person or sequence have the same.
-    ``margin``: what the official crop adds to the box on each side, in shares of its size.
-    ``square_box``: the box that the face square is made from (of the projected 3D landmarks);
-    None: ``box``.
-    ``archive``: the zip file that ``path`` is a member of; None: ``path`` is a file.
-    ``border``: pixels that the official crop takes in beyond the margin, to the right and below.
+    ``group``: the same for all faces of a person or sequence.
+    ``margin``: how far the official crop grows the box on each side, as a share of its size.
+    ``square_box``: the box that the face square is made from, around the projected 3D landmarks;
+    None means ``box``.
+    ``archive``: the zip file that ``path`` is in; None if ``path`` is a file.
+    ``border``: pixels by which the official crop grows further, to the right and below.
     """
 
     path: Path
@@ -56,7 +56,7 @@ def read_picture(labelled: LabelledImage) -> Image:
     """
     Read the picture of a face, uint8 [h, w, 3] BGR.
 
-    :raises ValueError: naming the file that is missing or cannot be read
+    :raises ValueError: naming the file if it is missing or damaged
     """
     if labelled.archive is None:
         name = str(labelled.path)
@@ -66,7 +66,7 @@ def read_picture(labelled: LabelledImage) -> Image:
         data = np.frombuffer(_content(labelled), np.uint8)
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f'{name} is not a readable picture ({error})') from error
-    # Not imread: it says nothing of a missing file and prints warnings of its own.
+    # imread reports no missing file, and prints warnings of its own.
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ValueError(f'{name} is not a readable picture')
@@ -81,12 +81,12 @@ def _content(labelled: LabelledImage) -> bytes:
 
 @lru_cache(maxsize=2)
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    # Reading its index takes longer than reading a picture. Reads of one ZipFile may overlap.
+    # Kept open: reading the index takes longer than reading a picture. Threads may share it.
     return zipfile.ZipFile(path)
 
 
 def box_of_square(square: Square) -> BoxOf:
-    """Return the box, as high as wide, that a face square is made from."""
+    """Return the box, as wide as high, whose face square this is."""
     half = square.side / (2 * float(np.sqrt(2)))
     x, y = square.center_x, square.center_y
     return x - half, y - half, x + half, y + half
@@ -94,10 +94,10 @@ def box_of_square(square: Square) -> BoxOf:
 
 def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     """
-    Read images and cut the faces out; those with an angle beyond 99 degrees are left out.
+    Read images and cut the faces out, leaving out those with an angle beyond 99 degrees.
 
-    :param crop: face_square gives pictures of [96, 96, 3], official of [64, 64, 3]
-    :raises ValueError: naming the image that cannot be read
+    :param crop: face_square for pictures of [96, 96, 3], official for [64, 64, 3]
+    :raises ValueError: naming the image if it cannot be read
     """
     kept = [i for i in images if max(map(abs, i.yaw_pitch_roll_deg)) <= MAX_ANGLE_DEG]
     size = NETWORK_SIZE if crop == 'official' else FACE_SQUARE_SIZE
@@ -118,9 +118,9 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
 
 def face_square_picture(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     """
-    Return the face square: sqrt(2) times the box's larger side, around its centre.
+    Cut out the face square, centred on the box, with sqrt(2) times the box's larger side.
 
-    :returns: uint8 [96, 96, 3], black beyond the image
+    :returns: uint8 [96, 96, 3], black outside the image
     :raises ValueError: if no box is known
     """
     square = square_around(box_of(labelled, labelled.square_box or labelled.box))
@@ -129,10 +129,10 @@ def face_square_picture(image: Image, labelled: LabelledImage) -> NDArray[np.uin
 
 def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
     """
-    Return the authors' crop: the box and a margin, within the image, whatever its proportions.
+    Cut out the authors' crop: the box and its margin, clipped to the image and stretched.
 
     :returns: uint8 [64, 64, 3]
-    :raises ValueError: if nothing of it lies in the image, or no box is known
+    :raises ValueError: if it is entirely outside the image, or no box is known
     """
     box = whole_pixels(box_of(labelled, labelled.box))
     try:
@@ -142,7 +142,7 @@ def official_crop(image: Image, labelled: LabelledImage) -> NDArray[np.uint8]:
 
 
 def square_around(box: BoxOf) -> Square:
-    """Return the face square that belongs to the box of the landmarks."""
+    """Return the face square for the box of the landmarks."""
     left, top, right, bottom = box
     side = float(np.sqrt(2) * max(right - left, bottom - top))
     return Square((left + right) / 2, (top + bottom) / 2, side)
@@ -150,10 +150,10 @@ def square_around(box: BoxOf) -> Square:
 
 def whole_pixels(box: BoxOf) -> Box:
     """
-    Return a box cut off to whole pixels, as the official preprocessing does.
+    Truncate a box to whole pixels, as the official preprocessing does.
 
-    Width and height are those of whole pixels, too: left + (right - left) can end just below
-    right, and would then be cut off to the pixel before it.
+    Width and height are whole too: left + (right - left) can come out just below right, which
+    truncates to the pixel before it.
     """
     left, top, right, bottom = map(int, box)
     return Box(left, top, right - left, bottom - top)
@@ -161,10 +161,10 @@ def whole_pixels(box: BoxOf) -> Box:
 
 def box_of(labelled: LabelledImage, box: BoxOf | None) -> BoxOf:
     """
-    Return a box that has to be there.
+    Return the box.
 
-    :raises ValueError: if it is None
+    :raises ValueError: naming the image if it is None
     """
     if box is None:
-        raise ValueError(f'{labelled.path} has no box of the face: expected one in the data set')
+        raise ValueError(f'{labelled.path} has no face box: expected one in the data set')
     return box

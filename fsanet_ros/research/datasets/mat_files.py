@@ -1,5 +1,5 @@
 """
-300W-LP and AFLW2000-3D: a .jpg and a .mat beside it for each face.
+300W-LP and AFLW2000-3D: a .jpg and a .mat per face.
 
 X. Zhu, Z. Lei, X. Liu, H. Shi, S. Z. Li, "Face Alignment Across Large Poses: A 3D Solution",
 CVPR 2016. Pose_Para holds pitch, yaw and roll in radians, with the signs of the README.
@@ -27,10 +27,10 @@ def read_300w_lp(root: str | Path) -> list[LabelledImage]:
     """
     Read 300W-LP: the folders AFW, AFW_Flip, HELEN, ...; some of them may be missing.
 
-    Faces that were rendered from the same one, and their mirrored pictures, are one group.
+    All faces rendered from one photograph, and their mirrored pictures, form a group.
 
     :raises FileNotFoundError: if the folder holds none of them
-    :raises ValueError: naming the file that does not hold what it should
+    :raises ValueError: naming the damaged file
     """
     root = _existing(root)
     folders = [root / name for name in SUBSETS if (root / name).is_dir()]
@@ -44,10 +44,10 @@ def read_300w_lp(root: str | Path) -> list[LabelledImage]:
 
 def read_aflw2000(root: str | Path) -> list[LabelledImage]:
     """
-    Read AFLW2000-3D: image00002.jpg, image00002.mat, ... in the folder, or in AFLW2000 below it.
+    Read AFLW2000-3D: image00002.jpg, image00002.mat, ... in the folder or in its AFLW2000.
 
     :raises FileNotFoundError: if there are none
-    :raises ValueError: naming the file that does not hold what it should
+    :raises ValueError: naming the damaged file
     """
     root = _existing(root)
     folder = root / 'AFLW2000' if (root / 'AFLW2000').is_dir() else root
@@ -61,7 +61,7 @@ def read_aflw2000(root: str | Path) -> list[LabelledImage]:
 
 def _existing(root: str | Path) -> Path:
     if not Path(root).is_dir():
-        raise FileNotFoundError(f'{root} is no folder: expected that of the data set')
+        raise FileNotFoundError(f'{root} is not a folder: expected the folder of the data set')
     return Path(root)
 
 
@@ -92,10 +92,10 @@ def _read_face(path: Path, group: str) -> LabelledImage:
 
 def official_box(points: NDArray[np.float64], path: Path) -> BoxOf:
     """
-    Return the box of the 2D landmarks that the authors' crops are made from.
+    Return the box of the 2D landmarks from which the authors make their crops.
 
-    Points with a coordinate that is not positive are dropped: by x or by y, whichever drops more,
-    as data/type1/TYY_create_db_type1.py of the official code does.
+    Points with a coordinate of 0 or less are dropped, by x or by y, whichever drops more, as
+    data/type1/TYY_create_db_type1.py of the official code does.
 
     :param points: float64 [2, n]
     """

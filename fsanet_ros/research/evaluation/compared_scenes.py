@@ -1,4 +1,4 @@
-"""What models are compared on: images with their faces, and with the truth where it is known."""
+"""The images and faces that models are compared on, with the truth where it is known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fsanet_ros.types import Box, Face, Head, Image
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image, the faces that all models get, and the true heads; None where nothing is known."""
+    """An image, the faces that all models get, and the true heads, None if unknown."""
 
     image: Image
     faces: list[Face]
@@ -45,8 +45,8 @@ def scenes_of_frames(
     """
     Return the scenes of a video.
 
-    :param truths: by the number of the frame, as of read_truths
-    :param every: 2 takes every second frame, and so on
+    :param truths: the true heads by frame number, see read_truths
+    :param every: 2 for every second frame, and so on
     """
     for number, image in islice(enumerate(frames), 0, None, every):
         truth = None if truths is None else truths.get(number, [])
@@ -55,11 +55,11 @@ def scenes_of_frames(
 
 def read_truths(path: Path, camera: CameraModel | None) -> dict[int, list[Head]]:
     """
-    Read a table of poses as fsanet_ros/demo/clip_poses.csv, by frame.
+    Read a table of poses like fsanet_ros/demo/clip_poses.csv; return the true heads by frame.
 
-    :param camera: None: rotations are turned to be against the ray to the face, as models see
-        them whose camera is not known
-    :raises ValueError: if it is no such table
+    :param camera: None turns the rotations to be relative to the ray to the face, as models
+        without a known camera see them
+    :raises ValueError: if it is not such a table
     """
     by_frame: dict[int, list[demo.FaceTruth]] = defaultdict(list)
     try:
@@ -74,9 +74,9 @@ def read_truths(path: Path, camera: CameraModel | None) -> dict[int, list[Head]]
 
 def by_picture(labelled: Iterable[LabelledImage]) -> list[list[LabelledImage]]:
     """
-    Return the faces of a data set, those of a picture together, in its order.
+    Group the faces of a data set by picture, in the data set's order.
 
-    Those with an angle beyond 99 degrees are left out, as in all evaluations.
+    Faces with an angle beyond 99 degrees are left out, as in all evaluations.
     """
     within = (i for i in labelled if max(map(abs, i.yaw_pitch_roll_deg)) <= MAX_ANGLE_DEG)
     return [list(faces) for _, faces in groupby(within, key=lambda i: (i.archive, i.path))]
@@ -88,14 +88,15 @@ def scenes_of_data_set(
     rotations_of: RotationsOf = matrix_from_yaw_pitch_roll_deg,
 ) -> Iterator[Scene]:
     """
-    Return the scenes of a data set, one for each picture.
+    Return the scenes of a data set, one per picture.
 
-    Faces are the data set's, so that nothing but the network is compared. Where it has no box, the
-    surest face that the detector finds is taken for it: such sets have a person in each picture.
+    The faces are the data set's, so that only the networks are compared. Where a face has no box,
+    the detection with the highest score stands in for it: data sets without boxes have one person
+    per picture.
 
-    :param pictures: as of by_picture
-    :param rotations_of: what rotations the angles of the data set mean
-    :raises ValueError: naming the picture that can not be read
+    :param pictures: see by_picture
+    :param rotations_of: maps the data set's angles to rotations
+    :raises ValueError: naming the picture that cannot be read
     """
     for faces in pictures:
         image = read_picture(faces[0])
@@ -113,7 +114,7 @@ def _labelled_face(labelled: LabelledImage) -> Face | None:
     if labelled.box is None or of_square is None:
         return None
     square = square_around(of_square)
-    # What a margin of 0.6 makes the same region of, to a pixel: 0.4 in BIWI.
+    # The box of which a margin of 0.6 makes the same region, to a pixel; BIWI's margin is 0.4.
     grow = (1 + 2 * labelled.margin) / (1 + 2 * OFFICIAL_MARGIN)
     box = _box(labelled.box)
     if grow != 1:

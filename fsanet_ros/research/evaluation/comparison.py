@@ -1,7 +1,7 @@
 """
-Several answers to one image side by side: the truth where it is known, model A, model B.
+Show several answers to one image side by side: the truth if known, model A, model B.
 
-All models are given the same faces, so that they differ in nothing but the network.
+All models get the same faces, so that only the networks differ.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fsanet_ros.types import Box, Face, Head, Image
 TRUTH = 'truth'
 MAX_WIDTH_PX = 1920
 _TITLE_PX = 28
-# A head and a truth belong together when their centres are closer than this part of the square.
+# A head and a truth belong together if their centres are closer than this share of the square.
 _SAME_FACE = 0.4
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """What one model, or the truth, says of an image; ``errors_deg``: geodesic, may be empty."""
+    """The answer of one model, or the truth; ``errors_deg``: geodesic, may be empty."""
 
     name: str
     heads: Sequence[Head]
@@ -35,7 +35,7 @@ class Column:
 
     @property
     def title(self) -> str:
-        """The name, and the mean error in this image where there is one."""
+        """The name, and the mean error in this image if there is one."""
         if not len(self.errors_deg):
             return self.name
         return f'{self.name}: {np.mean(self.errors_deg):.1f} deg off'
@@ -45,10 +45,10 @@ def side_by_side(
     image: Image, columns: Sequence[Column], camera: CameraModel | None, panel: tuple[int, int]
 ) -> Image:
     """
-    Return one picture with a panel for each column.
+    Draw one picture with a panel per column.
 
     :param image: uint8 [h, w, 3] BGR, of any size
-    :param camera: what took it, if that is known
+    :param camera: the camera that took it, None if unknown
     :param panel: width and height of a panel in pixels, see panel_size
     :returns: uint8 [height + 28, columns * width, 3] BGR
     """
@@ -68,11 +68,11 @@ def panel_size(image: Image, count: int) -> tuple[int, int]:
 
 
 def heads_of_truth(truths: Sequence[FaceTruth]) -> list[Head]:
-    """Return heads to draw, of those faces whose rotation and square are known."""
+    """Return heads to draw for the faces whose rotation and square are known."""
     return [
         Head(
             Face(
-                # Where detectors draw their boxes, roughly.
+                # Roughly the box that a detector would give.
                 Box(
                     truth.square.center_x - truth.square.side * 0.35,
                     truth.square.center_y - truth.square.side * 0.5,
@@ -91,7 +91,7 @@ def heads_of_truth(truths: Sequence[FaceTruth]) -> list[Head]:
 
 
 def errors_deg(heads: Sequence[Head], truths: Sequence[Head]) -> list[float]:
-    """Return the geodesic error of each head that belongs to one of the truths, degrees."""
+    """Return the geodesic error of each head that matches one of the truths, degrees."""
     errors = []
     for truth in truths:
         square = truth.face.square

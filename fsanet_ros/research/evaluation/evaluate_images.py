@@ -1,11 +1,11 @@
 """
-Run a network over the faces of a data set, each cut out of its picture as the weights want it.
+Run a network over the faces of a data set, each cut to the crop that the weights want.
 
     images = read_300w_lp(root)
     evaluation = evaluate_images(images, make_runtime('fsanet_1x1'))
     print(figures(evaluation.errors))
 
-Pictures are read and cut in threads of their own, while the network works on those before.
+Threads read pictures and cut faces ahead of the network.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from fsanet_ros.types import Face, FloatArray, Image
 BATCH = 64
 AHEAD = 4 * BATCH  # pictures; their crops take 3 MB
 
-# What a network says of crops, uint8 [n, 64, 64, 3]: yaw, pitch, roll in degrees, float64 [n, 3].
+# From crops, uint8 [n, 64, 64, 3], to yaw, pitch, roll in degrees, float64 [n, 3].
 Estimate = Callable[[Runtime, NDArray[np.uint8]], FloatArray]
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -60,8 +60,8 @@ class Evaluation:
     """
     A network's answers on a data set.
 
-    ``images``, ``faces`` and ``errors`` are of the n faces that were found, of ``looked_for``;
-    a face says where its crop was cut.
+    ``images``, ``faces`` and ``errors`` belong to the n faces that were found, out of
+    ``looked_for``; a face says where its crop was cut.
     """
 
     images: list[LabelledImage]
@@ -76,18 +76,18 @@ class Evaluation:
 
 
 class FindFace(Protocol):
-    """Says where the face is that a label is about."""
+    """Finds the face that a label is about."""
 
     def __call__(self, picture: Image, labelled: LabelledImage) -> Face | None:
-        """Return it, or None if it is not found; called from several threads."""
+        """Return the face, or None if it is not found; called from several threads."""
         ...
 
 
 def square_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
     """
-    Return the face with the square that the data set gives; a FindFace.
+    Return the face with the data set's square; a FindFace.
 
-    The box is that of the 2D landmarks where it is known.
+    Its box is that of the 2D landmarks, if known.
     """
     del picture
     square_box = labelled.square_box or labelled.box
@@ -98,17 +98,17 @@ def square_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
 
 
 def box_of_label(picture: Image, labelled: LabelledImage) -> Face | None:
-    """Return the face with the box that the data set gives; a FindFace."""
+    """Return the face with the data set's box; a FindFace."""
     return None if labelled.box is None else square_of_label(picture, labelled)
 
 
 def by_labels(crop: str) -> FindFace:
-    """Return what finds faces at their labels, for weights that want this kind of crop."""
+    """Return the FindFace that takes faces from the labels, for weights with this crop."""
     return box_of_label if crop == 'official' else square_of_label
 
 
 class DetectedFaces:
-    """Finds faces by a detector; a FindFace."""
+    """Finds faces with a detector; a FindFace."""
 
     def __init__(self, detector: FaceDetector) -> None:
         self.detector = detector
@@ -118,8 +118,8 @@ class DetectedFaces:
         """
         Return the detected face that the label is about.
 
-        It is the one nearest to the middle of the true face square, within that square; where the
-        data set gives no box, the largest.
+        It is the one closest to the middle of the true face square, and inside it; if the data set
+        gives no box, the largest one.
         """
         with self._one_at_a_time:
             faces = self.detector.detect(picture)
@@ -140,17 +140,17 @@ class DetectedFaces:
 
 
 def plain_angles(runtime: Runtime, crops: NDArray[np.uint8]) -> FloatArray:
-    """Return the network's own angles, as the literature compares them; an Estimate."""
+    """Return the network's angles as they are, as the literature compares them; an Estimate."""
     return runtime(crops)
 
 
 def mirror_averaged_angles(runtime: Runtime, crops: NDArray[np.uint8]) -> FloatArray:
-    """Return the angles of the mean with the mirrored crops; an Estimate."""
+    """Return the angles averaged with those of the mirrored crops; an Estimate."""
     return smallest_angles_deg(mirrored_pass(runtime, crops).rotations)
 
 
 def within_angle_limit(images: Iterable[LabelledImage]) -> list[LabelledImage]:
-    """Return the faces with no angle beyond 99 degrees, the ones that the literature tests on."""
+    """Return the faces without an angle beyond 99 degrees, on which the literature tests."""
     return [i for i in images if max(map(abs, i.yaw_pitch_roll_deg)) <= MAX_ANGLE_DEG]
 
 
@@ -165,9 +165,9 @@ def evaluate_images(
     """
     Estimate the pose of each labelled face and compare it with its label.
 
-    :param find: None: at their labels
-    :param change: what happens to pictures and boxes before faces are cut, the same each time
-    :param rotations_of: what rotations the labels mean
+    :param find: finds the faces; None takes them from the labels
+    :param change: changes pictures and boxes before faces are cut, the same way each time
+    :param rotations_of: maps the labels' angles to rotations
     :raises ValueError: if no face was found, or naming a picture that cannot be read or cut
     """
     find = find or by_labels(runtime.description.crop)
@@ -198,7 +198,7 @@ def _found(
     description: Description,
     change: Change | None,
 ) -> Iterator[tuple[LabelledImage, Face, Image]]:
-    """Yield the faces that are found, in order, each with its crop."""
+    """Yield the found faces in order, each with its crop."""
 
     def read_and_cut(labelled: LabelledImage) -> tuple[LabelledImage, Face, Image] | None:
         picture = read_picture(labelled)
@@ -210,7 +210,7 @@ def _found(
         if face is not None:
             crop = cut_face(picture, face, labelled.margin, description, labelled.border)
         if face is None or crop is None:
-            # Detectors may put a box on the border; labels that do are wrong.
+            # A detector may put a box outside the picture; a label that does is wrong.
             if face is not None and not isinstance(find, DetectedFaces):
                 raise ValueError(f'{labelled.path}: the box {labelled.box} is not in the picture')
             return None
@@ -230,10 +230,10 @@ def cut_face(
     picture: Image, face: Face, margin: float, description: Description, border: int = 0
 ) -> Image | None:
     """
-    Return what the network sees of a face in use; None if nothing of it is in the picture.
+    Cut the crop that the network would get in use; None if it is entirely outside the picture.
 
-    :param margin: what the official crop adds to the box
-    :param border: and to the right and below in pixels
+    :param margin: how far the official crop grows the box, as a share of its size
+    :param border: pixels by which it grows further, to the right and below
     :returns: uint8 [64, 64, 3]
     """
     if description.crop == 'official':
@@ -247,7 +247,7 @@ def cut_face(
 def _ahead(
     pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
-    """Yield the results of all items in order, so many of them made ahead."""
+    """Yield the results of all items in order, computing a few ahead."""
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:

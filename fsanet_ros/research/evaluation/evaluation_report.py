@@ -1,4 +1,4 @@
-"""A folder with what an evaluation found: report.md, its plots, and the worst faces."""
+"""Write an evaluation as a folder: report.md, plots, and a sheet of the worst faces."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ WORST_FACES = 'worst_faces.jpg'
 
 def check_report(folder: Path) -> None:
     """
-    Find out early whether a report could be written.
+    Check early that a report can be written.
 
     :raises ImportError: if matplotlib is not installed
-    :raises OSError: if the folder cannot be made
+    :raises OSError: if the folder cannot be created
     """
     new_figure(1, 1)
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,9 +35,9 @@ def check_report(folder: Path) -> None:
 
 def write_report(folder: Path, evaluation: Evaluation, figures: dict[str, Any]) -> Path:
     """
-    Write the report; return its first page.
+    Write the report; return the path of report.md.
 
-    :param figures: see pose_errors.figures, and what was evaluated
+    :param figures: those of pose_errors.figures, and what was evaluated
     :raises ImportError: if matplotlib is not installed
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _page(figures: dict[str, Any]) -> str:
 
 ## Error against angle
 
-The true angle's bins are 10 degrees wide; those with fewer than three faces are left out.
+Bins of the true angle are 10 degrees wide; bins with fewer than three faces are left out.
 
 ![error against angle]({ERRORS})
 
@@ -73,8 +73,8 @@ The true angle's bins are 10 degrees wide; those with fewer than three faces are
 
 ## The {min(WORST, figures['n'])} worst faces
 
-Left with the true, right with the estimated axes: x (red) out of the face, y (green) to the
-person's left, z (blue) to the top of the head. Below: file, geodesic error; yaw, pitch, roll.
+Left: true axes. Right: estimated axes. x (red) points out of the face, y (green) to the person's
+left, z (blue) to the top of the head. Below: file, geodesic error; yaw, pitch, roll.
 
 ![the worst faces]({WORST_FACES})
 """

@@ -8,7 +8,7 @@ from fsanet_ros.research.evaluation.pose_errors import ANGLES, NOMINAL, NOMINAL_
 
 
 def title(figures: dict[str, Any]) -> str:
-    """Return what was evaluated on what, and on how many faces, in two lines."""
+    """Return two lines: what was evaluated on which data, and on how many faces."""
     passes = ', averaged with the mirrored crop' if figures['flip'] else ''
     protocol = f' (protocol {figures["protocol"]})' if figures['protocol'] else ''
     faces = figures['faces']
@@ -23,7 +23,7 @@ def title(figures: dict[str, Any]) -> str:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Return the figures in lines of fixed width, errors in degrees."""
+    """Return the figures as lines of fixed width, errors in degrees."""
     mae, geodesic = figures['mae'], figures['geodesic']
     lines = [
         _row('mean absolute error', [*ANGLES, 'mean']),
@@ -47,7 +47,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def conditions_table(results: dict[str, dict[str, Any]]) -> str:
-    """Return a line for each condition: mean absolute and geodesic error in degrees."""
+    """Return one line per condition: mean absolute and geodesic error in degrees."""
     lines = [_row('', ['MAE', 'geodesic', 'median'])]
     for name, figures in results.items():
         geodesic = figures['geodesic']

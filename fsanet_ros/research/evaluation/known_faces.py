@@ -1,4 +1,4 @@
-"""Faces of known pose, found by a face detector in images: what errors are measured on."""
+"""Faces of known pose that a detector has found, on which errors are measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fsanet_ros.research.datasets.known_face import KnownFace
 from fsanet_ros.types import Face, FloatArray, Image, Square
 
 CHUNK = 256
-MIN_INSIDE = 0.99  # share of a rendered head's landmarks in the picture: no cut-off faces
+MIN_INSIDE = 0.99  # share of a rendered head's landmarks in the picture, to leave out cut-off faces
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class FoundFaces:
     Known faces that a detector has found.
 
     ``faces`` and ``known``: n of each. ``crops``: uint8 [n, 64, 64, 3]. ``looked_for``: how many
-    there were to find. ``detector``: its name.
+    there were. ``detector``: its name.
     """
 
     detector: str
@@ -46,12 +46,12 @@ class FoundFaces:
 @dataclass(frozen=True, eq=False)
 class Cases:
     """
-    Errors of a network and what was known of each: n cases, of one or of two passes.
+    A network's errors on n cases, and what else is known about each, after one or two passes.
 
     ``features``: see inference.uncertainty.features. ``errors_deg``: float64 [n, 3], the rotation
-    vector from the answer to the truth in the frame of the ray. ``persons``: int64 [n].
-    ``scores``, ``sides_px`` (of the face square), ``angles_deg`` (out of the picture's plane) and
-    ``half_turns_deg`` (length, NaN after one pass): float64 [n], to sort the cases by.
+    vector from the estimate to the truth in the frame of the ray. ``persons``: int64 [n]. Float64
+    [n], to group the cases by: ``scores``, ``sides_px`` of the face square, ``angles_deg`` out of
+    the image plane, ``half_turns_deg``, half the rotation between both passes (NaN after one).
     """
 
     features: FloatArray
@@ -72,7 +72,7 @@ class Cases:
 
     @classmethod
     def joined(cls, parts: Iterable[Cases]) -> Cases:
-        """Return the cases of all parts."""
+        """Join the cases of all parts."""
         columns = zip(*(vars(part).values() for part in parts), strict=True)
         return cls(*map(np.concatenate, columns))
 
@@ -83,10 +83,10 @@ def find_faces(
     crop_scale: float,
 ) -> list[FoundFaces]:
     """
-    Look for known faces; the surest detection in the middle of a face's square counts.
+    Look for known faces; the detection with the highest score in the middle of a square counts.
 
-    :returns: what each of the detectors found
-    :raises ValueError: if one of them found nothing
+    :returns: the faces that each detector found
+    :raises ValueError: if a detector found none
     """
     found: list[list[tuple[Face, KnownFace, Image]]] = [[] for _ in detectors]
     looked_for = 0
@@ -108,7 +108,7 @@ def find_faces(
 
 
 def answer(found: FoundFaces, runtime: Runtime, one_pass: Pass) -> Answers:
-    """Return what the network says of the faces."""
+    """Run the network on the faces."""
     parts = [
         one_pass(runtime, found.crops[i : i + CHUNK]) for i in range(0, len(found.crops), CHUNK)
     ]
@@ -123,7 +123,7 @@ def answer(found: FoundFaces, runtime: Runtime, one_pass: Pass) -> Answers:
 
 
 def cases(found: FoundFaces, answers: Answers, crop_scale: float) -> Cases:
-    """Compare answers with the truth."""
+    """Compare the network's answers with the truth."""
     truth = np.stack(list(map(_rotation_against_ray, found.faces, found.known)))
     turns = Rotation.from_matrix(truth @ np.swapaxes(answers.rotations, -1, -2))
     scores = np.array([face.score for face in found.faces])
@@ -197,5 +197,5 @@ def _rotation_against_ray(face: Face, known: KnownFace) -> FloatArray:
 
 
 def _to_ray(face: Face, camera: CameraModel) -> FloatArray:
-    # The ray that is taken at run time: to where the face was found.
+    # The ray that is used at run time, to where the face was found.
     return rotation_to_ray(camera.rays([[face.square.center_x, face.square.center_y]])[0])

@@ -1,4 +1,4 @@
-"""Errors of many head poses, and the figures that the literature makes of them."""
+"""Errors of many head poses, and the figures that the literature reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fsanet_ros.types import FloatArray
 NOMINAL = ('yaw', 'pitch', 'pan', 'tilt')
 ANGLES = ('yaw', 'pitch', 'roll')
 VECTORS = ('right', 'down', 'front')
-# |yaw| in degrees, the first border belongs to a band; of the last band the second one too.
+# |yaw| in degrees. A band includes its lower limit; the last one also its upper limit.
 BANDS = ((0, 30), (30, 60), (60, 99))
 NOMINAL_MAX_DEG = 60.0
 
@@ -25,13 +25,13 @@ RotationsOf = Callable[[FloatArray], FloatArray]
 @dataclass(frozen=True, eq=False)
 class PoseErrors:
     """
-    What was estimated of n faces, and how far it is from the truth, all in degrees.
+    The estimates for n faces and their errors, in degrees.
 
     ``truth_deg``, ``estimated_deg``: float64 [n, 3], yaw, pitch, roll. ``absolute_deg``: float64
-    [n, 3], of each angle, without wrap-around, as the literature does. ``truth``, ``estimated``:
-    float64 [n, 3, 3], R_optical. ``geodesic_deg``: float64 [n], the angle of the rotation in
-    between. ``vectors_deg``: float64 [n, 3], the angles between the estimated and the true axes of
-    the head: to its right, down and front.
+    [n, 3], the absolute error of each angle, without wrap-around, as in the literature. ``truth``,
+    ``estimated``: float64 [n, 3, 3], R_optical. ``geodesic_deg``: float64 [n], the angle of the
+    rotation between them. ``vectors_deg``: float64 [n, 3], the angles between the estimated and the
+    true axes of the head: right, down, front.
     """
 
     truth_deg: FloatArray
@@ -65,7 +65,7 @@ def compare(
 
     :param estimated_deg: float64 [n, 3], yaw, pitch, roll
     :param truth_deg: float64 [n, 3]
-    :param rotations_of: what rotations the true angles mean
+    :param rotations_of: maps the true angles to rotations
     :raises ValueError: if there is nothing to compare
     """
     if not len(truth_deg) or estimated_deg.shape != truth_deg.shape:
@@ -74,7 +74,7 @@ def compare(
         )
     estimated = rotations.matrix_from_yaw_pitch_roll_deg(estimated_deg)
     truth = rotations_of(truth_deg)
-    # The columns are the axes. By the chord, which keeps its digits for small angles.
+    # The columns are the axes. The chord stays accurate for small angles.
     chords = np.linalg.norm(estimated - truth, axis=-2)
     return PoseErrors(
         truth_deg=truth_deg,
@@ -89,10 +89,10 @@ def compare(
 
 def rotations_to_marks(pan_tilt_roll_deg: FloatArray) -> FloatArray:
     """
-    Return the rotations of heads that turn to marks on a wall: pan first, then tilt, then roll.
+    Return the rotations of heads that look at marks on a wall: pan first, then tilt, then roll.
 
-    Yaw, pitch and roll of the same numbers are another rotation, by many degrees far from the
-    front.
+    Taken as yaw, pitch and roll, the same numbers give another rotation, on turned heads by many
+    degrees.
 
     :param pan_tilt_roll_deg: float64 [n, 3], with the signs of yaw, pitch, roll
     :returns: R_optical, float64 [n, 3, 3]
@@ -103,10 +103,10 @@ def rotations_to_marks(pan_tilt_roll_deg: FloatArray) -> FloatArray:
 
 def smallest_angles_deg(rotation_optical: FloatArray) -> FloatArray:
     """
-    Return yaw, pitch, roll of rotations, beyond the profile with |yaw| above 90 degrees.
+    Return yaw, pitch, roll of rotations, with |yaw| above 90 degrees beyond the profile.
 
-    Two sets of angles make the same rotation; the one whose largest angle is smaller is what data
-    sets and networks write for a face.
+    Two sets of angles give the same rotation. Data sets and networks use the one whose largest
+    angle is smaller.
 
     :param rotation_optical: float64 [n, 3, 3]
     :returns: float64 [n, 3]
@@ -119,10 +119,10 @@ def smallest_angles_deg(rotation_optical: FloatArray) -> FloatArray:
 
 def figures(errors: PoseErrors) -> dict[str, Any]:
     """
-    Return the figures of a table's row, in degrees, ready for JSON.
+    Return the figures of a table row, in degrees, ready for JSON.
 
     ``n``; ``mae`` {yaw, pitch, roll, mean}; ``geodesic`` {mean, median}; ``vectors`` {right, down,
-    front, mean}; ``bands`` by |yaw|, each {n, mae, geodesic}, the latter None where n is 0.
+    front, mean}; ``bands`` by |yaw|, each {n, mae, geodesic}, the latter two None if n is 0.
     """
     mae = errors.absolute_deg.mean(axis=0)
     vectors = errors.vectors_deg.mean(axis=0)
@@ -140,12 +140,12 @@ def figures(errors: PoseErrors) -> dict[str, Any]:
 
 def nominal_figures(errors: PoseErrors) -> dict[str, Any]:
     """
-    Return how well estimates follow nominal angles, which people met only roughly.
+    Return how well estimates follow nominal angles, which people hit only roughly.
 
-    Over the faces with a nominal pan and tilt of at most 60 degrees: ``correlation``, ``slope`` (of
-    the line of estimates over truth) and ``nominal_mae``, each {yaw, pitch, pan, tilt}, and
-    ``nominal_n``. yaw and pitch are the angles as they are, as in the literature; pan and tilt say
-    where the nose points, which is what the marks mean. None where the truth does not vary.
+    Over the faces with a nominal pan and tilt of at most 60 degrees: ``correlation``, ``slope`` of
+    the line of estimates over truth, and ``nominal_mae``, each {yaw, pitch, pan, tilt}, and
+    ``nominal_n``. Yaw and pitch are compared as they are, as in the literature; pan and tilt say
+    where the nose points, as the marks do. None where the truth does not vary.
     """
     near = (np.abs(errors.truth_deg[:, :2]) <= NOMINAL_MAX_DEG).all(axis=1)
     result: dict[str, Any] = {'correlation': {}, 'slope': {}, 'nominal_mae': {}}

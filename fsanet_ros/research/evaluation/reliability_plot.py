@@ -1,4 +1,4 @@
-"""Do errors keep to what was said of them: the plot that shows it."""
+"""Plot whether errors stay within their predicted standard deviations."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fsanet_ros.types import FloatArray
 
 SHARES = np.linspace(0.05, 0.99, 48)
 BINS = 10
-# Title, errors and standard deviations, float64 [n, k] each, in the same unit.
+# Title, errors, and predicted standard deviations, float64 [n, k] each, in the same unit.
 Said = tuple[str, FloatArray, FloatArray]
 
 
 def plot_reliability(parts: Sequence[Said], path: Path) -> None:
     """
-    Draw how many errors are within what was promised, and how large they are where sigma is.
+    Plot the share of errors within each multiple of sigma, and the size of errors over sigma.
 
     :raises ImportError: if matplotlib is not installed
     """
@@ -31,9 +31,9 @@ def plot_reliability(parts: Sequence[Said], path: Path) -> None:
     for title, errors, sigmas in parts:
         left.plot(100 * SHARES, 100 * shares_found(errors, sigmas), linewidth=1.6, label=title)
         right.plot(*error_by_sigma(errors, sigmas), 'o-', markersize=3.5, label=title)
-    left.set(xlabel='promised: within so many sigma of a normal error (%)', ylabel='found (%)')
+    left.set(xlabel='expected share of errors, if normal (%)', ylabel='observed share (%)')
     left.set(xlim=(0, 100), ylim=(0, 100), aspect='equal')
-    right.set(xlabel='sigma (degrees), tenths of the cases', ylabel='root mean square error')
+    right.set(xlabel='sigma (degrees), deciles of the cases', ylabel='root mean square error')
     right.set(xscale='log', yscale='log', xlim=limits, ylim=limits, aspect='equal')
     for panel in (left, right):
         panel.grid(alpha=0.25)
@@ -44,14 +44,14 @@ def plot_reliability(parts: Sequence[Said], path: Path) -> None:
 
 
 def shares_found(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
-    """Return the share of errors within the sigmas that promise SHARES of normal errors."""
+    """Return the shares of errors within those sigmas that hold SHARES of normal errors."""
     ratios = np.abs(errors / sigmas).ravel()
     found: FloatArray = (ratios[:, None] <= norm.ppf(0.5 + SHARES / 2)).mean(axis=0)
     return found
 
 
 def error_by_sigma(errors: FloatArray, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the root mean squares of sigma and of the error, of tenths of the cases by sigma."""
+    """Return the root mean square of sigma and of the error, in each decile of sigma."""
     order = np.argsort(sigmas, axis=None)
     tenths = [
         np.sqrt((values.ravel()[part] ** 2).mean())

@@ -11,12 +11,12 @@ from fsanet_ros.research.evaluation.pose_errors import ANGLES, PoseErrors
 from fsanet_ros.types import FloatArray
 
 BIN_DEG = 10.0
-MIN_IN_BIN = 3  # fewer make no mean worth a point
+MIN_IN_BIN = 3  # fewer give no meaningful mean
 
 
 def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
     """
-    Draw geodesic and mean absolute error over bins of the true yaw, pitch and roll.
+    Plot geodesic and mean absolute error over bins of the true yaw, pitch and roll.
 
     :raises ImportError: if matplotlib is not installed
     """
@@ -52,7 +52,7 @@ def plot_error_against_angle(errors: PoseErrors, path: Path) -> None:
 
 def plot_estimate_against_truth(errors: PoseErrors, path: Path) -> None:
     """
-    Draw the estimated over the true angle, one panel each for yaw, pitch and roll.
+    Plot estimated over true angles, one panel each for yaw, pitch and roll.
 
     :raises ImportError: if matplotlib is not installed
     """
@@ -78,9 +78,9 @@ def binned(
     angles_deg: FloatArray, values: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """
-    Return for each bin the mean angle, and the values' mean, first and third quartile.
+    Return each bin's mean angle, and the mean, first and third quartile of its values.
 
-    :param angles_deg: float64 [n]; bins of 10 degrees, with borders at their multiples
+    :param angles_deg: float64 [n]; the bins are 10 degrees wide, with limits at multiples of 10
     :param values: float64 [n]
     :returns: float64 [m] each; bins with fewer than 3 values are left out
     """
@@ -99,12 +99,12 @@ def new_figure(width: float, height: float) -> Any:
     """
     Return an empty figure.
 
-    :param width: in inches of 120 pixels
-    :param height: as well
+    :param width: inches of 120 pixels
+    :param height: the same
     :raises ImportError: if matplotlib is not installed
     """
     try:
-        # Not pyplot, which would look for a screen.
+        # pyplot would look for a display.
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(

@@ -1,5 +1,5 @@
 """
-Yaw, pitch and roll over time, head by head: gathered from anywhere, as a plot or a table.
+Yaw, pitch and roll of each head over time, from any source, as a plot or a table.
 
     timelines = Timelines()
     timelines.add('h1', 0.033, (12.0, -3.0, 1.0))
@@ -19,21 +19,21 @@ from fsanet_ros.types import FloatArray
 
 ANGLES = ('yaw', 'pitch', 'roll')
 COLUMNS = ('stamp_s', 'id', 'yaw_deg', 'pitch_deg', 'roll_deg')
-# A line that bridged a longer time without the head, or the jump from 180 to -180 degrees, would
-# show what nobody has measured.
+# A line across a longer gap, or across the jump from 180 to -180 degrees, would show what nobody
+# has measured.
 MAX_GAP_S = 0.5
 MAX_STEP_DEG = 180.0
 
 
 class Timelines:
-    """The angles of heads, as they come."""
+    """The angles of heads, collected as they arrive."""
 
     def __init__(self) -> None:
-        """Start with nobody."""
+        """Start without heads."""
         self._rows: dict[str, list[tuple[float, float, float, float]]] = {}
 
     def add(self, head_id: str, stamp_s: float, yaw_pitch_roll_deg: Iterable[float]) -> None:
-        """Add what one head did in one image; stamps in seconds, of any clock."""
+        """Add one head's pose in one image; stamps in seconds, of any clock."""
         yaw, pitch, roll = map(float, yaw_pitch_roll_deg)
         self._rows.setdefault(head_id, []).append((float(stamp_s), yaw, pitch, roll))
 
@@ -43,15 +43,15 @@ class Timelines:
 
     @property
     def count(self) -> int:
-        """How many poses there are, of all heads."""
+        """The number of poses of all heads."""
         return sum(map(len, self._rows.values()))
 
     def of_heads(self) -> dict[str, FloatArray]:
         """
-        Return each head's poses, the head that was seen first first.
+        Return each head's poses, in the order in which the heads appeared.
 
-        Float64 [n, 4]: seconds since the first pose of all, yaw, pitch, roll in degrees; in the
-        order of time.
+        :returns: float64 [n, 4] each: seconds since the first pose of any head, and yaw, pitch,
+            roll in degrees, sorted by time
         """
         rows = {head: np.array(sorted(rows), np.float64) for head, rows in self._rows.items()}
         start = min((of_head[0, 0] for of_head in rows.values()), default=0.0)
@@ -61,9 +61,9 @@ class Timelines:
 
 def broken_at_gaps(poses: FloatArray) -> FloatArray:
     """
-    Return a head's poses with a row of NaN wherever a line must not go on.
+    Return a head's poses with a row of NaN wherever its line must break.
 
-    :param poses: float64 [n, 4], as of Timelines.of_heads
+    :param poses: float64 [n, 4], see Timelines.of_heads
     """
     steps = np.abs(np.diff(poses, axis=0))
     breaks = np.flatnonzero((steps[:, 0] > MAX_GAP_S) | (steps[:, 1:] > MAX_STEP_DEG).any(axis=1))
@@ -71,7 +71,7 @@ def broken_at_gaps(poses: FloatArray) -> FloatArray:
 
 
 def write_table(timelines: Timelines, path: str | Path) -> None:
-    """Write a CSV with the columns COLUMNS, head after head."""
+    """Write a CSV with the columns COLUMNS, one head after the other."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'w', newline='', encoding='utf-8') as file:
         table = csv.writer(file, lineterminator='\n')
@@ -84,21 +84,21 @@ def write_table(timelines: Timelines, path: str | Path) -> None:
 
 def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
     """
-    Draw yaw, pitch and roll over time, one line a head.
+    Plot yaw, pitch and roll over time, with one line per head.
 
-    :param path: .png, .svg, .pdf or what else matplotlib writes
+    :param path: .png, .svg, .pdf or any other format of matplotlib
     :raises ImportError: if matplotlib is not installed
-    :raises ValueError: if there is nothing to draw, or for another kind of file
+    :raises ValueError: if there is nothing to plot, or for an unknown format
     """
     if not len(timelines):
-        raise ValueError('there is no head pose to draw')
+        raise ValueError('there is no head pose to plot')
     figure = _figure()
     heads = timelines.of_heads()
     axes = figure.subplots(3, 1, sharex=True)
     for head, poses in heads.items():
         line = broken_at_gaps(poses)
         for column, panel in enumerate(axes, start=1):
-            # Single poses between gaps have no line: the points show them.
+            # A single pose between gaps has no line: the points show it.
             panel.plot(
                 line[:, 0], line[:, column], label=head, linewidth=1, marker='.', markersize=2
             )
@@ -118,19 +118,21 @@ def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
 
 def check_plot(path: str | Path) -> None:
     """
-    Find out early whether ``plot`` could write this file.
+    Check early that ``plot`` can write this file.
 
     :raises ImportError: if matplotlib is not installed
-    :raises ValueError: if it is a kind of file that matplotlib does not write
+    :raises ValueError: if matplotlib does not write this format
     """
     kinds = _figure().canvas.get_supported_filetypes()
     if Path(path).suffix[1:] not in kinds:
-        raise ValueError(f'{path} ends in no kind of picture: expected .{", .".join(kinds)}')
+        raise ValueError(
+            f'{path} is not a picture that matplotlib writes: expected .{", .".join(kinds)}'
+        )
 
 
 def _figure() -> Any:
     try:
-        # Not pyplot, which would look for a screen.
+        # pyplot would look for a display.
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(

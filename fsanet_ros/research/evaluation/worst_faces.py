@@ -1,4 +1,4 @@
-"""A picture sheet of the faces that were estimated worst: the truth beside the estimate."""
+"""A sheet of the faces with the largest errors, the truth beside the estimate."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _TILE_PX = 160
 _CAPTION_PX = 34
 _GAP_PX = 10
 _AXIS_SHARE = 0.34  # of the tile
-_AROUND = 1.1  # the part of the picture shown, in face squares
+_AROUND = 1.1  # side of the region shown, in face squares
 _BLACK, _GREY = (0, 0, 0), (90, 90, 90)
 
 
 def worst_faces_sheet(evaluation: Evaluation, count: int = WORST) -> Image:
     """
-    Return a picture of the faces with the largest geodesic error, the worst first.
+    Draw the faces with the largest geodesic errors, the worst first.
 
-    Each is shown twice, with the axes of the true and of the estimated pose (colours: drawing.py),
-    above its file's name, error, and true and estimated yaw, pitch and roll.
+    Each is shown twice, with the true and with the estimated axes (colours as in drawing.py). Below
+    are the file name, the error, and the true and estimated yaw, pitch and roll.
 
     :returns: uint8 [h, w, 3] BGR
     """
