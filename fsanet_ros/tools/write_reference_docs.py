@@ -201,9 +201,10 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         value = '' if action.nargs == 0 else _value(action)
         shown = ' '.join(filter(None, (', '.join(action.option_strings), value)))
         choices = ', '.join(f'`{choice}`' for choice in action.choices or ())
-        about = '; '.join(filter(None, (_escaped(action.help or ''), choices)))
-        default = '' if action.default in (None, '', False) else _in_home(action.default)
-        yield f'| `{shown}` | {_cell(about)} | {_cell(_escaped(default))} |'
+        # The default has a column of its own.
+        text = re.sub(r' *\([^()]*%\(default\)s[^()]*\)', '', action.help or '')
+        about = '; '.join(filter(None, (_escaped(_anywhere(text)), choices)))
+        yield f'| `{shown}` | {_cell(about)} | {_cell(_escaped(_default(action)))} |'
 
 
 def _value(action: argparse.Action) -> str:
@@ -213,11 +214,19 @@ def _value(action: argparse.Action) -> str:
     return many.get(str(action.nargs), name)
 
 
-def _in_home(default: Any) -> str:
-    """Return a default as text; a folder in whose home this runs is one in everybody's."""
-    if isinstance(default, (list, tuple)):
-        return ' '.join(map(str, default))
-    return str(default).replace(str(Path.home()), '~')
+def _default(action: argparse.Action) -> str:
+    if action.default in (None, '', False):
+        return ''
+    if action.dest == 'processes' and 'each core' in (action.help or ''):
+        return 'one for each core'
+    if isinstance(action.default, (list, tuple)):
+        return ' '.join(map(str, action.default))
+    return _anywhere(str(action.default))
+
+
+def _anywhere(text: str) -> str:
+    """Return text that is the same on each machine: folders in the user's home begin with ~."""
+    return text.replace(str(Path.home()), '~')
 
 
 # ---- the library
