@@ -93,7 +93,8 @@ def arguments_of_launch_files():
 @pytest.mark.parametrize('page', PAGES, ids=name_of)
 def test_launch_files_and_their_arguments_exist(page):
     arguments = arguments_of_launch_files()
-    for file, given in re.findall(r'fsanet_ros (\w+\.launch\.py)([^`#\n]*)', text_of(page)):
+    text = text_of(page).replace('\\\n', ' ')
+    for file, given in re.findall(r'fsanet_ros (\w+\.launch\.py)([^`#\n]*)', text):
         assert set(re.findall(r'(\w+):=', given)) <= arguments[file]
 
 
