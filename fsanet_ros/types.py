@@ -6,9 +6,14 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.geometry.regions import Box, Square
+
+# As in sensor_msgs/Imu: not known.
+UNKNOWN_COVARIANCE = -1.0
 
 __all__ = ['Box', 'Face', 'FloatArray', 'Head', 'Image', 'Square']
 
@@ -79,6 +84,24 @@ class Head:
         """The root mean square of the rotation's expected error, degrees; None: not known."""
         covariance = self.rotation_covariance_rad2
         return None if covariance is None else math.degrees(math.sqrt(float(covariance.trace())))
+
+    @property
+    def pose_covariance(self) -> FloatArray:
+        """
+        Covariance of position and rotation as in PoseWithCovariance, float64 [6, 6].
+
+        Where one of the two is not known, the first element of its block is UNKNOWN_COVARIANCE.
+        """
+        covariance = np.zeros((6, 6))
+        if self.position_m is None or self.position_covariance_m2 is None:
+            covariance[0, 0] = UNKNOWN_COVARIANCE
+        else:
+            covariance[:3, :3] = self.position_covariance_m2
+        if self.rotation_covariance_rad2 is None:
+            covariance[3, 3] = UNKNOWN_COVARIANCE
+        else:
+            covariance[3:, 3:] = self.rotation_covariance_rad2
+        return covariance
 
     def to_dict(self) -> dict[str, float | None]:
         """

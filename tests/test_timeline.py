@@ -159,9 +159,9 @@ def test_a_source_that_is_not_there_is_told_in_one_line(source, capsys, tmp_path
 def write_bag(path, topics):
     """Record two heads over ten images on each of ``topics``; image stamps, not arrival."""
     rosbag2 = pytest.importorskip('rosbags.rosbag2')
-    from fsanet_ros.files.bags import _types
+    from fsanet_ros.files.bags import message_types
 
-    store = _types()
+    store = message_types()
     types = store.types
     with rosbag2.Writer(path, version=8) as writer:
         for topic in topics:
@@ -229,14 +229,14 @@ def test_what_ros_has_written_is_read_with_and_without_definitions(tmp_path, def
     pytest.importorskip('fsanet_ros.msg')
     from rclpy.serialization import serialize_message
 
-    from fsanet_ros.files.bags import _types, head_poses_of_bag
+    from fsanet_ros.files.bags import head_poses_of_bag, message_types
     from fsanet_ros.msg import HeadPose, HeadPoseArray
 
     message = HeadPoseArray(heads=[HeadPose(id='h3', yaw=0.1, pitch=-0.2, roll=0.3)])
     message.header.stamp.sec, message.header.stamp.nanosec = 7, 500_000_000
     with rosbag2.Writer(tmp_path / 'bag', version=8) as writer:
         kind = 'fsanet_ros/msg/HeadPoseArray'
-        connection = writer.add_connection('/a', kind, typestore=_types())
+        connection = writer.add_connection('/a', kind, typestore=message_types())
         writer.write(connection, STAMP_NS, serialize_message(message))
     if not definitions:  # recorders before Iron write none
         with sqlite3.connect(tmp_path / 'bag' / 'bag.db3') as database:

@@ -30,9 +30,11 @@ _CRF = '20'  # x264's scale of quality: hardly to be told from the original
 _TICKS_PER_S = 90_000
 
 
-def annotated_name(one: Input) -> Path:
-    """Return where the annotated copy of a picture or video goes below the output folder."""
+def copy_name(one: Input) -> Path:
+    """Return where the annotated copy of an input goes below the output folder."""
     place = Path(one.place)
+    if one.kind == 'bag':
+        return place.with_suffix('')  # a folder of that name
     if one.kind == 'picture':
         return place if place.suffix.lower() in _WRITABLE else place.with_suffix('.png')
     return place.with_suffix('.mp4')

@@ -67,7 +67,19 @@ def _frames(job: Job, settings: EstimationSettings) -> Iterator[Frame]:
     if first.kind == 'picture':
         yield from pictures(job.inputs)
     elif first.kind == 'bag':
-        yield from bag_frames.frames(first.address, job.begin_s, job.end_s, settings.image_topics)
+        for found in bag_frames.frames(
+            first.address, job.begin_s, job.end_s, settings.image_topics
+        ):
+            yield Frame(
+                found.image,
+                found.stamp_ns / 1e9,
+                topic=found.topic,
+                frame_id=found.frame_id,
+                stamp_ns=found.stamp_ns,
+                recorded_ns=found.recorded_ns,
+                camera=found.camera,
+                problem=found.problem,
+            )
     else:
         for image, time_s, problem in video_frames.frames(
             first.address, job.begin_s, job.end_s, MAX_PIXELS
@@ -105,20 +117,23 @@ class _Collected:
     def __init__(self) -> None:
         self.problems: dict[int, str] = {}
         self._damaged = 0
-        self._frames: list[tuple[float, int, int, int, int]] = []
-        self._topics: dict[str, int] = {}
+        self._times_s: list[float] = []
+        self._whole: list[tuple[int, ...]] = []
+        self._sources: dict[tuple[str, str], int] = {}
         self._rows: list[FloatArray] = []
 
     @property
     def next_frame(self) -> int:
         """The number of the frame that comes next."""
-        return len(self._frames)
+        return len(self._times_s)
 
     def add(self, frame: Frame, heads: Sequence[Head]) -> None:
         """Take a frame and its heads."""
         height, width = (0, 0) if frame.image is None else frame.image.shape[:2]
-        topic = self._topics.setdefault(frame.topic, len(self._topics))
-        self._frames.append((frame.time_s, width, height, topic, len(heads)))
+        source = frame.topic, frame.frame_id
+        number = self._sources.setdefault(source, len(self._sources))
+        self._times_s.append(frame.time_s)
+        self._whole.append((frame.stamp_ns, frame.recorded_ns, width, height, number, len(heads)))
         self._rows.extend(row_from_head(head) for head in heads)
 
     def add_problem(self, frame: Frame) -> None:
@@ -128,16 +143,18 @@ class _Collected:
 
     def result(self) -> FrameHeads:
         """Return all of it."""
-        columns = np.array(self._frames, np.float64).reshape(-1, 5)
-        whole = columns[:, 1:].astype(np.int64)
+        whole = np.array(self._whole, np.int64).reshape(-1, 6)
         return FrameHeads(
-            number=np.arange(len(columns)),
-            time_s=columns[:, 0],
-            size=whole[:, :2],
-            topic=whole[:, 2],
-            count=whole[:, 3],
+            number=np.arange(len(whole)),
+            time_s=np.array(self._times_s, np.float64),
+            stamp_ns=whole[:, 0],
+            recorded_ns=whole[:, 1],
+            size=whole[:, 2:4],
+            topic=whole[:, 4],
+            count=whole[:, 5],
             rows=np.array(self._rows, np.float64).reshape(-1, ROW_WIDTH),
-            topics=tuple(self._topics),
+            topics=tuple(topic for topic, _ in self._sources),
+            frame_ids=tuple(frame_id for _, frame_id in self._sources),
             damaged=self._damaged,
             problems=self.problems,
         )

@@ -33,7 +33,7 @@ _PARTS: dict[str, tuple[int, ...]] = {
 _SIZES = {name: int(np.prod(shape, dtype=int)) for name, shape in _PARTS.items()}
 _ENDS = dict(zip(_SIZES, np.cumsum(list(_SIZES.values())).tolist(), strict=True))
 ROW_WIDTH = sum(_SIZES.values())
-_ARRAYS = ('number', 'time_s', 'size', 'topic', 'count', 'rows')
+_ARRAYS = ('number', 'time_s', 'stamp_ns', 'recorded_ns', 'size', 'topic', 'count', 'rows')
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,9 @@ class FrameHeads:
 
     ``number``: int64 [frames], counted from 0 in the whole input. ``time_s``: float64 [frames], a
     video's time since its begin, a bag's stamp; NaN for pictures. ``size``: int64 [frames, 2],
-    width and height in pixels. ``topic``: int64 [frames], an index into ``topics`` (bags).
+    width and height in pixels. ``topic``: int64 [frames], an index into ``topics`` and
+    ``frame_ids``. ``stamp_ns``, ``recorded_ns``: int64 [frames], the stamp of a bag's image and
+    when it was recorded, else 0.
     ``count``: int64 [frames], heads in each. ``rows``: float64 [heads, ROW_WIDTH], in the order
     of the frames. ``damaged``: at how many places something could not be decoded. ``problems``: by
     frame number, what is wrong there; under -1 what holds for the input as a whole.
@@ -51,11 +53,14 @@ class FrameHeads:
 
     number: NDArray[np.int64]
     time_s: FloatArray
+    stamp_ns: NDArray[np.int64]
+    recorded_ns: NDArray[np.int64]
     size: NDArray[np.int64]
     topic: NDArray[np.int64]
     count: NDArray[np.int64]
     rows: FloatArray
     topics: tuple[str, ...] = ()
+    frame_ids: tuple[str, ...] = ()
     damaged: int = 0
     problems: Mapping[int, str] = field(default_factory=dict)
 
@@ -66,6 +71,8 @@ class FrameHeads:
         return cls(
             number=none,
             time_s=np.zeros(0),
+            stamp_ns=none,
+            recorded_ns=none,
             size=none.reshape(0, 2),
             topic=none,
             count=none,
@@ -86,6 +93,7 @@ class FrameHeads:
         stream = io.BytesIO()
         about = {
             'topics': self.topics,
+            'frame_ids': self.frame_ids,
             'damaged': self.damaged,
             'problems': {str(number): text for number, text in self.problems.items()},
         }
@@ -110,6 +118,7 @@ class FrameHeads:
                 return cls(
                     **arrays,
                     topics=tuple(about['topics']),
+                    frame_ids=tuple(about['frame_ids']),
                     damaged=about['damaged'],
                     problems={int(number): text for number, text in about['problems'].items()},
                 )
@@ -124,13 +133,16 @@ def joined(parts: Sequence[FrameHeads]) -> FrameHeads:
     arrays: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in _ARRAYS}
     arrays['number'] = np.arange(len(arrays['number']))
     # Each part counts the topics as it meets them.
-    topics = tuple(dict.fromkeys(topic for part in parts for topic in part.topics))
-    translated = [
-        np.array([topics.index(topic) for topic in part.topics], np.int64)[part.topic]
-        for part in parts
-        if len(part.number)
-    ]
-    arrays['topic'] = np.concatenate(translated) if translated else arrays['topic']
+    sources = [list(zip(part.topics, part.frame_ids, strict=True)) for part in parts]
+    known = list(dict.fromkeys(source for some in sources for source in some))
+    arrays['topic'] = np.concatenate(
+        [
+            np.array([known.index(source) for source in some], np.int64)[part.topic]
+            for some, part in zip(sources, parts, strict=True)
+            if len(part.number)
+        ]
+        or [arrays['topic']]
+    )
     problems: dict[int, str] = {}
     frames = 0
     for part in parts:
@@ -139,7 +151,8 @@ def joined(parts: Sequence[FrameHeads]) -> FrameHeads:
         frames += len(part.number)
     return FrameHeads(
         **arrays,
-        topics=topics,
+        topics=tuple(topic for topic, _ in known),
+        frame_ids=tuple(frame_id for _, frame_id in known),
         damaged=sum(part.damaged for part in parts),
         problems=problems,
     )

@@ -22,13 +22,17 @@ class Frame:
     """
     One frame of an input, uint8 [h, w, 3] BGR, or why there is none.
 
-    ``time_s``: since the begin of a video, the stamp in a bag, NaN for a picture. ``camera``: as
-    the bag's camera_info says. ``topic``: of a bag.
+    ``time_s``: since the begin of a video, the stamp in a bag, NaN for a picture. Of a bag:
+    ``topic``, ``frame_id``, the stamp and when it was recorded in nanoseconds, and ``camera``, as
+    camera_info says.
     """
 
     image: Image | None
     time_s: float = math.nan
     topic: str = ''
+    frame_id: str = ''
+    stamp_ns: int = 0
+    recorded_ns: int = 0
     camera: CameraModel | None = None
     problem: str = ''
 

@@ -12,7 +12,8 @@ from typing import TextIO
 import numpy as np
 
 from fsanet_ros import __version__
-from fsanet_ros.batch.annotation import annotate_picture, annotate_video, annotated_name
+from fsanet_ros.batch.annotation import annotate_picture, annotate_video, copy_name
+from fsanet_ros.batch.bag_writer import BagWriter
 from fsanet_ros.batch.estimation_job import WHOLE, estimate_job
 from fsanet_ros.batch.head_arrays import FrameHeads, joined
 from fsanet_ros.batch.inputs import Input
@@ -34,12 +35,14 @@ class Outputs:
     What a run writes.
 
     ``tables``: files that end in .csv, .jsonl or .parquet. ``stream``: for CSV, or None.
-    ``copies``: the folder of annotated pictures and videos, or None.
+    ``copies``: the folder of annotated pictures and videos, and of new bags, or None.
+    ``bag_topics``: of the input bags that the new ones have too; None: all.
     """
 
     tables: Sequence[Path] = ()
     stream: TextIO | None = None
     copies: Path | None = None
+    bag_topics: Sequence[str] | None = ()
 
 
 @dataclass
@@ -128,7 +131,7 @@ def write_results(
                 table.write(row_of(sighting, one.name, about) for sighting in sightings)
             _count(report, one, heads, len(sightings))
             if outputs.copies is not None and len(heads.number):
-                _annotate(one, sightings, outputs.copies, report)
+                _write_copy(one, heads, sightings, outputs.copies, outputs.bag_topics)
         if live is not None:
             with suppress(KeyboardInterrupt):
                 for found in sightings_live(live, settings, tracking, advance):
@@ -148,14 +151,22 @@ def _open_tables(outputs: Outputs, stack: ExitStack) -> list[TableWriter]:
     return tables
 
 
-def _annotate(one: Input, sightings: list[Sighting], folder: Path, report: RunReport) -> None:
-    if one.kind == 'bag':
-        report.notes.append((one.name, 'bags have no annotated copy; --bag writes a new bag'))
-        return
-    target = folder / annotated_name(one)
+def _write_copy(
+    one: Input,
+    heads: FrameHeads,
+    sightings: list[Sighting],
+    folder: Path,
+    bag_topics: Sequence[str] | None,
+) -> None:
+    target = folder / copy_name(one)
     if target.resolve() == Path(one.address).resolve():
         raise ValueError(f'{target} is an input: choose another folder for the annotated copies')
-    (annotate_picture if one.kind == 'picture' else annotate_video)(one, sightings, target)
+    if one.kind == 'bag':
+        BagWriter(Path(one.address), bag_topics).write(heads, sightings, target)
+    elif one.kind == 'picture':
+        annotate_picture(one, sightings, target)
+    else:
+        annotate_video(one, sightings, target)
 
 
 def _by_input(
@@ -187,11 +198,14 @@ def _one_by_one(heads: FrameHeads, count: int) -> Iterator[FrameHeads]:
         yield FrameHeads(
             number=np.zeros(1, np.int64),
             time_s=heads.time_s[n : n + 1],
+            stamp_ns=heads.stamp_ns[n : n + 1],
+            recorded_ns=heads.recorded_ns[n : n + 1],
             size=heads.size[n : n + 1],
             topic=heads.topic[n : n + 1],
             count=heads.count[n : n + 1],
             rows=heads.rows[ends[n] - heads.count[n] : ends[n]],
             topics=heads.topics,
+            frame_ids=heads.frame_ids,
             problems=problems,
         )
 

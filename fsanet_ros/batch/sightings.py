@@ -12,6 +12,8 @@ from fsanet_ros.tracking.tracker import HeadTracker
 from fsanet_ros.types import Head
 
 CAMERA = 'camera'
+# As the node takes it.
+LATE_S = 0.2
 _AT_CAMERA = {CAMERA: (0.0, 0.0, 0.0)}
 
 
@@ -31,13 +33,19 @@ class TrackingSettings:
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A head in a frame. ``id``: empty in pictures. ``looks_at``: None if nobody asked."""
+    """
+    A head in a frame.
+
+    ``id``: empty in pictures. ``age_s``: since this id was first seen. ``looks_at``: None if nobody
+    asked.
+    """
 
     frame: int
     time_s: float
     topic: str
     id: str
     head: Head
+    age_s: float = 0.0
     looks_at: str | None = None
     looks_at_for_s: float = math.nan
 
@@ -73,22 +81,30 @@ class Follower:
             announce_s=settings.announce_s,
             smoothing=settings.smoothing,
         )
+        self._last_s = -math.inf
         self._attention = AttentionEstimator() if settings.attention else None
 
     def follow(
         self, frame: int, time_s: float, topic: str, heads: list[Head]
     ) -> Iterator[Sighting]:
         """Yield the heads of the next frame with their ids."""
-        tracked = self._tracker.update(heads, time_s)
+        # An image that was overtaken on its way is no clock that jumps back.
+        late = 0.0 <= self._last_s - time_s <= LATE_S
+        self._last_s = self._last_s if late else time_s
+        tracked = self._tracker.update(heads, self._last_s)
         states = {}
         if self._attention is not None:
-            found = self._attention.update(tracked, self._tracker.ids, _AT_CAMERA, time_s)
+            found = self._attention.update(tracked, self._tracker.ids, _AT_CAMERA, self._last_s)
             states = {state.id: state for state in found}
         for one in tracked:
             state = states.get(one.id)
-            if state is None:
-                yield Sighting(frame, time_s, topic, one.id, one.head)
-            else:
-                yield Sighting(
-                    frame, time_s, topic, one.id, one.head, state.target or '', state.duration_s
-                )
+            yield Sighting(
+                frame,
+                time_s,
+                topic,
+                one.id,
+                one.head,
+                one.age_s,
+                looks_at=None if state is None else state.target or '',
+                looks_at_for_s=math.nan if state is None else state.duration_s,
+            )

@@ -40,6 +40,12 @@ class Box:
             self.x * factor_x, self.y * factor_y, self.width * factor_x, self.height * factor_y
         )
 
+    def whole_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, width and height of its part in an image of that size."""
+        left, right = (min(max(round(x), 0), width) for x in (self.x, self.x + self.width))
+        top, bottom = (min(max(round(y), 0), height) for y in (self.y, self.y + self.height))
+        return left, top, right - left, bottom - top
+
     def shared_area(self, other: Box) -> float:
         """Return the area of the intersection with another box, in square pixels."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)

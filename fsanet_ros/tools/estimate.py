@@ -60,8 +60,18 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar='PATH',
-        help=f'a table ({", ".join(SUFFIXES)}), or a folder for annotated copies; may be repeated. '
+        help=f'a table ({", ".join(SUFFIXES)}), or a folder for annotated copies (of '
+        'bags: new bags with head_poses, /tf and markers); may be repeated. '
         'Without it, CSV on standard output',
+    )
+    parser.add_argument(
+        '--topics', nargs='+', default=[], metavar='TOPIC', help='image topics of bags (all)'
+    )
+    parser.add_argument(
+        '--copy-topics',
+        nargs='*',
+        metavar='TOPIC',
+        help='topics of the input bags that the new bags have too; without a name: all',
     )
     parser.add_argument('--calibration', default='', help='YAML of camera_calibration: positions')
     parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
@@ -123,7 +133,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
             f'{live[0].name} and {live[1].name}: expected one camera or stream; start a second '
             'command for the other'
         )
-    outputs = _outputs(arguments.output, [one.address for one in inputs])
+    outputs = _outputs(arguments, [one.address for one in inputs])
     detector = make_detector(arguments.detector, model_path=arguments.detector_model)
     settings = EstimationSettings(
         detector=detector.name,  # chosen here, so that all workers take the same
@@ -131,6 +141,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
         detection_size=arguments.detection_size,
         weights=arguments.weights,
         calibration=arguments.calibration,
+        image_topics=tuple(arguments.topics),
     )
     tracking = TrackingSettings(smoothing=arguments.smoothing, attention=arguments.attention)
     plan = make_plan(inputs)
@@ -154,12 +165,13 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
     return report
 
 
-def _outputs(paths: list[Path], inputs: list[str]) -> Outputs:
+def _outputs(arguments: argparse.Namespace, inputs: list[str]) -> Outputs:
     """
     Sort what is to be written.
 
     :raises ValueError: if two folders are named, or an output is an input
     """
+    paths: list[Path] = arguments.output
     read = {Path(address).resolve() for address in inputs}
     for path in paths:
         if path.resolve() in read:
@@ -174,7 +186,13 @@ def _outputs(paths: list[Path], inputs: list[str]) -> Outputs:
                 f'{folder} is a file: expected a folder for annotated copies, or a table that '
                 f'ends in {", ".join(SUFFIXES)}'
             )
-    return Outputs(tables, None if paths else sys.stdout, folders[0] if folders else None)
+    topics = arguments.copy_topics
+    return Outputs(
+        tables=tables,
+        stream=None if paths else sys.stdout,
+        copies=folders[0] if folders else None,
+        bag_topics=() if topics is None else topics or None,
+    )
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from geometry_msgs.msg import (
     Pose,
     PoseArray,
@@ -21,9 +20,6 @@ from fsanet_ros.msg import HeadPose, HeadPoseArray
 from fsanet_ros.ros.stamps import duration
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, FloatArray, Head
-
-# As in sensor_msgs/Imu: not known.
-UNKNOWN_COVARIANCE = -1.0
 
 
 def head_pose_array(
@@ -71,7 +67,7 @@ def _head_pose(tracked: TrackedHead, image_size: tuple[int, int]) -> HeadPose:
     message = HeadPose(id=tracked.id, score=head.face.score)
     _fill_in_box(message.roi, head.face.box, image_size)
     _fill_in(message.pose.pose, head)
-    message.pose.covariance = _covariance(head).ravel()
+    message.pose.covariance = head.pose_covariance.ravel()
     message.distance_source = _distance_source(head)
     yaw_deg, pitch_deg, roll_deg = head.yaw_pitch_roll_deg.tolist()
     message.yaw = math.radians(yaw_deg)
@@ -87,19 +83,6 @@ def _distance_source(head: Head) -> int:
     if head.distance_from_depth:
         return int(HeadPose.DISTANCE_FROM_DEPTH)
     return int(HeadPose.DISTANCE_FROM_SIZE)
-
-
-def _covariance(head: Head) -> FloatArray:
-    covariance = np.zeros((6, 6))
-    if head.position_m is None or head.position_covariance_m2 is None:
-        covariance[0, 0] = UNKNOWN_COVARIANCE
-    else:
-        covariance[:3, :3] = head.position_covariance_m2
-    if head.rotation_covariance_rad2 is None:
-        covariance[3, 3] = UNKNOWN_COVARIANCE
-    else:
-        covariance[3:, 3:] = head.rotation_covariance_rad2
-    return covariance
 
 
 def _pose(head: Head) -> Pose:
@@ -118,11 +101,8 @@ def _fill_in(message: Pose, head: Head) -> None:
 
 
 def _fill_in_box(message: RegionOfInterest, box: Box, image_size: tuple[int, int]) -> None:
-    width, height = image_size
-    left, right = (min(max(round(x), 0), width) for x in (box.x, box.x + box.width))
-    top, bottom = (min(max(round(y), 0), height) for y in (box.y, box.y + box.height))
+    left, top, message.width, message.height = box.whole_pixels(*image_size)
     message.x_offset, message.y_offset = left, top
-    message.width, message.height = right - left, bottom - top
 
 
 def _quaternion(xyzw: FloatArray) -> Quaternion:
