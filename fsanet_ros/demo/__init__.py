@@ -27,9 +27,25 @@ CLIP_POSES: Path = _FOLDER / 'clip_poses.csv'
 CLIP_CAMERA: Path = _FOLDER / 'clip_camera.yaml'
 
 COLUMNS = (
-    *('frame', 'stamp_s', 'face', 'name', 'yaw_deg', 'pitch_deg', 'roll_deg'),
-    *('face_qx', 'face_qy', 'face_qz', 'face_qw', 'x_m', 'y_m', 'z_m', 'relative_roll_deg'),
-    *('square_x_px', 'square_y_px', 'square_side_px', 'inside'),
+    'frame',
+    'stamp_s',
+    'face',
+    'name',
+    'yaw_deg',
+    'pitch_deg',
+    'roll_deg',
+    'face_qx',
+    'face_qy',
+    'face_qz',
+    'face_qw',
+    'x_m',
+    'y_m',
+    'z_m',
+    'relative_roll_deg',
+    'square_x_px',
+    'square_y_px',
+    'square_side_px',
+    'inside',
 )
 
 

@@ -200,7 +200,10 @@ class FaceFollower:
             return {}
         reaches = [known.reach for known in self._known]
         found = at_places(
-            *(expected, size, look.detector, look.image),
+            expected,
+            size,
+            look.detector,
+            look.image,
             reaches=reaches,
             score_share=_UNSURE_SHARE,
         )

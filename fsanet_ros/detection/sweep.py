@@ -10,7 +10,7 @@ show the faces that lie on their side. All of these take turns, a few for each i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fsanet_ros.detection.changes import CELL_PX, LOOKS, Cells, has_changed
 from fsanet_ros.detection.windows import Window
@@ -156,7 +156,12 @@ def whole_view(width: int, height: int, detection_size: int) -> Window:
     """Return the whole image as a detector is shown it; its size is 0 for no limit."""
     scale = min(1.0, (detection_size or max(width, height)) / max(width, height))
     return Window(
-        *(0, 0, width, height), max(1, round(width * scale)), max(1, round(height * scale))
+        left=0,
+        top=0,
+        width=width,
+        height=height,
+        shown_width=max(1, round(width * scale)),
+        shown_height=max(1, round(height * scale)),
     )
 
 
@@ -181,18 +186,15 @@ def close_view(part: tuple[int, int, int, int], width: int, height: int, whole: 
 def turned_view(width: int, height: int, turn_deg: int, tile_px: int) -> Window:
     """Return the whole image turned, in no more pixels than a tile has."""
     upright = whole_view(width, height, tile_px)
-    view = Window(
-        *(0, 0, width, height), upright.shown_width, upright.shown_height, turn_deg=turn_deg
-    )
+    view = replace(upright, turn_deg=turn_deg)
     longest = max(view.shown_size)
     if longest <= tile_px:
         return view
     smaller = tile_px / (longest + 1)
-    return Window(
-        *(0, 0, width, height),
-        max(1, int(view.shown_width * smaller)),
-        max(1, int(view.shown_height * smaller)),
-        turn_deg=turn_deg,
+    return replace(
+        view,
+        shown_width=max(1, int(view.shown_width * smaller)),
+        shown_height=max(1, int(view.shown_height * smaller)),
     )
 
 

@@ -62,7 +62,7 @@ def product(p: Quaternion, q: Quaternion) -> Quaternion:
 
 def turn_between(before: Quaternion, after: Quaternion) -> Vector:
     """Return the rotation vector, in radians, that turns one rotation into another."""
-    w, x, y, z = product(after, (before[0], -before[1], -before[2], -before[3]))
+    w, x, y, z = product(after, inverse(before))
     sine = math.sqrt(x * x + y * y + z * z)
     if sine < 1e-12:
         return 0.0, 0.0, 0.0
@@ -78,6 +78,31 @@ def turned(q: Quaternion, vector: Vector, share: float) -> Quaternion:
     half = 0.5 * share * angle
     scale = math.sin(half) / angle if angle > 1e-12 else 0.5 * share
     return normalized(product((math.cos(half), x * scale, y * scale, z * scale), q))
+
+
+def slerp(before: Quaternion, after: Quaternion, share: float) -> Quaternion:
+    """Return the rotation that lies a share, 0 to 1, of the shorter way from one to another."""
+    return turned(before, turn_between(before, after), share)
+
+
+def rotated(q: Quaternion, vector: Vector) -> Vector:
+    """Return a vector rotated by q."""
+    # v + 2 w (q x v) + 2 q x (q x v), where q is the vector part.
+    w, x, y, z = q
+    a, b, c = vector
+    cx = 2.0 * (y * c - z * b)
+    cy = 2.0 * (z * a - x * c)
+    cz = 2.0 * (x * b - y * a)
+    return (
+        a + w * cx + y * cz - z * cy,
+        b + w * cy + z * cx - x * cz,
+        c + w * cz + x * cy - y * cx,
+    )
+
+
+def inverse(q: Quaternion) -> Quaternion:
+    """Return the rotation that undoes q."""
+    return q[0], -q[1], -q[2], -q[3]
 
 
 def normalized(q: Quaternion) -> Quaternion:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from fsanet_ros.detection import DEFAULT_DETECTION_SIZE
-from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES
+from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector
+from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, make_any_detector
 
 
 def positive(text: str) -> int:
@@ -24,3 +24,12 @@ def add_detector(parser: argparse._ActionsContainer) -> None:
     parser.add_argument('--detector', choices=ALL_DETECTOR_NAMES, default='auto')
     parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
     parser.add_argument('--detection-size', type=int, default=DEFAULT_DETECTION_SIZE)
+
+
+def detector_of(arguments: argparse.Namespace) -> FaceDetector:
+    """Make the detector that the user has chosen; raises what make_any_detector does."""
+    return make_any_detector(
+        arguments.detector,
+        detection_size=arguments.detection_size,
+        model_path=arguments.detector_model,
+    )

@@ -14,6 +14,7 @@ from fsanet_ros.inference.runtime import RUNTIME_NAMES
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import group, parameter
 from fsanet_ros.tracking.smoothing import SMOOTHINGS
+from fsanet_ros.tracking.tracker import is_id_prefix
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 RELIABILITIES = ('reliable', 'best_effort')
@@ -263,7 +264,7 @@ class HeadPoseSettings:
                 "each of input.image_topics ('' for a camera without depth), or none at all"
             )
         prefix = self.tracking.id_prefix
-        if not (prefix.isascii() and prefix.isalnum() and prefix[0].isalpha()):
+        if not is_id_prefix(prefix):
             return f'tracking.id_prefix is {prefix!r}, expected a letter, then letters or digits'
         return ''
 

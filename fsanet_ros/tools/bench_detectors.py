@@ -32,7 +32,12 @@ from fsanet_ros.research.datasets.faces import load_aflw_faces
 from fsanet_ros.research.detectors import COMPARED_NAMES
 
 HEADER = (
-    *('pictures', 'detector', 'size', 'ms, median (quartiles)', 'found', 'false per picture'),
+    'pictures',
+    'detector',
+    'size',
+    'ms, median (quartiles)',
+    'found',
+    'false per picture',
 )
 FRAMES = 6
 

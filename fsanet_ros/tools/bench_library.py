@@ -29,8 +29,7 @@ from fsanet_ros.detection import FaceDetector
 from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.research.arguments import add_detector, positive
-from fsanet_ros.research.detectors import make_any_detector
+from fsanet_ros.research.arguments import add_detector, detector_of, positive
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.output import messages
 from fsanet_ros.ros.settings import HeadPoseSettings
@@ -45,11 +44,7 @@ def bench_library(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         cases = choose(arguments.cases)
-        detector = make_any_detector(
-            arguments.detector,
-            detection_size=arguments.detection_size,
-            model_path=arguments.detector_model,
-        )
+        detector = detector_of(arguments)
         runtime = make_runtime(arguments.weights, arguments.runtime, arguments.threads)
     except (ValueError, OSError, ImportError) as error:
         print(f'bench library: {error}', file=sys.stderr)

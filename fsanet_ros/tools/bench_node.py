@@ -36,8 +36,16 @@ from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings
 
 HEADER = (
-    *('case', 'faces found', 'latency p50 / p95 / p99, ms', 'floor p50 / p95 / p99, ms'),
-    *('added, ms', 'greatest rate, Hz', 'CPU per image, ms', 'its floor', 'RSS, MB', 'lost'),
+    'case',
+    'faces found',
+    'latency p50 / p95 / p99, ms',
+    'floor p50 / p95 / p99, ms',
+    'added, ms',
+    'greatest rate, Hz',
+    'CPU per image, ms',
+    'its floor',
+    'RSS, MB',
+    'lost',
 )
 _SET_BY_BENCH = {
     'autostart',
@@ -72,8 +80,11 @@ def bench_node(argv: Sequence[str]) -> int:
     save(arguments, machine, {**figures, 'cases': measured, 'failed': failed})
     if measured:
         save_report(
-            *(arguments, machine, 'node', [table(HEADER, map(row, measured))]),
-            lambda path: plot_latencies(measured, path),
+            arguments,
+            machine,
+            name='node',
+            parts=[table(HEADER, map(row, measured))],
+            plot=lambda path: plot_latencies(measured, path),
         )
     return 1 if failed else 0
 
@@ -125,10 +136,16 @@ def row(case: dict[str, Any]) -> tuple[str, ...]:
     rate = f'{at_least}{case["max_rate_hz"]:.0f}' if 'max_rate_hz' in case else '-'
     low, high = case['added_ms_quartiles']
     return (
-        *(case['name'], f'{case["faces_found"]:g}', latency, floor),
-        *(f'{case["added_ms"]:.1f} ({low:.1f} to {high:.1f})', rate),
-        *(f'{1e3 * case[name]:.1f}' for name in ('cpu_s_per_frame', 'floor_cpu_s_per_frame')),
-        *(f'{case["rss_mb"]:.0f}', f'{case["dropped"]} of {case["sent"]}'),
+        case['name'],
+        f'{case["faces_found"]:g}',
+        latency,
+        floor,
+        f'{case["added_ms"]:.1f} ({low:.1f} to {high:.1f})',
+        rate,
+        f'{1e3 * case["cpu_s_per_frame"]:.1f}',
+        f'{1e3 * case["floor_cpu_s_per_frame"]:.1f}',
+        f'{case["rss_mb"]:.0f}',
+        f'{case["dropped"]} of {case["sent"]}',
     )
 
 

@@ -26,9 +26,8 @@ from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.research.arguments import add_detector, positive
+from fsanet_ros.research.arguments import add_detector, detector_of, positive
 from fsanet_ros.research.datasets import READERS
-from fsanet_ros.research.detectors import make_any_detector
 from fsanet_ros.research.evaluation.compared_scenes import (
     Scene,
     by_picture,
@@ -101,11 +100,7 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
     camera = None
     if arguments.calibration:
         camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
-    detector = make_any_detector(
-        arguments.detector,
-        detection_size=arguments.detection_size,
-        model_path=arguments.detector_model,
-    )
+    detector = detector_of(arguments)
     models = _named(
         {weights: HeadPoseEstimator(detector, weights) for weights in arguments.weights}
     )

@@ -23,8 +23,7 @@ from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
 from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.research.arguments import add_detector, positive
-from fsanet_ros.research.detectors import make_any_detector
+from fsanet_ros.research.arguments import add_detector, detector_of, positive
 from fsanet_ros.types import Head, Image
 
 
@@ -63,11 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _faces(arguments: argparse.Namespace) -> tuple[list[Head], NDArray[np.uint8]]:
     """Return the first faces, with their crops as the weights want them."""
-    detector = make_any_detector(
-        arguments.detector,
-        detection_size=arguments.detection_size,
-        model_path=arguments.detector_model,
-    )
+    detector = detector_of(arguments)
     estimator = HeadPoseEstimator(detector, arguments.weights)
     heads: list[Head] = []
     crops = [np.zeros((0, NETWORK_SIZE, NETWORK_SIZE, 3), np.uint8)]

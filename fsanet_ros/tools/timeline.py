@@ -18,8 +18,7 @@ from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.bags import BagError, head_poses_of_bag, is_bag
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-from fsanet_ros.research.arguments import add_detector
-from fsanet_ros.research.detectors import make_any_detector
+from fsanet_ros.research.arguments import add_detector, detector_of
 from fsanet_ros.research.evaluation.timelines import Timelines, check_plot, plot, write_table
 from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
 
@@ -96,11 +95,7 @@ def _gather(arguments: argparse.Namespace, timelines: Timelines) -> int:
 
 
 def _from_video(arguments: argparse.Namespace, timelines: Timelines) -> None:
-    detector = make_any_detector(
-        arguments.detector,
-        detection_size=arguments.detection_size,
-        model_path=arguments.detector_model,
-    )
+    detector = detector_of(arguments)
     estimator = HeadPoseEstimator(detector, arguments.weights)
     tracker = HeadTracker(smoothing=arguments.smoothing)
     with open_frames(arguments.source) as frames:

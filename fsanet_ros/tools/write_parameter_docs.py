@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from fsanet_ros.files.generated_files import write_or_check
 from fsanet_ros.ros.parameters import Limits, defaults_of, limits_of
 from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
 
@@ -28,19 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--check', action='store_true', help='write nothing, only compare')
     parser.add_argument('--root', type=Path, default=ROOT, help='the repository')
     arguments = parser.parse_args(argv)
-    different = 0
-    for name, text in documents().items():
-        path = arguments.root / name
-        if path.is_file() and path.read_text(encoding='utf-8') == text:
-            continue
-        different += 1
-        if arguments.check:
-            print(f'{name} is not what the settings say; run this without --check', file=sys.stderr)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding='utf-8')
-            print(f'{name} written')
-    return int(arguments.check and different > 0)
+    return write_or_check(documents(), arguments.root, arguments.check)
 
 
 def documents() -> dict[str, str]:

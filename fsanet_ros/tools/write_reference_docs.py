@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from fsanet_ros.files.generated_files import write_or_check
+
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = ('HeadPoseArray', 'HeadPose', 'AttentionArray', 'Attention')
 # ./run NAME, module, words before the options
@@ -70,19 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--check', action='store_true', help='write nothing, only compare')
     parser.add_argument('--root', type=Path, default=ROOT, help='where to write')
     arguments = parser.parse_args(argv)
-    different = 0
-    for name, text in documents().items():
-        path = arguments.root / name
-        if path.is_file() and path.read_text(encoding='utf-8') == text:
-            continue
-        different += 1
-        if arguments.check:
-            print(f'{name} is out of date; run this without --check', file=sys.stderr)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding='utf-8')
-            print(f'{name} written')
-    return int(arguments.check and different > 0)
+    return write_or_check(documents(), arguments.root, arguments.check)
 
 
 def documents() -> dict[str, str]:

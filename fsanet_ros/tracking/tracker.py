@@ -72,6 +72,11 @@ class _Track:
         return time_s - self.first_seen_s
 
 
+def is_id_prefix(text: str) -> bool:
+    """Tell whether ids may start with a text: they become parts of frames' and topics' names."""
+    return text.isascii() and text.isalnum() and text[0].isalpha()
+
+
 class HeadTracker:
     """
     Gives the heads of one camera their identities, image by image.
@@ -97,7 +102,7 @@ class HeadTracker:
         :raises ValueError: if the prefix cannot be part of a frame's and a topic's name, or if
             there is no such smoothing
         """
-        if not (id_prefix.isascii() and id_prefix.isalnum() and id_prefix[0].isalpha()):
+        if not is_id_prefix(id_prefix):
             raise ValueError(
                 f'the id prefix is {id_prefix!r}, expected a letter and then letters or digits'
             )

@@ -108,7 +108,7 @@ def new_figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            f'reports need matplotlib ({error}): install it with "pip install matplotlib"'
+            f'plots need matplotlib ({error}): install it with "pip install matplotlib"'
         ) from error
     return Figure(figsize=(width, height), layout='constrained')
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from fsanet_ros.research.evaluation.report_plots import new_figure
 from fsanet_ros.types import FloatArray
 
 ANGLES = ('yaw', 'pitch', 'roll')
@@ -92,7 +92,7 @@ def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
     """
     if not len(timelines):
         raise ValueError('there is no head pose to plot')
-    figure = _figure()
+    figure = new_figure(width=10, height=7)
     heads = timelines.of_heads()
     axes = figure.subplots(3, 1, sharex=True)
     for head, poses in heads.items():
@@ -123,19 +123,8 @@ def check_plot(path: str | Path) -> None:
     :raises ImportError: if matplotlib is not installed
     :raises ValueError: if matplotlib does not write this format
     """
-    kinds = _figure().canvas.get_supported_filetypes()
+    kinds = new_figure(width=10, height=7).canvas.get_supported_filetypes()
     if Path(path).suffix[1:] not in kinds:
         raise ValueError(
             f'{path} is not a picture that matplotlib writes: expected .{", .".join(kinds)}'
         )
-
-
-def _figure() -> Any:
-    try:
-        # pyplot would look for a display.
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            f'plots need matplotlib ({error}): install it with "pip install matplotlib"'
-        ) from error
-    return Figure(figsize=(10, 7), layout='constrained')

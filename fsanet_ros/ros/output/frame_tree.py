@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Vector = tuple[float, float, float]
-Quaternion = tuple[float, float, float, float]
+from fsanet_ros.arrays import FloatArray
+from fsanet_ros.geometry.quaternions import Quaternion, Vector, inverse, rotated, slerp
+
 Sample = tuple[float, Vector, Quaternion]  # stamp in seconds, translation, rotation
 
 KEEP_S = 5.0  # of each edge
@@ -93,7 +92,7 @@ class FrameTree:
                 f'the transform from {parent!r} to {child!r} is not a number or has no rotation'
             )
         tx, ty, tz = translation
-        sample = stamp_s, (tx, ty, tz), (x / norm, y / norm, z / norm, w / norm)
+        sample = stamp_s, (tx, ty, tz), (w / norm, x / norm, y / norm, z / norm)
         edge = self._edges.get(child)
         if edge is None or edge.parent != parent or edge.static != static:
             edge = self._edges[child] = _Edge(parent, static)
@@ -119,10 +118,10 @@ class FrameTree:
         point: Vector = (0.0, 0.0, 0.0)
         for name in up:
             translation, rotation = self._sample(name, stamp_s)
-            point = _add(_rotated(rotation, point), translation)
+            point = _add(rotated(rotation, point), translation)
         for name in reversed(down):
-            translation, (x, y, z, w) = self._sample(name, stamp_s)
-            point = _rotated((-x, -y, -z, w), _subtract(point, translation))
+            translation, rotation = self._sample(name, stamp_s)
+            point = rotated(inverse(rotation), _subtract(point, translation))
         return np.array(point)
 
     def forget_moving(self) -> None:
@@ -208,33 +207,7 @@ def _between(a: Sample, b: Sample, stamp_s: float) -> tuple[Vector, Quaternion]:
     share = (stamp_s - a[0]) / (b[0] - a[0])
     (ax, ay, az), (bx, by, bz) = a[1], b[1]
     translation = ax + share * (bx - ax), ay + share * (by - ay), az + share * (bz - az)
-    return translation, _slerp(a[2], b[2], share)
-
-
-def _slerp(a: Quaternion, b: Quaternion, share: float) -> Quaternion:
-    cosine = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
-    sign = -1.0 if cosine < 0.0 else 1.0  # the shorter way
-    angle = math.acos(min(sign * cosine, 1.0))
-    if angle < 1e-4:
-        of_a, of_b = 1.0 - share, sign * share
-    else:
-        of_a = math.sin((1.0 - share) * angle) / math.sin(angle)
-        of_b = sign * math.sin(share * angle) / math.sin(angle)
-    x, y, z, w = (of_a * i + of_b * j for i, j in zip(a, b, strict=True))
-    return x, y, z, w
-
-
-def _rotated(quaternion: Quaternion, v: Vector) -> Vector:
-    # v + 2 w (q x v) + 2 q x (q x v), by hand: NumPy's calls cost more than three numbers.
-    x, y, z, w = quaternion
-    cx = 2.0 * (y * v[2] - z * v[1])
-    cy = 2.0 * (z * v[0] - x * v[2])
-    cz = 2.0 * (x * v[1] - y * v[0])
-    return (
-        v[0] + w * cx + y * cz - z * cy,
-        v[1] + w * cy + z * cx - x * cz,
-        v[2] + w * cz + x * cy - y * cx,
-    )
+    return translation, slerp(a[2], b[2], share)
 
 
 def _add(a: Vector, b: Vector) -> Vector:
