@@ -324,7 +324,7 @@ def test_a_broken_caffe_file_is_refused(monkeypatch, ssd_files):
 
 def test_ssd_names_the_file_that_is_missing(ssd_files):
     (ssd_files.parent / 'deploy.prototxt').unlink()
-    with pytest.raises(FileNotFoundError, match=r'deploy\.prototxt, which is not there'):
+    with pytest.raises(FileNotFoundError, match=r'deploy\.prototxt, which is missing'):
         make_any_detector('ssd', model_path=str(ssd_files))
 
 

@@ -1,8 +1,8 @@
 """
-What makes faces hard to read: blur, darkness, noise, few pixels, coverings, boxes that are off.
+Conditions that make faces hard to read: blur, darkness, noise, few pixels, coverings, wrong boxes.
 
-Every face is first brought to the same size, so that a condition means the same for a portrait as
-for a face far away, and for networks that see more or less around it.
+Every face is first scaled to the same size, so that a condition means the same for a portrait and
+for a distant face, and for networks that see more or less of the surroundings.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from fsanet_ros.types import Box, Face, Image, Square
 SIDE_PX = 128  # of the face square
 _AROUND = 2.4  # of the picture, in units of the face square's side
 
-# From a picture, uint8 [h, w, 3], the face in it and what chance draws from, to both changed.
+# Changes a picture, uint8 [h, w, 3], and the face in it, with a random generator.
 Change = Callable[[Image, Face, np.random.Generator], tuple[Image, Face]]
 
 
 def at_one_size(picture: Image, face: Face) -> tuple[Image, Face]:
     """
-    Return the surroundings of a face with its face square 128 pixels wide, and the face there.
+    Scale a face and its surroundings so that the face square is 128 pixels wide.
 
-    Beyond the border of the picture its edge is continued.
+    Outside the picture, its border pixels are repeated.
 
     :param picture: uint8 [h, w, 3]
-    :returns: uint8 [n, n, 3], n about 307; the picture as it is where the square lies outside of it
+    :returns: uint8 [n, n, 3], n about 307, and the face in it; both unchanged if the square is
+        outside the picture
     """
     square = face.square
     side = max(1, round(square.side * _AROUND))
@@ -97,7 +98,7 @@ def _fewer_pixels(side_px: int) -> Change:
 
 def _covered(picture: Image, face: Face, rng: np.random.Generator) -> tuple[Image, Face]:
     changed = picture.copy()
-    half = SIDE_PX / np.sqrt(8.0)  # of the landmarks' box
+    half = SIDE_PX / np.sqrt(8.0)  # half the side of the landmarks' box
     x, y = face.square.center_x, face.square.center_y
     corners = np.array([(x - half, y + 0.1 * half), (x + half, y + half)])
     (left, top), (right, bottom) = np.round(corners).astype(int).clip(0).tolist()
@@ -115,7 +116,7 @@ def _scaled(picture: Image, face: Face, rng: np.random.Generator) -> tuple[Image
 
 
 def _moved(face: Face, right: float, down: float, grow: float) -> Face:
-    """Return a face whose box and square are off, by shares of their sides."""
+    """Return the face with box and square moved and grown, in shares of their sides."""
     box, square = face.box, face.square
     width, height = box.width * grow, box.height * grow
     x = box.x + box.width / 2 + right * box.width
@@ -129,7 +130,7 @@ def _moved(face: Face, right: float, down: float, grow: float) -> Face:
     )
 
 
-#: By name; the random ones draw from the generator that they get.
+#: All conditions by name.
 CONDITIONS: dict[str, Change] = {
     'clean': _clean,
     'blur': _blur,

@@ -1,8 +1,8 @@
 """
 Augment crops as FSA-Net's authors do: parts of the crop, bars at its sides, zoom.
 
-After the description of their training code (TYY_generators.py). It works on the 64 x 64 crops
-themselves and leaves the labels alone.
+This follows the description of their training code (TYY_generators.py). It works on the 64 x 64
+crops and does not change the labels.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from fsanet_ros.arrays import Image
 @dataclass(frozen=True)
 class OfficialAugmentation:
     """
-    How far to vary; shares are probabilities, widths are in pixels of the crop.
+    How much to vary; shares are probabilities, widths are in pixels of the crop.
 
-    A crop is cut and stretched, or cut and put somewhere on black, or on white, or none of these;
-    then zoomed, or not. ``width_max``: how many rows and columns are cut away at most.
+    A crop is cut and stretched, or cut and placed on black or white, or left alone; then it may be
+    zoomed. ``width_max``: the most rows and columns to cut away.
     """
 
     cut_share: float = 0.25
@@ -38,7 +38,7 @@ def augment_official(
     crop: Image, settings: OfficialAugmentation, rng: np.random.Generator
 ) -> Image:
     """
-    Return a varied crop; the given one stays as it is.
+    Return a varied copy of a crop.
 
     :param crop: uint8 [s, s, 3], s above ``width_max``
     :returns: uint8 [s, s, 3]
@@ -77,8 +77,8 @@ def _on_colour(part: Image, size: int, colour: int, rng: np.random.Generator) ->
 
 
 def _zoomed(crop: Image, factors: NDArray[np.float64]) -> Image:
-    # Width and height each by their own factor about half a pixel beyond the middle, nearest
-    # pixels and the border drawn out: what Keras' random_zoom of that time does.
+    # As Keras' random_zoom of that time: width and height have their own factors, the centre is
+    # half a pixel off, pixels are the nearest, and the border is repeated.
     size = crop.shape[0]
     middle = size / 2 + 0.5
     matrix = np.column_stack([np.diag(factors), (1 - factors) * middle])

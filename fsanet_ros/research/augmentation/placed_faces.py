@@ -1,8 +1,8 @@
 """
-Labelled faces put into images, to be found by a face detector as at run time.
+Labelled faces placed into images, for a face detector to find as at run time.
 
-What decides the error of a pose in use is in these images and not in the pictures of the data
-set: how many pixels a face has, how the detector's box lies, blur, noise and compression.
+These images have what decides a pose's error in use, and the data set's pictures lack: the number
+of pixels of a face, the detector's box, blur, noise and compression.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fsanet_ros.research.datasets.known_face import KnownFace
 from fsanet_ros.types import Image, Square
 
 MIN_SIDE_PX, MAX_SIDE_PX = 16, 200
-_SIZES = ((320, 240), (480, 360), (640, 480))  # width, height; detectors shrink the last
+_SIZES = ((320, 240), (480, 360), (640, 480))  # width, height; detectors shrink the largest
 _BLUR_SHARE, _MAX_BLUR_PX = 0.4, 1.2
 _NOISE_SHARE, _MAX_NOISE = 0.5, 8.0
 _JPEG_SHARE, _JPEG_QUALITY = 0.7, (40, 96)
@@ -27,9 +27,9 @@ _GREY_SHARE = 0.1
 
 def place_faces(faces: LabelledFaces, rounds: int, seed: int) -> Iterator[tuple[Image, KnownFace]]:
     """
-    Yield every face ``rounds`` times, each time in another image; the same for a seed.
+    Yield every face ``rounds`` times, each time in another image, always the same for a seed.
 
-    The number of a face among ``faces`` counts as its person.
+    The index of a face in ``faces`` serves as its person.
     """
     rng = np.random.default_rng(seed)
     for _ in range(rounds):
@@ -40,9 +40,9 @@ def place_faces(faces: LabelledFaces, rounds: int, seed: int) -> Iterator[tuple[
 
 def place(picture: Image, rng: np.random.Generator) -> tuple[Image, Square]:
     """
-    Return an image with a picture of a face square somewhere in it, and that square.
+    Place the picture of a face square somewhere in an image; return the image and the square.
 
-    Its side is 16 to 200 pixels, log-uniform; around it is grey or a blur of its own edge.
+    The side is 16 to 200 pixels, log-uniform; the surroundings are grey or a blur of its edge.
 
     :param picture: uint8 [s, s, 3] BGR
     """
@@ -63,7 +63,7 @@ def place(picture: Image, rng: np.random.Generator) -> tuple[Image, Square]:
 
 
 def _photographed(image: Image, rng: np.random.Generator) -> Image:
-    """Return what a camera of some quality makes of an image: focus, light, noise, JPEG."""
+    """Return the image as a camera of random quality takes it: focus, light, noise, JPEG."""
     if rng.random() < _BLUR_SHARE:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, _MAX_BLUR_PX))
     if rng.random() < _GREY_SHARE:

@@ -1,8 +1,8 @@
 """
-Face detectors to compare with, beside those that run on a robot (``fsanet_ros.detection``).
+Face detectors for comparisons; those that run on a robot are in ``fsanet_ros.detection``.
 
-MTCNN, SSD and OpenCV's cascades of Haar features and local binary patterns: what FSA-Net's authors
-and their demos used.
+MTCNN, SSD, and OpenCV's cascades of Haar features and local binary patterns, which FSA-Net's
+authors and their demos used.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def make_any_detector(
     Make one of all detectors, ``ALL_DETECTOR_NAMES``; see ``detection.make_detector``.
 
     :param model_path: the model file of 'yunet' (ONNX), 'ssd' (Caffe), 'haar' or 'lbp' (XML);
-        empty takes the downloaded one. The others bring their weights and refuse a path.
-    :raises ValueError: an unknown name, a setting out of range, or a file that is not the model.
-    :raises FileNotFoundError: the model file is not there.
-    :raises ImportError: the detector's package is not installed, or this OpenCV can't run it.
+        empty takes the downloaded one. The others come with their weights and refuse a path.
+    :raises ValueError: if the name is unknown, a setting out of range, or the file not the model.
+    :raises FileNotFoundError: if there is no such model file.
+    :raises ImportError: if the detector's package is missing, or this OpenCV cannot run it.
     """
     if name not in ALL_DETECTOR_NAMES:
         raise ValueError(
@@ -51,7 +51,7 @@ def make_any_detector(
     def threshold(default: float) -> float:
         return default if score_threshold is None else score_threshold
 
-    # Imported here, so that one detector does not need the packages of the others.
+    # Imported here, so that no detector needs the packages of another.
     if name == 'mtcnn':
         from fsanet_ros.research.detectors import mtcnn
 

@@ -1,11 +1,11 @@
 """
-Face detectors of the years before deep learning: cascades of Haar features or binary patterns.
+Face detectors from before deep learning: cascades of Haar features or binary patterns.
 
 Viola and Jones: "Rapid Object Detection using a Boosted Cascade of Simple Features", CVPR 2001
 (``haar``, OpenCV's frontal faces); Puttemans, Can and Goedemé: "Improving Open Source Face
 Detection by Combining an Adapted Cascade Classification Pipeline and Active Learning", VISAPP 2017
-(``lbp``, the one of FSA-Net's original demo). Both find frontal, upright faces only, and run in
-OpenCV 4 only: OpenCV 5 left ``cv2.CascadeClassifier`` out.
+(``lbp``, used by FSA-Net's original demo). Both find frontal, upright faces only, and need
+OpenCV 4: OpenCV 5 has no ``cv2.CascadeClassifier``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ DEFAULT_SCORE_THRESHOLD = 0.5
 CASCADE_NAMES = ('haar', 'lbp')
 
 _CLASS = 'CascadeClassifier'
-# Steps of size in which the picture is searched.
+# Factor between the sizes at which the image is searched.
 _SCALE_FACTOR = 1.1
-# So many overlapping windows make a score of a half.
+# The number of overlapping windows that gives a score of 0.5.
 _NEIGHBOURS_OF_HALF = 4
 _MIN_SIDE_PX = 20
 _MAPPINGS = {'haar': HAAR, 'lbp': LBP}
@@ -43,8 +43,8 @@ class CascadeDetector:
     """
     A cascade of OpenCV (a ``FaceDetector``): boxes and scores.
 
-    A cascade knows no probability. The score is n / (n + 4) of the n windows that agree on a
-    face: with the default threshold of 0.5 four of them must.
+    A cascade gives no probability. The score is n / (n + 4) for n windows that agree on a face, so
+    the default threshold of 0.5 asks for four.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class CascadeDetector:
         Load the cascade called ``name``, haar or lbp.
 
         :param model_path: a cascade's XML file; empty takes the downloaded one, and for haar
-            also the one that OpenCV 4 brings along.
-        :raises ValueError: a setting is out of range, or the file is not a cascade.
-        :raises FileNotFoundError: there is no such file, or nothing was downloaded yet.
-        :raises ImportError: this OpenCV has no cascades.
+            also the one that comes with OpenCV 4.
+        :raises ValueError: if a setting is out of range, or the file is not a cascade.
+        :raises FileNotFoundError: if there is no such file, or it was not downloaded yet.
+        :raises ImportError: if this OpenCV has no cascades.
         """
         self.name = name
         self._settings = DetectionSettings(score_threshold, detection_size)

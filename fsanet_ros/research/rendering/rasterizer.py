@@ -1,7 +1,7 @@
 """
-A z-buffer in numpy: which triangle does each pixel show, and where on it.
+A z-buffer in NumPy: which triangle each pixel shows, and which point of it.
 
-Pixel coordinates here are OpenCV's and CameraInfo's: (0, 0) is the centre of the first pixel.
+Pixel coordinates are those of OpenCV and CameraInfo: (0, 0) is the centre of the first pixel.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 
 from fsanet_ros.arrays import FloatArray, IntArray
 
-#: Candidate pixels that are tested at a time: bounds the memory, some 100 bytes each.
+#: Candidate pixels tested at a time; limits the memory, about 100 bytes each.
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
     """
-    The nearest surface at each covered pixel; k is the number of covered pixels.
+    The closest surface at each of the k covered pixels.
 
-    ``pixel``: int64 [k], row * width + column, ascending. ``triangle``: int64 [k], row of the
-    triangles. ``corners``: int64 [k, 3], that triangle's vertices. ``weights``: float64 [k, 3],
-    how much each corner counts at that pixel, sum 1. ``nearness``: float64 [k].
+    ``pixel``: int64 [k], row * width + column, ascending. ``triangle``: int64 [k], index of the
+    triangle. ``corners``: int64 [k, 3], its vertices. ``weights``: float64 [k, 3], the barycentric
+    coordinates of the pixel, sum 1. ``nearness``: float64 [k].
     """
 
     pixel: IntArray
@@ -34,7 +34,7 @@ class Fragments:
 
     def interpolate(self, values: FloatArray) -> FloatArray:
         """
-        Return the values of the vertices at each covered pixel.
+        Interpolate values of the vertices at each covered pixel.
 
         :param values: float64 [n, c], one row per vertex
         :returns: float64 [k, c]
@@ -53,14 +53,14 @@ def rasterize(
     perspective: bool = True,
 ) -> Fragments:
     """
-    Draw triangles into a z-buffer, both sides of each.
+    Draw triangles into a z-buffer, visible from both sides.
 
     :param points_px: float64 [n, 2], vertices in the image
-    :param nearness: float64 [n], linear in the image, the larger is seen: 1 / z for a pinhole
-        camera, -z for a parallel projection. Triangles with a corner that is not finite are left
-        out (for instance behind the camera).
+    :param nearness: float64 [n], linear in the image; the largest is visible. 1 / z for a pinhole
+        camera, -z for a parallel projection. Triangles with a corner that is not finite, such as
+        one behind the camera, are left out.
     :param triangles: int64 [m, 3]
-    :param perspective: nearness is 1 / z: correct the weights for it
+    :param perspective: True if nearness is 1 / z, to correct the weights for perspective
     """
     corners = points_px[triangles]
     low = np.maximum(np.ceil(_lowest(corners)), 0.0)
@@ -94,7 +94,7 @@ def rasterize(
         at = nearness[triangles[triangle]]
         depth = w0[inside] * at[:, 0] + w1[inside] * at[:, 1] + w2[inside] * at[:, 2]
         seen = np.flatnonzero(depth > nearest[pixel])
-        # The last of several assignments to the same pixel stays: the nearest.
+        # Of several assignments to a pixel the last one stays, which is the closest.
         seen = seen[np.argsort(depth[seen], kind='stable')]
         nearest[pixel[seen]] = depth[seen]
         owner[pixel[seen]] = triangle[seen]
@@ -112,7 +112,7 @@ def rasterize(
 
 
 def _lowest(corners: FloatArray) -> FloatArray:
-    """Return the least x and y of triangles [m, 3, 2]: [m, 2]; much faster than min(axis=1)."""
+    """Return min(axis=1) of triangles [m, 3, 2], much faster."""
     least: FloatArray = np.minimum(np.minimum(corners[:, 0], corners[:, 1]), corners[:, 2])
     return least
 

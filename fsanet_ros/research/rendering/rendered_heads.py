@@ -1,8 +1,8 @@
 """
-Rendered people anywhere before cameras of several fields of view, with the exact truth.
+Rendered people anywhere in front of cameras of several fields of view, with exact poses.
 
-An independent check of what was fitted on photographs with labels: other heads, other light, no
-label noise, and positions. It needs the head model (``rendering.head_model``).
+They check independently what was fitted on labelled photographs: other heads, other light, no label
+noise, and known positions. Needs the head model (``rendering.head_model``).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from fsanet_ros.research.rendering import (
 from fsanet_ros.types import FloatArray, Image
 
 WIDTH, HEIGHT = 640, 480
-FOCALS_PX = (320.0, 600.0, 950.0)  # 90, 56 and 37 degrees from side to side
+FOCALS_PX = (320.0, 600.0, 950.0)  # horizontal fields of view of 90, 56 and 37 degrees
 MIN_DISTANCE_M, MAX_DISTANCE_M = 0.4, 4.0
 POSES_PER_PERSON = 8
-# Standard deviations and limits of yaw, pitch, roll against the ray, degrees.
+# Standard deviations and limits of yaw, pitch, roll relative to the ray, degrees.
 _SPREAD_DEG = np.array([35.0, 12.0, 10.0])
 _LIMIT_DEG = np.array([80.0, 35.0, 35.0])
-_IDENTITY_SIGMAS = 10  # of the first coefficients; the others hardly show
+_IDENTITY_SIGMAS = 10  # the other coefficients hardly show
 
 
 def render_heads(
     count: int, seed: int, model: HeadModel | None = None
 ) -> Iterator[tuple[Image, KnownFace]]:
-    """Yield pictures of people drawn at random, the same for a seed; about one a second."""
+    """Yield images of random people, always the same for a seed; about one per second."""
     model = HeadModel.load() if model is None else model
     rng = np.random.default_rng(seed)
     person = 0
@@ -59,7 +59,7 @@ def _scene(figure: Figure, person: int, rng: np.random.Generator) -> tuple[Image
         focal = float(rng.choice(FOCALS_PX))
         camera = CameraModel.pinhole(WIDTH, HEIGHT, focal)
         rotation, position = _pose(camera, rng)
-        # What does not fit into the picture is drawn again.
+        # A head that does not fit into the image is drawn again.
         head = figure.landmarks() @ rotation.T + position
         seen = camera.project(head) / (WIDTH, HEIGHT)
         if (seen > 0.02).all() and (seen < 0.98).all() and (head[:, 2] > 0.1).all():
@@ -83,7 +83,7 @@ def _scene(figure: Figure, person: int, rng: np.random.Generator) -> tuple[Image
 
 
 def _pose(camera: CameraModel, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Return the rotation in the optical frame and the position of a head somewhere in view."""
+    """Return a rotation in the optical frame and a position for a head somewhere in view."""
     pixel = rng.uniform((0.0, 0.0), (WIDTH, HEIGHT))
     ray = camera.rays([pixel])[0]
     distance = float(np.exp(rng.uniform(np.log(MIN_DISTANCE_M), np.log(MAX_DISTANCE_M))))

@@ -1,4 +1,4 @@
-"""Heads of known pose in front of a background: what the renderer is used for."""
+"""Render heads of known pose in front of a background."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ class RenderedHead:
     """
     A head as the camera sees it, without background.
 
-    ``light``: float64 [height, width, 3], linear red, green, blue, already times ``alpha``,
-    float64 [height, width], the share of each pixel that it covers. ``landmarks_px``:
-    float64 [68, 2] in pixels, (0, 0) the outer corner of the first pixel as everywhere outside
-    ``rendering``. ``square``: the face square around them. ``distance_m``: along the axis.
+    ``alpha``: float64 [height, width], the share of each pixel that the head covers. ``light``:
+    float64 [height, width, 3], linear red, green, blue, premultiplied with alpha.
+    ``landmarks_px``: float64 [68, 2] in pixels, with (0, 0) at the outer corner of the first pixel
+    as everywhere outside ``rendering``. ``square``: the face square around them. ``distance_m``:
+    along the optical axis.
     """
 
     light: FloatArray
@@ -38,7 +39,7 @@ class RenderedHead:
 
 
 def face_square(landmarks_px: FloatArray) -> Square:
-    """Return the square that weights refer to, for float64 [68, 2] landmarks in pixels."""
+    """Return the face square of landmarks, float64 [68, 2], in pixels."""
     low, high = landmarks_px.min(axis=0), landmarks_px.max(axis=0)
     center_x, center_y = (low + high) / 2
     return Square(float(center_x), float(center_y), float(np.sqrt(2.0) * (high - low).max()))
@@ -62,13 +63,13 @@ def render_head(
     :param position_m: [3], the sellion in the camera's optical frame
     :param expression: see ``HeadModel.shape``
     :param body_rotation: [3, 3]; by default the body follows the head a little
-    :param supersampling: each pixel is the mean of its square, in samples
+    :param supersampling: each pixel is the mean of this number squared of samples
     """
     rotation = np.asarray(rotation_optical, np.float64)
     position = np.asarray(position_m, np.float64)
     body = following_body(rotation) if body_rotation is None else np.asarray(body_rotation)
     vertices = figure.vertices(rotation, position, body, expression)
-    # Boxes have (0, 0) at the corner of the first pixel, the rasterizer in its middle.
+    # For boxes (0, 0) is the corner of the first pixel, for the rasterizer its centre.
     points_px = camera.project(vertices) * supersampling - 0.5
     depth = vertices[:, 2]
     nearness = np.where(depth > 0.01, 1.0 / np.maximum(depth, 0.01), np.nan)
@@ -90,7 +91,7 @@ def render_head(
 
 
 def following_body(rotation_optical: FloatArray) -> FloatArray:
-    """Return how the body stands under a head: it shares part of the turn, little of the tilt."""
+    """Return the body's rotation under a head: part of the head's turn, little of its tilt."""
     yaw, pitch, roll = rotations.yaw_pitch_roll_deg_from_matrix(rotation_optical)
     return rotations.matrix_from_yaw_pitch_roll_deg([0.35 * yaw, 0.10 * pitch, 0.10 * roll])
 
@@ -99,16 +100,16 @@ def compose(
     heads: Sequence[RenderedHead], background: FloatArray, *, noise: float = 0.0, seed: int = 0
 ) -> Image:
     """
-    Put heads in front of a background and take the picture.
+    Put heads in front of a background and take a picture.
 
     :param background: float64 [height, width, 3], linear red, green, blue
-    :param noise: standard deviation of the sensor's noise, of 255
+    :param noise: standard deviation of the sensor's noise, in values of 0 to 255
     :returns: uint8 [height, width, 3], BGR
     """
     light = background
     for head in sorted(heads, key=lambda head: -head.distance_m):
         light = head.light + (1.0 - head.alpha)[..., None] * light
-    # A gentle shoulder instead of clipped highlights.
+    # Compress highlights instead of clipping them.
     light = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)
     picture = 255.0 * srgb_from_linear(light)[..., ::-1]
     picture = picture + np.random.default_rng(seed).normal(0.0, noise, picture.shape)
@@ -120,7 +121,7 @@ def blurred_room(width: int, height: int, seed: int = 0) -> FloatArray:
     """
     Return a plausible room out of focus, float64 [height, width, 3], linear.
 
-    A wall that is lighter on one side, upright pieces of furniture, and spots of light.
+    It has a wall that is lighter on one side, upright furniture, and spots of light.
     """
     rng = np.random.default_rng(seed)
     scale = height / 480.0

@@ -27,7 +27,7 @@ from fsanet_ros.research.rendering.rasterizer import Fragments, rasterize
 
 _SHADOW_CELL_M = 0.0016
 _SHADOW_SIZE = 400
-# Light that enters the skin comes out again beside: red reaches furthest round into the shade.
+# Light that enters skin leaves it nearby: red reaches furthest into the shade.
 _SKIN_WRAP = np.array([0.30, 0.14, 0.10])
 _IRIS_RAD, _PUPIL_RAD = 0.40, 0.17
 
@@ -35,9 +35,9 @@ _IRIS_RAD, _PUPIL_RAD = 0.40, 0.17
 @dataclass(frozen=True, eq=False)
 class _Surface:
     """
-    What is seen at each covered pixel, k of them.
+    The surface at each of the k covered pixels.
 
-    ``part``: int64 [k]. ``rest``: float64 [k, 3], where it lies on the mean head. ``position``,
+    ``part``: int64 [k]. ``rest``: float64 [k, 3], its position on the mean head. ``position``,
     ``normals``, ``to_camera``: float64 [k, 3] in the camera's optical frame. ``hair``,
     ``openness``: float64 [k], 0 to 1. ``albedo``: float64 [k, 3], linear.
     """
@@ -72,7 +72,7 @@ def shade(
     light = ambient * openness**1.3
     light += np.array(lighting.key) * _wrapped(normals @ key, wrap) * lit[:, None]
     light += np.array(lighting.fill) * _wrapped(normals @ fill, wrap) * openness
-    # Between skin and skin light is reflected red.
+    # Light reflected between skin and skin turns red.
     reddening = np.where(cloth, 0.0, np.array([0.0, 0.10, 0.12]) * (1.0 - openness))
     gloss = _gloss(figure, surface, key, lighting, lit)
     return surface.albedo * light * (1.0 - reddening) + gloss
@@ -84,7 +84,7 @@ def _surface(figure: Figure, vertices: FloatArray, fragments: Fragments) -> _Sur
     position = fragments.interpolate(vertices)
     to_camera = _unit(-position)
     normals = _unit(fragments.interpolate(vertex_normals(vertices, figure.triangles)))
-    # A surface seen from its back (inside of a nostril, edge of the collar) is lit as its front.
+    # The back of a surface (inside a nostril, edge of the collar) is lit like its front.
     normals *= np.where(np.sum(normals * to_camera, axis=1) < -0.2, -1.0, 1.0)[:, None]
     hair = np.zeros(len(part))
     hair[part == SKIN] = figure.hair_at(rest[part == SKIN])
@@ -109,7 +109,7 @@ def _wrapped(cosine: FloatArray, wrap: FloatArray) -> FloatArray:
 
 
 def _lit(vertices: FloatArray, figure: Figure, surface: _Surface, key: FloatArray) -> FloatArray:
-    """Return how much of the key lamp reaches each point [k], 0 to 1, from its depth picture."""
+    """Return how much of the key light reaches each point [k], 0 to 1, from its depth image."""
     head = np.median(vertices[figure.part != CLOTH], axis=0)
     points, height = parallel_view(vertices - head, key, _SHADOW_CELL_M, _SHADOW_SIZE)
     drawn = rasterize(
@@ -126,7 +126,7 @@ def _lit(vertices: FloatArray, figure: Figure, surface: _Surface, key: FloatArra
         column, row = np.clip(np.rint(np.add(at, (dx, dy))).astype(np.int64), 0, _SHADOW_SIZE - 1).T
         above = nearest[row * _SHADOW_SIZE + column] - level
         lit += smoothstep(0.004, 0.001, above)
-    # Nothing stands between the lamp and what lies beyond the depth picture.
+    # Nothing shades what is outside the depth image.
     beyond = np.any((at < 4) | (at > _SHADOW_SIZE - 5), axis=1)
     return np.where(beyond, 1.0, lit / len(taps))
 
@@ -140,7 +140,7 @@ def _albedo(
 ) -> FloatArray:
     look = figure.appearance
     albedo = figure.paint.sample(rest)
-    # Beyond the painted front: plain skin, a little uneven.
+    # Outside the painted front: plain skin, a little uneven.
     front = smoothstep(0.085, 0.06, rest[:, 2]) * smoothstep(0.135, 0.12, rest[:, 1])
     uneven = 1.0 + 0.04 * figure.noise.octaves(rest / 0.008, 3)
     plain = figure.paint.base * uneven[:, None]
@@ -200,7 +200,7 @@ def _eye(figure: Figure, rest: FloatArray) -> FloatArray:
 
 
 def _lid_shade(figure: Figure, rest: FloatArray) -> FloatArray:
-    """Return how open an eyeball's point is [k]: lids and lashes shade its upper part."""
+    """Return how much light points of an eyeball get [k]: lids and lashes shade the upper part."""
     _, direction = _eye_angle(figure, rest)
     return 0.45 + 0.5 * smoothstep(-0.30, 0.15, direction[:, 1])
 
@@ -208,18 +208,18 @@ def _lid_shade(figure: Figure, rest: FloatArray) -> FloatArray:
 def _gloss(
     figure: Figure, surface: _Surface, key: FloatArray, lighting: Lighting, lit: FloatArray
 ) -> FloatArray:
-    """Return mirrored light [k, 3]: sharp on eyes, soft on skin and hair, none on cloth."""
+    """Return specular light [k, 3]: sharp on eyes, soft on skin and hair, none on cloth."""
     eye, cloth, hair = surface.part == EYE, surface.part == CLOTH, surface.hair
     cloth |= surface.part == FABRIC
     shiny = surface.part == SHINY
     pores = 1.0 + 0.4 * figure.noise(surface.rest / 0.0016)
-    # Brows and shades painted on the skin are dull.
+    # Brows and shades painted on the skin are matt.
     dull = np.clip(surface.albedo[:, 1] / figure.paint.base[1], 0.0, 1.0)
     strength = np.where(hair > 0.5, 0.03, 0.085 * pores * dull * (1.0 - hair))
     strength = np.where(eye, 0.9, np.where(cloth, 0.0, np.where(shiny, 0.4, strength)))
     sharpness = np.where(eye, 260.0, np.where(shiny, 60.0, np.where(hair > 0.5, 12.0, 18.0)))
     half = np.clip(np.sum(surface.normals * _unit(key + surface.to_camera), axis=1), 0.0, 1.0)
-    # Grazing light is mirrored more (Schlick).
+    # Grazing light is reflected more (Schlick).
     grazing = 1.0 - np.clip(np.sum(surface.normals * surface.to_camera, axis=1), 0.0, 1.0)
     rim = np.where(eye | cloth, 0.0, np.where(shiny, 0.5, 0.06)) * grazing**4 * surface.openness
     mirrored = strength * half**sharpness * lit

@@ -1,4 +1,4 @@
-"""Surfaces that lie around a head: what hats, masks, scarves, long hair and glasses are made of."""
+"""Surfaces around a head, of which hats, masks, scarves, long hair and glasses are made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TUBE_POINTS = 8
 @dataclass(frozen=True, eq=False)
 class BareHead:
     """
-    A head at rest that something is fitted to, in the head frame, metres.
+    A head at rest to fit something to, in the head frame, metres.
 
     ``skin``: float64 [n, 3], vertices of skin and hair. ``landmarks``: float64 [68, 3].
     """
@@ -33,11 +33,11 @@ class BareHead:
 @dataclass(frozen=True, eq=False)
 class Piece:
     """
-    A thing that is worn.
+    A worn thing.
 
-    ``part``: HAIR, FABRIC or SHINY of ``head_model``. ``color``: float64 [3], linear (hair has
-    its own). ``vertices``: float64 [k, 3] in the head frame, metres. ``triangles``: int64 [m, 3].
-    ``with_jaw``: float64 [k], how far each vertex follows the chin.
+    ``part``: HAIR, FABRIC or SHINY of ``head_model``. ``color``: float64 [3], linear; hair has its
+    own. ``vertices``: float64 [k, 3] in the head frame, metres. ``triangles``: int64 [m, 3].
+    ``with_jaw``: float64 [k], how much each vertex moves with the chin.
     """
 
     part: int
@@ -54,10 +54,10 @@ Wear = Callable[[BareHead], list[Piece]]
 @dataclass(frozen=True, eq=False)
 class Shell:
     """
-    Directions from a place in the head: a cap around ``pole`` that ends at a line.
+    Directions from a point in the head: a cap around ``pole`` that ends at a line.
 
-    ``center``: float64 [3]. ``directions``: float64 [outward, around, 3], unit vectors, the pole
-    first.
+    ``center``: float64 [3]. ``directions``: float64 [outward, around, 3], unit vectors, starting at
+    the pole.
     """
 
     center: FloatArray
@@ -69,7 +69,7 @@ class Shell:
         Return the cap that ends at a line.
 
         :param center: [3]
-        :param pole: [3], the direction to the cap's middle
+        :param pole: [3], the direction to the middle of the cap
         :param line: [p, 3], points of the closed line, in any order
         """
         axis = np.asarray(pole, np.float64) / np.linalg.norm(pole)
@@ -95,18 +95,18 @@ class Shell:
         distance = np.linalg.norm(from_center, axis=1)
         tree = cKDTree(from_center / distance[:, None])
         angle, nearest = tree.query(self.directions.reshape(-1, 3), _NEIGHBOURS)
-        # What is farther aside counts for less: a nose is no cone as wide as its neighbours.
+        # Points further aside count less, so that the nose does not become a wide cone.
         reach = distance[nearest] - 0.5 * distance[nearest] * np.maximum(angle - angle[:, :1], 0.0)
         radius: FloatArray = reach.max(axis=1).reshape(self.directions.shape[:2])
         return radius
 
     def stretched(self, radius: FloatArray, span: tuple[int, int], blur: float) -> FloatArray:
         """
-        Return the radius of cloth that spans hollows and touches what stands out.
+        Return the radius of cloth that spans hollows and rests on what sticks out.
 
-        :param radius: float64 [outward, around], of what is below
-        :param span: hollows as wide as so many points, outward and around, are spanned
-        :param blur: points
+        :param radius: float64 [outward, around], of the surface below
+        :param span: width of the hollows to span, in points outward and around
+        :param blur: in points
         """
         spanned = grey_closing(radius, span, mode=('nearest', 'wrap'))
         smooth = gaussian_filter(spanned, blur, mode=('nearest', 'wrap'))
@@ -122,7 +122,7 @@ class Shell:
 def facing_out(
     vertices: FloatArray, triangles: IntArray, inside: ArrayLike
 ) -> tuple[FloatArray, IntArray]:
-    """Return a mesh whose normals point away from ``inside``, [3] or one for each vertex."""
+    """Return a mesh whose normals point away from ``inside``, [3] or one per vertex."""
     normals = vertex_normals(vertices, triangles)
     if np.sum(normals * (vertices - np.asarray(inside, np.float64))) < 0.0:
         triangles = triangles[:, ::-1]
@@ -144,7 +144,7 @@ def tube(path: ArrayLike, radius_m: float, *, closed: bool = False) -> tuple[Flo
     if closed:
         along[[0, -1]] = points[1] - points[-2]
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    # Any frame that turns slowly will do, for a wire that does not run along this direction.
+    # Any slowly turning frame will do, as long as the wire does not run along this direction.
     helper = np.array([0.31, 0.17, 0.94]) if closed else np.array([0.0, 1.0, 0.05])
     u = np.cross(helper, along)
     u /= np.linalg.norm(u, axis=1, keepdims=True)
