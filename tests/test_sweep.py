@@ -132,6 +132,19 @@ def test_the_smallest_face_sets_the_scale():
     assert finest[54] == pytest.approx(0.5, abs=0.01)
 
 
+def finest_scale_shown(follower):
+    follower.find(Eyes(), np.zeros((720, 1280, 3), np.uint8), 0.0)
+    return follower._sweep._turns[0].window.scale
+
+
+def test_with_a_calibration_the_distance_sets_the_scale():
+    follower = FaceFollower(0.3, 480, SearchAtOnce())
+    follower.max_distance_m = 4.0  # 32 pixels
+    assert finest_scale_shown(follower) == pytest.approx(1.5, abs=0.02)
+    follower.focal_px = 930.0
+    assert finest_scale_shown(follower) == pytest.approx(27 / 32, abs=0.02)
+
+
 class Eyes:
     """Finds bright squares that are shown neither too small nor cut off; counts pixels."""
 

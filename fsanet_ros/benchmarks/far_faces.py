@@ -18,15 +18,13 @@ import numpy as np
 
 from fsanet_ros.benchmarks.scenes import MIN_OVERLAP, soft_border
 from fsanet_ros.detection import FaceDetector
+from fsanet_ros.detection.sweep import FACE_M
 from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.tracking.tracker import HeadTracker
 from fsanet_ros.types import Face, Image, Square
 
 RATE_HZ = 30.0
 SPEED_M_S = 1.0
-# The larger side of the landmarks' box of a mean adult's face: 32 pixels at 4 m for a focal length
-# of 930 pixels.
-FACE_M = 0.138
 NOISE = 2.0  # of the sensor, in grey levels
 
 _SQUARE = 2.0**0.5  # a face square's side over the landmarks' box

@@ -27,6 +27,7 @@ from fsanet_ros.detection.places import (
 )
 from fsanet_ros.detection.searching import SearchAtOnce, SearchBeside, detect_in_all
 from fsanet_ros.detection.sweep import (
+    FACE_M,
     SMALLEST_FACE_PX,
     Sweep,
     SweepSettings,
@@ -136,7 +137,8 @@ class FaceFollower:
     nothing else is. ``detection_size``: in pixels; what a detector is shown is no larger.
     ``smallest_face_px``, ``found_within_s``: how small a new face may be (the larger side of the
     box around brows and chin) and how soon it is searched for, 0: only whole images are searched;
-    see sweep.SweepSettings.
+    see sweep.SweepSettings. ``max_distance_m`` replaces the smallest face where ``focal_px``, the
+    camera's focal length in pixels, is known, 0: it does not.
     """
 
     def __init__(
@@ -153,6 +155,8 @@ class FaceFollower:
         self.detection_size = detection_size
         self.smallest_face_px = SMALLEST_FACE_PX
         self.found_within_s = 1.0
+        self.max_distance_m = 0.0
+        self.focal_px: float | None = None
         self._search = search
         self._sweep = Sweep()
         self._changes = Changes()
@@ -236,8 +240,11 @@ class FaceFollower:
         """Return what is searched beside the images that follow."""
         if not self._search.ready:
             return []
+        smallest_face_px = self.smallest_face_px
+        if self.max_distance_m > 0.0 and self.focal_px is not None:
+            smallest_face_px = FACE_M * self.focal_px / self.max_distance_m
         settings = SweepSettings(
-            self.smallest_face_px,
+            smallest_face_px,
             self.found_within_s,
             self.detection_size,
             getattr(look.detector, 'tiles_per_s', _TILES_PER_S),

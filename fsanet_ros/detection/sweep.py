@@ -26,6 +26,8 @@ OVERLAP_PX = 80
 TILE_PX, TILE_AREA = 480, 0.84
 # The default: about 7 m away with a focal length of 930 pixels (1280x720, 69 degrees across).
 SMALLEST_FACE_PX = 18.0
+# The larger side of that box for a mean adult: 32 pixels at 4 m for a focal length of 930 pixels.
+FACE_M = 0.138
 # For an image, at most: with slow cameras a sweep takes longer.
 TILES_PER_IMAGE = 2
 # What has been seen often enough is seen again after that time.

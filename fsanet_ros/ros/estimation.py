@@ -58,6 +58,7 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
         else:
             camera = image.calibration.camera_for(pixels.shape[1], pixels.shape[0])
             views[index] = View(pixels, camera)
+            image.follower.focal_px = None if camera is None else float(camera.k[0, 0])
     faces = [
         images[index].follower.find(estimator.detector, view.image, images[index].stamp_ns / 1e9)
         for index, view in views.items()

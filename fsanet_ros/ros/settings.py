@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
+from fsanet_ros.detection.sweep import SMALLEST_FACE_PX
 from fsanet_ros.inference.runtime import RUNTIME_NAMES
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import group, parameter
@@ -86,19 +87,46 @@ class FaceDetectionSettings:
     )
     size: int = parameter(
         DEFAULT_DETECTION_SIZE,
-        'Images are scaled down to this longer side, in pixels, to search them for faces. A '
-        'larger size finds smaller faces and takes more time. 0: full size.',
+        'Whole images are scaled down to this longer side, in pixels, to search them for near '
+        'faces at once; smaller faces are found part by part, see smallest_face_px. 0: full size.',
         low=0,
         high=8192,
         live=True,
     )
     search_period_s: float = parameter(
         0.3,
-        'How often to search the whole image for faces, in seconds. In between, faces are looked '
-        'for where they were last seen, and in the whole image if one is missing there. A new '
-        'face can go unnoticed for this long. 0: search every image.',
+        'How often to search for new near faces, in seconds: where the image has changed, or in '
+        'all of it. In between, faces are looked for where they were last seen. While there is '
+        'nobody, every change is searched at once. 0: search every whole image and nothing else.',
         low=0.0,
         high=10.0,
+        live=True,
+    )
+    smallest_face_px: float = parameter(
+        SMALLEST_FACE_PX,
+        'Smallest face to look for: height in pixels from brows to chin, or width if that is '
+        'larger. 18 pixels are about 7 m with a 1280x720 camera of 69 degrees across. Smaller '
+        'faces take more time to search for.',
+        low=14.0,
+        high=1000.0,
+        live=True,
+    )
+    max_distance_m: float = parameter(
+        0.0,
+        'Greatest distance at which to look for faces, in metres. Replaces smallest_face_px for '
+        'cameras with a calibration. 0: use smallest_face_px.',
+        low=0.0,
+        high=100.0,
+        live=True,
+    )
+    found_within_s: float = parameter(
+        1.0,
+        'How soon every part of the image is searched at full resolution, in seconds. Parts are '
+        'searched in turn beside the images; where nothing changes, less often. Images that are '
+        'too large for this time are searched for larger faces only. 0: only search the whole '
+        'image, scaled down to size.',
+        low=0.0,
+        high=60.0,
         live=True,
     )
     score_threshold: float = parameter(

@@ -181,6 +181,9 @@ class Camera(ABC):
         self._max_rate_hz = settings.input.max_rate_hz
         self._follower.period_s = settings.detection.search_period_s
         self._follower.detection_size = settings.detection.size
+        self._follower.smallest_face_px = settings.detection.smallest_face_px
+        self._follower.max_distance_m = settings.detection.max_distance_m
+        self._follower.found_within_s = settings.detection.found_within_s
         self._tracker.announce_s = settings.tracking.announce_s
         self._tracker.keep_s = settings.tracking.keep_s
         self._tracker.smoothing = settings.tracking.smoothing
