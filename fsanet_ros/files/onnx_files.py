@@ -8,6 +8,7 @@ Where networks are converted (network/onnx_export.py), onnx is used.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,22 @@ _SIZES = {_FIXED64: 8, _FIXED32: 4}
 _FLOAT = 1  # TensorProto.DataType
 
 
+def import_onnxruntime() -> Any:
+    """
+    Return the module onnxruntime, with its telemetry off.
+
+    From 1.29 on PyPI's builds note what runs in the user's cache and ask for addresses on the
+    internet. Whoever wants that sets ORT_DISABLE_TELEMETRY=0.
+
+    :raises ImportError: if it is not installed
+    """
+    # It is read once, when the library is loaded.
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    import onnxruntime
+
+    return onnxruntime
+
+
 def onnx_session(content: bytes, threads: int = 1) -> Any:
     """
     Return an onnxruntime.InferenceSession on the CPU.
@@ -27,8 +44,7 @@ def onnx_session(content: bytes, threads: int = 1) -> Any:
     :raises ImportError: if onnxruntime is not installed
     :raises Exception: onnxruntime's own, which are not public, if it cannot read or run the file
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

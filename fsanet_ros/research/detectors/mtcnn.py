@@ -23,6 +23,7 @@ from fsanet_ros.detection.detector import (
     check_image,
     faces_from_detections,
 )
+from fsanet_ros.files.onnx_files import import_onnxruntime
 from fsanet_ros.geometry.regions import shared_areas
 from fsanet_ros.research.detectors.face_squares import MTCNN
 from fsanet_ros.types import Face, FloatArray, Image
@@ -128,7 +129,7 @@ class _Network:
 
     def __init__(self, path: Path) -> None:
         try:
-            import onnxruntime
+            onnxruntime = import_onnxruntime()
         except ImportError as error:
             raise ImportError(
                 'the face detector mtcnn needs onnxruntime: pip install onnxruntime'
