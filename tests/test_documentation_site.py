@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pages import ROOT
+from pages import PAGES, ROOT, blocks_of
 
 pytest.importorskip('zensical', reason='Zensical is not installed: requirements/docs.txt')
 
@@ -73,6 +73,13 @@ def test_style_sheets_load_nothing_from_elsewhere(site):
     for sheet in sheets:
         loaded = re.findall(r'url\(\s*["\']?([^"\')]+)', sheet.read_text(encoding='utf-8'))
         assert not [address for address in loaded if re.match(r'https?:|//', address)], sheet.name
+
+
+def test_nothing_is_used_for_which_the_theme_fetches_scripts():
+    settings = (ROOT / 'mkdocs.yml').read_text(encoding='utf-8')
+    assert yaml.safe_load(settings)['theme']['font'] is False
+    assert not re.search('repo_url|glightbox|mermaid|mathjax|analytics|https?:', settings)
+    assert not [page for page in PAGES if blocks_of(page, 'mermaid', 'pyodide')]
 
 
 def test_every_page_is_in_the_menu():
