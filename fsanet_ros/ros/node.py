@@ -230,7 +230,7 @@ class HeadPoseNode(RareEvents):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; return the exit code."""
+    """Run the node until a signal stops it; return the exit code."""
     return run_node('head_pose', argv, HeadPoseNode, _spin, (ValueError,))
 
 

@@ -130,7 +130,7 @@ class Pipeline:
         ]
 
     def close(self) -> None:
-        """End all input, drop what waits or is in the worker; nobody is followed any more."""
+        """End all input, drop what waits or is in the worker; nobody is tracked any more."""
         for camera in self._cameras:
             camera.close()
         self._cameras = []

@@ -13,14 +13,14 @@ RareEvents
     for all events.
 
 Gate
-    Leaves an image in the middleware until there is time for it; a newer one replaces it there
-    and was never deserialized, which costs as much as the pixels it has. Relies on
+    Leaves an image in the middleware until there is time for it. A newer one replaces it there,
+    and its pixels are never deserialized. Relies on
     ``CallbackGroup.can_execute``, which executors ask before they wait for a subscription.
     Without: every image is taken, and the newest one waits in Python.
 
 taken
     Takes what has come on a subscription, many messages at once, where an executor takes one a
-    round: camera_info that comes with each image wakes nobody, and /tf keeps up on a busy robot.
+    round: camera_info does not wake the executor, and /tf keeps up on a busy robot.
     Relies on ``Subscription.handle.take_message``. Without: the executor delivers.
 
 call_after_set
@@ -30,7 +30,7 @@ call_after_set
 
 given_parameters
     The parameters that the command line and files give to a node, declared or not. Relies on
-    ``Node._parameter_overrides``. Without: nobody is told of a misspelt name.
+    ``Node._parameter_overrides``. Without: there is no warning about misspelt names.
 
 SubscriptionEventCallbacks, PublisherEventCallbacks
     Public in all versions, but in another module on Humble.

@@ -53,7 +53,7 @@ def run_node(
     except errors as error:
         rclpy.logging.get_logger(name).fatal(str(error))
         return 1
-    except RuntimeError:  # what publishing raises when somebody has shut the context down
+    except RuntimeError:  # raised by publishing after the context was shut down
         if rclpy.ok():
             raise
         return 0

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-# Reasons for which an image is dropped that somebody has to look after.
+# Reasons for dropping an image that need attention.
 UNREADABLE = 'unreadable image'
 FAILED = 'estimation failed'
 

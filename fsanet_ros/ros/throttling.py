@@ -1,4 +1,4 @@
-"""Warnings that do not flood the log and do not hide one another."""
+"""Warnings that neither flood the log nor hide one another."""
 
 from __future__ import annotations
 

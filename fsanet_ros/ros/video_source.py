@@ -165,7 +165,7 @@ class VideoSource(Node):
         return False
 
     def _missing(self) -> str:
-        """Return who is not there yet, empty if nobody is missing."""
+        """Return who is still missing, empty if nobody is."""
         if not self._image_publisher.get_subscription_count():
             return f'subscriber of {self._image_publisher.topic_name}'
         if self._settings.lockstep and not self._head_poses_publishers():
@@ -250,7 +250,7 @@ class VideoSource(Node):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
         info = self._info_for(frame)
         info.header = header
-        self._info_publisher.publish(info)  # first: it waits with whoever pairs the two
+        self._info_publisher.publish(info)  # first: whoever pairs the two keeps it until the image comes
         self._image_publisher.publish(image_from_bgr(frame, header))
         if self._settings.lockstep:
             self._awaited_stamp = header.stamp
@@ -283,7 +283,7 @@ class VideoSource(Node):
 
     def flush(self) -> None:
         """Wait up to 2 s until the last messages have arrived; leaving at once loses them."""
-        with contextlib.suppress(RuntimeError):  # a middleware that can't tell
+        with contextlib.suppress(RuntimeError):  # a middleware that cannot say
             self._image_publisher.wait_for_all_acked(Duration(seconds=2))
         time.sleep(0.1)  # best-effort messages are not acknowledged
 
@@ -295,7 +295,7 @@ class VideoSource(Node):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the node until the frames end or it is told to stop; return the exit code."""
+    """Run the node until the frames end or a signal stops it; return the exit code."""
     # A CalibrationError is a ValueError.
     return run_node('video_source', argv, VideoSource, _spin, (VideoError, ValueError))
 

@@ -66,7 +66,7 @@ def listen(topic: str, seconds: float, take: TakePose) -> int:
     Hand on poses until Ctrl-C, or for so many seconds; for the main thread.
 
     :param take: is called with each head's id, stamp in seconds and yaw, pitch, roll in degrees
-    :returns: the exit code: 0, also after Ctrl-C; 1 if nothing came, which is told
+    :returns: the exit code: 0, also after Ctrl-C; 1 if nothing came, which is logged
     """
 
     def spin(node: PoseListener) -> int:

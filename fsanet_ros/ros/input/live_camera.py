@@ -46,7 +46,7 @@ class LiveCamera(Camera):
             queue=1,
             choose_qos=matching_qos,
             search=SearchBeside(),
-            # Taken together with an image; it wakes nobody.
+            # Taken together with an image; it does not wake the executor.
             info_group=gate(lambda: False) if CAN_TAKE else None,
         )
 

@@ -1,5 +1,5 @@
 """
-Quality of service that fits whoever publishes.
+Quality of service that fits the publishers.
 
 A reliable subscription gets nothing, and no error, from a best-effort publisher: the most common
 reason why a perception node stays silent. A best-effort subscription matches every publisher, but
@@ -28,7 +28,7 @@ def matching_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
     Return the profile of a subscription that hears all of these publishers.
 
     ``publisher_infos`` is what ``node.get_publishers_info_by_topic(resolved_topic)`` returns.
-    Best-effort while nobody publishes: it matches whoever comes. Ask again when publishers come
+    Best-effort while nobody publishes: it matches every publisher. Ask again when publishers come
     and go, and subscribe anew when it has changed. Volatile, as old images are of no use, and of
     depth 1: a new image replaces one that still waits.
     """
@@ -57,7 +57,7 @@ def matching_latched_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSP
 
 
 def reliable_qos(publisher_infos: Iterable[Any], depth: int = 1) -> QoSProfile:
-    """Return a profile that loses nothing, whoever publishes; best-effort ones are not heard."""
+    """Return a profile that loses nothing; best-effort publishers are not heard."""
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -67,7 +67,7 @@ def incompatible_qos_events(
     """
     Return event callbacks for ``create_subscription(..., event_callbacks=...)``.
 
-    ``warn`` gets one text per publisher that the subscription can't hear, from the executor.
+    ``warn`` gets one text per publisher that the subscription cannot hear, from the executor.
     """
 
     def on_incompatible_qos(event: Any) -> None:

@@ -75,7 +75,7 @@ class RecordedCamera(Camera):
         return CameraImage(self, message, stamp_ns, self._calibration, self._follower, depth)
 
     def _is_complete(self, stamp_ns: int) -> bool:
-        """Whether what belongs to an image has come, or is not waited for any longer."""
+        """Whether what belongs to an image has come, or is no longer waited for."""
         if stamp_ns != self._asked_ns:
             self._asked_ns, self._asked_s = stamp_ns, time.monotonic()
         late = [queue for queue in (self._info_queue, self._depth_queue) if queue.lacks(stamp_ns)]
@@ -98,7 +98,7 @@ class _Companions:
     """
     Messages of one topic that belong to the images, in the order of their stamps.
 
-    ``is_alone``: they do not come with the images, so nobody waits for them.
+    ``is_alone``: they do not come with the images, so no image waits for them.
     """
 
     def __init__(self, subscription: MatchingSubscription | None) -> None:

@@ -79,7 +79,7 @@ class MatchingSubscription:
         """Subscribe anew if what the publishers offer has changed."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
-            return  # whoever comes back will most likely offer the same
+            return  # one that comes back will most likely offer the same
         wanted = self._choose_qos(publishers, self._depth)
         if (wanted.reliability, wanted.durability) != (self._qos.reliability, self._qos.durability):
             self._qos = wanted

@@ -234,7 +234,7 @@ class Camera(ABC):
     def _on_depth(self, depth: Image) -> None: ...
 
     def _is_due(self, stamp_ns: int) -> bool:
-        """Whether an image is to be processed: it is no straggler, and not too soon."""
+        """Whether an image is to be processed: neither a straggler nor too soon."""
         if self._processed_ns - LATE_NS <= stamp_ns < self._processed_ns:
             self.statistics.dropped['older than the image before'] += 1
             return False

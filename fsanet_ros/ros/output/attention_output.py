@@ -62,7 +62,7 @@ class AttentionOutput:
         self._missing: dict[tuple[str, str], tuple[float, str]] = {}
 
     def wanted(self) -> bool:
-        """Whether anybody subscribes. Where nobody does, /tf is not heard any longer."""
+        """Whether anybody subscribes. If nobody does, stop listening to /tf."""
         heard = is_heard(self._attention) or is_heard(self._markers)
         if not heard:
             self._stop_listening()

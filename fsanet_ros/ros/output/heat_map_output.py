@@ -26,7 +26,7 @@ class HeatMapOutput:
     """
     Publishers of heat maps, one for each camera.
 
-    The network is loaded a second time, when somebody first subscribes, and asked for its maps in
+    The network is loaded a second time, on the first subscription, and asked for its maps in
     a thread of its own. Images that come while it works, or too soon after the last, are left
     out: poses wait for nothing here.
     """
@@ -51,13 +51,13 @@ class HeatMapOutput:
         self._worker = Worker(node, 'heat_maps')
 
     def wanted(self) -> bool:
-        """Whether anybody listens, and there are heat maps to show."""
+        """Whether anybody subscribes and there are heat maps to show."""
         return not self._failed and any(map(is_heard, self.publishers))
 
     def offer(
         self, camera_index: int, image: BgrImage, tracked: Sequence[TrackedHead], header: Header
     ) -> None:
-        """Begin the picture of the first faces of an image, if somebody waits for one."""
+        """Begin the picture of the first faces of an image, if anybody is waiting for one."""
         now_s = time.monotonic()
         if (
             self._failed

@@ -57,7 +57,7 @@ class Outputs:
         """
         Make the publishers; they are silent until the node is active.
 
-        :param load_heat_maps: called in another thread when somebody first wants to see them
+        :param load_heat_maps: called in another thread on the first subscription
         """
         self._node = node
         cameras = len(settings.input.image_topics)
@@ -96,7 +96,7 @@ class Outputs:
             self.hri = None
 
     def wanted(self) -> bool:
-        """Whether anybody listens to anything that is made from images."""
+        """Whether anybody subscribes to anything that is made from images."""
         return (
             any(map(is_heard, self._per_image))
             or self._tf_wanted()
@@ -131,14 +131,14 @@ class Outputs:
         self.heat_maps.offer(seen.camera_index, seen.image, tracked, header)
 
     def clear(self) -> None:
-        """Say that nobody is followed any more, where listeners rely on it."""
+        """Publish that nobody is tracked any more, where listeners rely on it."""
         self.heat_maps.abandon()
         self.attention.reset()
         if self.hri is not None:
             self.hri.clear()
 
     def forget(self, camera_topic: str) -> None:
-        """Say that nobody is seen by a camera that has fallen silent."""
+        """Publish that a camera that has fallen silent sees nobody."""
         if self.hri is not None:
             self.hri.forget(camera_topic)
 
