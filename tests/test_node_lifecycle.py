@@ -166,6 +166,7 @@ def test_parameters_set_before_it_is_configured_count(manager):
     assert not manager.set('tracking.id_prefix', 'guest').successful
     assert manager.rig.ask(FACE).heads == []
     assert manager.set('detection.score_threshold', 0.6).successful
+    assert manager.rig.until(lambda: manager.rig.ask(FACE).heads)
     assert manager.rig.ask(FACE).heads[0].id.startswith('visitor')
     assert manager.change(DEACTIVATE) and manager.change(CLEANUP)
     assert manager.set('tracking.id_prefix', 'h').successful

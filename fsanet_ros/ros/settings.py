@@ -131,7 +131,8 @@ class FaceDetectionSettings:
     )
     score_threshold: float = parameter(
         0.6,
-        'Minimum score of a face; faces below it are dropped.',
+        'Minimum score of a face. A face that reached it is kept for up to a second while its '
+        'score is at least half of it.',
         low=0.0,
         high=1.0,
         live=True,

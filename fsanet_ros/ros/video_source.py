@@ -250,7 +250,7 @@ class VideoSource(Node):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
         info = self._info_for(frame)
         info.header = header
-        self._info_publisher.publish(info)  # first: whoever pairs the two keeps it until the image comes
+        self._info_publisher.publish(info)  # first: it can wait for its image
         self._image_publisher.publish(image_from_bgr(frame, header))
         if self._settings.lockstep:
             self._awaited_stamp = header.stamp
