@@ -39,9 +39,9 @@ def test_the_rendered_heads_are_found_and_their_poses_and_places_are_near_the_tr
     ('options', 'error_deg'),
     [
         ([], 2.77),
-        (['--flip'], 2.53),
+        (['--mirror'], 2.53),
         (['--weights', 'fsanet_fusion'], 2.52),
-        (['--weights', 'fsanet_fusion', '--flip'], 2.40),
+        (['--weights', 'fsanet_fusion', '--mirror'], 2.40),
         (['--weights', 'fsanet_free'], 7.26),
     ],
 )

@@ -326,7 +326,7 @@ def test_figures_of_a_data_set_are_printed_and_written(aflw2000, tmp_path, capsy
     assert 'fsanet_1x1 on aflw2000' in said and '1 more with an angle beyond 99' in said
     found = json.loads(figures_file.read_text(), parse_constant=pytest.fail)
     assert found['n'] == found['faces'] == 5 and found['detected'] == 1.0
-    assert found['left_out'] == 1 and found['crop'] == 'landmarks' and found['flip'] is False
+    assert found['left_out'] == 1 and found['crop'] == 'landmarks' and found['mirror'] is False
     assert set(found['mae']) == {'yaw', 'pitch', 'roll', 'mean'}
     assert set(found['geodesic']) == {'mean', 'median'}
     assert {name: band['n'] for name, band in found['bands'].items()} == {
@@ -338,9 +338,9 @@ def test_figures_of_a_data_set_are_printed_and_written(aflw2000, tmp_path, capsy
     row = f'{found["mae"]["yaw"]:>10.2f}{found["mae"]["pitch"]:>10.2f}{found["mae"]["roll"]:>10.2f}'
     assert row in said
 
-    assert evaluate.main([*arguments, '--flip']) == 0
-    flipped = json.loads(figures_file.read_text())
-    assert flipped['flip'] is True and flipped['mae'] != found['mae']
+    assert evaluate.main([*arguments, '--mirror']) == 0
+    mirrored = json.loads(figures_file.read_text())
+    assert mirrored['mirror'] is True and mirrored['mae'] != found['mae']
 
 
 @needs_samples

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from fsanet_ros.arrays import Image
 
 try:
     import av
 except ImportError:  # the extra "video"; OpenCV reads videos too, as a whole
     av = None
 
-Image = NDArray[np.uint8]
 # A frame that is repeated to fill a rate has nearly the time of the one before.
 _EPS_S = 1e-6
 _DEFAULT_RATE_HZ = 25.0

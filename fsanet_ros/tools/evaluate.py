@@ -89,7 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
         choices=(1, 2),
         help='biwi, pointing04: 1 tests on all (default), 2 on those kept aside from training',
     )
-    parser.add_argument('--flip', action='store_true', help='average with the mirrored crop')
+    parser.add_argument('--mirror', action='store_true', help='average with the mirrored crop')
     parser.add_argument(
         '--condition',
         choices=(*CONDITIONS, 'all'),
@@ -140,7 +140,7 @@ def _figures(
         images,
         runtime,
         find,
-        mirror_averaged_angles if arguments.flip else plain_angles,
+        mirror_averaged_angles if arguments.mirror else plain_angles,
         _ROTATIONS_OF.get(arguments.data, matrix_from_yaw_pitch_roll_deg),
         None if condition is None else CONDITIONS[condition],
     )
@@ -215,7 +215,7 @@ def _what(runtime: Runtime, find: FindFace, arguments: argparse.Namespace) -> di
         'crop': 'detector' if detector else 'landmarks',
         'crop_kind': runtime.description.crop,
         'detector': detector,
-        'flip': arguments.flip,
+        'mirror': arguments.mirror,
     }
 
 
@@ -237,7 +237,7 @@ def _evaluate_clip(arguments: argparse.Namespace) -> None:
         HeadPoseEstimator(
             arguments.detector,
             arguments.weights,
-            mirror=arguments.flip,
+            mirror=arguments.mirror,
             detector_model=arguments.detector_model,
         )
     )

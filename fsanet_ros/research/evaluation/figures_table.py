@@ -9,7 +9,7 @@ from fsanet_ros.research.evaluation.pose_errors import ANGLES, NOMINAL, NOMINAL_
 
 def title(figures: dict[str, Any]) -> str:
     """Return two lines: what was evaluated on which data, and on how many faces."""
-    passes = ', averaged with the mirrored crop' if figures['flip'] else ''
+    passes = ', averaged with the mirrored crop' if figures['mirror'] else ''
     protocol = f' (protocol {figures["protocol"]})' if figures['protocol'] else ''
     faces = figures['faces']
     counts = f'{faces} face{"s" * (faces != 1)}, {100 * figures["detected"]:.1f} % found'
