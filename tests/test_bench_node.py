@@ -113,6 +113,9 @@ def test_the_node_adds_little_to_the_floor_beyond_the_librarys_own_time():
     assert figures['sent'] == 60 and figures['heads_published'] == 1
     for latency in (figures['latency_ms'], figures['floor_ms']):
         assert 0 < latency['p50'] <= latency['p95'] <= latency['p99']
+    # An image of 640x480 has 225 pages.
+    assert 0 <= figures['floor_page_faults_per_frame'] < 60
+    assert figures['page_faults_per_frame'] >= 0
     assert 30 < figures['private_mb'] <= figures['rss_mb'] <= figures['peak_rss_mb'] < 600
     assert 0 < figures['startup_s'] < 30
 

@@ -74,6 +74,20 @@ def cpu_seconds(pid: int) -> float:
         raise ProcessLookupError(f'there is no process {pid}') from error
 
 
+def page_faults(pid: int) -> int:
+    """
+    Return how often a process had to be given a page of memory, all its threads.
+
+    :raises ProcessLookupError: if there is no such process
+    """
+    try:
+        text = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
+    except FileNotFoundError as error:
+        raise ProcessLookupError(f'there is no process {pid}') from error
+    fields = text.rpartition(')')[2].split()  # the name before may have spaces
+    return int(fields[7]) + int(fields[9])  # minor and major
+
+
 def memory_mb(pid: int) -> dict[str, float]:
     """
     Return the memory of a process in megabytes (10^6 bytes).

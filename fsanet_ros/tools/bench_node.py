@@ -44,6 +44,7 @@ HEADER = (
     'greatest rate, Hz',
     'CPU per image, ms',
     'its floor',
+    "page faults, and the floor's",
     'RSS, MB',
     'lost',
 )
@@ -144,6 +145,7 @@ def row(case: dict[str, Any]) -> tuple[str, ...]:
         rate,
         f'{1e3 * case["cpu_s_per_frame"]:.1f}',
         f'{1e3 * case["floor_cpu_s_per_frame"]:.1f}',
+        f'{case["page_faults_per_frame"]:.0f}, {case["floor_page_faults_per_frame"]:.0f}',
         f'{case["rss_mb"]:.0f}',
         f'{case["dropped"]} of {case["sent"]}',
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fsanet_ros.benchmarks.machine import cpu_seconds, memory_mb
+from fsanet_ros.benchmarks.machine import cpu_seconds, memory_mb, page_faults
 from fsanet_ros.benchmarks.node_runs.collector import (
     BenchError,
     CameraProcess,
@@ -50,10 +50,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Round:
-    """Images to one of the two nodes, and the processor time that it took for each answer."""
+    """Images to one of the two nodes, and what it took of the machine for each answer."""
 
     exchange: Exchange
     cpu_s_per_frame: float
+    page_faults_per_frame: float
 
 
 class Bench:
@@ -80,10 +81,12 @@ class Bench:
 
     def round(self, source: str, rate_hz: float, seconds: float) -> Round:
         """Send images to one of them at a rate."""
-        before_s = cpu_seconds(self._pids[source])
+        pid = self._pids[source]
+        before_s, before_faults = cpu_seconds(pid), page_faults(pid)
         exchange = self._collector.exchange(source, rate_hz, seconds)
-        used_s = cpu_seconds(self._pids[source]) - before_s
-        return Round(exchange, used_s / max(len(exchange.answers), 1))
+        used_s, faults = cpu_seconds(pid) - before_s, page_faults(pid) - before_faults
+        count = max(len(exchange.answers), 1)
+        return Round(exchange, used_s / count, faults / count)
 
     def memory_mb(self) -> dict[str, float]:
         """Return the memory of the node; see machine.memory_mb."""
@@ -188,6 +191,9 @@ def _latencies(bench: Bench, plan: Plan) -> dict[str, Any]:
             f'{latency}_quartiles_of_rounds': _quartiles(spread(medians[source])),
             f'{prefix}cpu_s_per_frame': cpu.median,
             f'{prefix}cpu_s_per_frame_quartiles': _quartiles(cpu),
+            f'{prefix}page_faults_per_frame': statistics.median(
+                r.page_faults_per_frame for r in rounds[source]
+            ),
         }
     return figures
 
