@@ -161,6 +161,7 @@ class FaceFollower:
         self._sweep = Sweep()
         self._changes = Changes()
         self._known: list[_Known] = []
+        self._asked: tuple[FaceDetector, float, int] | None = None
         self._seen_s = self._searched_s = -math.inf
 
     def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
@@ -176,6 +177,9 @@ class FaceFollower:
         recent = 0.0 <= time_s - self._seen_s < self.period_s
         self._seen_s = time_s
         look = _Look(detector, image, time_s, self.detection_size)
+        asked = detector, look.threshold, self.detection_size
+        if asked != self._asked:  # another may see what was looked at, and miss what is known
+            self._asked, self._known, self._searched_s = asked, [], -math.inf
         expected = [known.expected(time_s) for known in self._known]
         sides = [face.square.side for face in expected]
         size = tile_size(sides, look.whole.shown_size) if recent else 0
