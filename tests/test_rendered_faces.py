@@ -18,13 +18,13 @@ from fsanet_ros.research.rendering import rendered_face_files as files
 from fsanet_ros.research.rendering.backgrounds import random_background
 from fsanet_ros.research.rendering.coverings import Glasses, Hat, LongHair, Mask, Scarf
 from fsanet_ros.research.rendering.head_model import SKIN
-from fsanet_ros.research.rendering.worn import Head
+from fsanet_ros.research.rendering.worn import BareHead
 from fsanet_ros.tools import render_faces
 
 
 @pytest.fixture(scope='module')
 def head(model):
-    return Head(model.mean[model.part == SKIN], model.mean[model.landmarks])
+    return BareHead(model.mean[model.part == SKIN], model.mean[model.landmarks])
 
 
 # What is drawn
