@@ -155,7 +155,7 @@ def test_bad_input_is_refused_with_what_was_expected(tmp_path, trained, capsys):
     assert 'damaged.safetensors is not a readable .safetensors' in reason(damaged)
     other = tmp_path / 'other.safetensors'
     save_file({'a': torch.zeros(3)}, other)
-    assert 'other.safetensors is no checkpoint of a training' in reason(other)
+    assert 'other.safetensors is not a checkpoint of a training' in reason(other)
     assert not output.exists()
 
 

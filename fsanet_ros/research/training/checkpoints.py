@@ -18,7 +18,7 @@ CHECKPOINT = 'checkpoint.safetensors'
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """``tensors``: by name; network., average. and optimizer. are what they begin with."""
+    """``tensors``: by name, which starts with network., average. or optimizer."""
 
     recipe: Recipe
     step: int
@@ -44,7 +44,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     Read a checkpoint.
 
-    :raises ValueError: if the file is damaged or no checkpoint
+    :raises ValueError: if the file is damaged or not a checkpoint
     """
     try:
         with safe_open(path, 'pt') as file:
@@ -55,12 +55,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         values, step = json.loads(about['recipe']), int(about['step'])
     except (KeyError, ValueError) as error:
-        raise ValueError(f'{path} is no checkpoint of a training: expected {CHECKPOINT}') from error
+        raise ValueError(
+            f'{path} is not a checkpoint of a training: expected {CHECKPOINT}'
+        ) from error
     return Checkpoint(recipe_from_values(values, path), step, tensors)
 
 
 def differences(recipe: Recipe, other: Recipe) -> str:
-    """Return what differs between two recipes, as text."""
+    """Describe the differences between two recipes."""
     pairs = [
         (f.name, getattr(recipe, f.name), getattr(other, f.name))
         for f in dataclasses.fields(Recipe)

@@ -1,11 +1,11 @@
 """
-Fit the standard deviation of a rotation's error, and say how well it keeps its word.
+Fit the standard deviation of a rotation's error, and tabulate how well it holds.
 
-Errors have heavier tails than a normal distribution: a likelihood of normal errors would let the
-few grossest decide. So the shape is fitted by the likelihood of Student's t distribution, whose
-degrees of freedom are fitted too. The scale is set afterwards, for what users of a covariance
-count on: the share of errors within one and within two standard deviations (68.3 and 95.4 %).
-One scale cannot meet both where tails are heavy; it is the geometric mean of the two that would.
+Errors have heavier tails than a normal distribution, whose likelihood would let the few worst ones
+decide. So the shape is fitted with the likelihood of Student's t distribution, including its
+degrees of freedom. The scale is set afterwards to what users of a covariance rely on: 68.3 % of the
+errors within one standard deviation, 95.4 % within two. With heavy tails no scale meets both, so it
+is the geometric mean of the two that meet one each.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from fsanet_ros.arrays import FloatArray
 from fsanet_ros.inference.rotation_error import Coefficients
 
 WITHIN_1_SIGMA, WITHIN_2_SIGMA = 0.6827, 0.9545
-# Logarithms; with 2 degrees of freedom and below there is no standard deviation.
+# Logarithms; a standard deviation exists only above 2 degrees of freedom.
 _FREEDOM = (float(np.log(2.1)), float(np.log(50.0)))
-_DIGITS = 4  # of the coefficients: what differs between machines is not kept
+_DIGITS = 4  # of the coefficients, so that all machines find the same
 
 
 def fit_log_linear(features: FloatArray, errors_deg: FloatArray) -> Coefficients:
     """
-    Return coefficients with exp(features @ row) the standard deviation about each axis.
+    Return coefficients such that exp(features @ row) is the standard deviation about each axis.
 
-    :param features: float64 [n, k], the first one 1, the others growing as things get worse: their
-        coefficients are not negative
+    :param features: float64 [n, k], the first one 1, the others larger for harder faces: their
+        coefficients are at least 0
     :param errors_deg: float64 [n, 3]
     :raises ValueError: if there are too few cases
     """
@@ -44,12 +44,12 @@ def fit_added_variances(
     features: FloatArray, errors_deg: FloatArray, known_deg: FloatArray
 ) -> Coefficients:
     """
-    Return coefficients with features @ row the variance of what is added to a known part.
+    Return coefficients such that features @ row is the variance to add to a known one.
 
-    :param features: float64 [n, k], not negative
-    :param errors_deg: float64 [n, 3], of both parts
-    :param known_deg: float64 [n, 3], the standard deviation of the known part
-    :returns: square degrees, not negative
+    :param features: float64 [n, k], at least 0
+    :param errors_deg: float64 [n, 3], with both variances
+    :param known_deg: float64 [n, 3], the known standard deviation
+    :returns: square degrees, at least 0
     :raises ValueError: if there are too few cases
     """
     _check_count(features)
@@ -65,9 +65,9 @@ def shares_within(errors: FloatArray, sigmas: FloatArray) -> tuple[FloatArray, F
 
 def scale_of(ratios: FloatArray) -> float:
     """
-    Return what to divide ratios by, so that about 68.3 % are within 1 and 95.4 % within 2.
+    Return the divisor that brings about 68.3 % of the ratios within 1, and 95.4 % within 2.
 
-    :param ratios: float64 [n], errors over a first idea of their standard deviation
+    :param ratios: float64 [n], errors over a first estimate of their standard deviation
     """
     size = np.abs(ratios)
     first, second = np.quantile(size, WITHIN_1_SIGMA), np.quantile(size, WITHIN_2_SIGMA) / 2.0
@@ -78,14 +78,14 @@ def calibration_table(
     errors: FloatArray, sigmas: FloatArray, bins: Sequence[tuple[str, NDArray[np.bool_]]]
 ) -> list[str]:
     """
-    Return lines: for each bin, cases, and for each column root mean squares and shares.
+    Return a line per bin: the number of cases, then four figures per column.
 
-    The root mean square of the errors and of the sigmas, then the percentages within 1 and 2
-    sigma.
+    These are the root mean squares of the errors and of the sigmas, and the percentages of errors
+    within 1 and 2 sigma.
 
     :param errors: float64 [n, k]
     :param sigmas: float64 [n, k], in the same unit
-    :param bins: names and which cases are in them, bool [n]
+    :param bins: each bin's name, and the cases in it, bool [n]
     """
     lines = []
     for name, chosen in bins:
@@ -104,7 +104,7 @@ def calibration_table(
 def bins_of(
     name: str, values: FloatArray, edges: Sequence[float]
 ) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return the bins between ``edges``, each with its lower edge, for calibration_table."""
+    """Return bins for calibration_table; each includes its lower edge."""
     return [
         (f'{name} {low:g} to {high:g}', (values >= low) & (values < high))
         for low, high in itertools.pairwise(edges)
@@ -150,7 +150,7 @@ def _fit_added_variances(
     start = np.concatenate([[np.log(5.0)], np.ones(features.shape[1])])
     bounds = [_FREEDOM, *[(0.0, None)] * features.shape[1]]
     weights = minimize(loss, start, method='L-BFGS-B', jac=True, bounds=bounds).x[1:]
-    # The known part keeps its scale.
+    # The known variance keeps its scale.
     added = np.maximum(features @ weights, 1e-9)
 
     def log_scale(log_factor: float) -> float:
@@ -168,7 +168,7 @@ def _loss(
     """
     Return the mean negative log likelihood of Student's t with scales sqrt(variances).
 
-    And its derivatives by ``log_freedom`` and by each of ``log_variances``.
+    Also returns its derivatives by ``log_freedom`` and by each of ``log_variances``.
     """
     freedom = np.exp(log_freedom)
     squares = errors**2 * np.exp(-log_variances)

@@ -1,4 +1,4 @@
-"""What changes the weights of a network from the gradients of a batch."""
+"""The optimizers: Muon, and those of PyTorch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch import Tensor, nn
 
 from fsanet_ros.research.training.recipe import Recipe
 
-# Below this a matrix has too few singular values for it to matter that they are made equal.
+# A smaller matrix has too few singular values for it to matter that they become equal.
 SMALLEST_MATRIX = 8
-# Of the polynomial that takes singular values to about 1 in few rounds (Jordan et al. 2024).
+# Coefficients of the polynomial that brings singular values to about 1 in a few rounds (Jordan et
+# al. 2024).
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ROUNDS = 5
 
 
 class Muon(torch.optim.Optimizer):
     """
-    Momentum whose steps are made orthogonal, for the weights that are matrices.
+    Momentum with orthogonal steps, for weights that are matrices.
 
-    K. Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024. PyTorch's
-    own takes parameters of two axes only; here 1x1 convolutions are matrices too, and what has
-    more axes is a stack of matrices on the last two.
+    K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. PyTorch's own
+    takes two-dimensional parameters only. Here 1x1 convolutions are matrices too, and parameters
+    with more axes are stacks of matrices on the last two.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        """Take parameters of which is_matrix says yes."""
+        """Take parameters for which is_matrix is true."""
         defaults = {'lr': lr, 'momentum': momentum, 'weight_decay': weight_decay}
         super().__init__(parameters, defaults)
 
@@ -61,14 +62,14 @@ class Muon(torch.optim.Optimizer):
 
 
 def as_matrices(weight: Tensor) -> Tensor:
-    """Return a weight as [n, rows, columns]; a 1x1 convolution is one matrix."""
+    """Return a weight as matrices [n, rows, columns]; a 1x1 convolution is one matrix."""
     if weight.ndim == 4 and weight.shape[2:] == (1, 1):
         return weight.reshape(1, *weight.shape[:2])
     return weight.reshape(-1, *weight.shape[-2:])
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Return matrices [n, rows, columns] with their singular values made about 1."""
+    """Return matrices [n, rows, columns] with their singular values brought to about 1."""
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
@@ -79,7 +80,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def is_matrix(weight: Tensor) -> bool:
-    """Tell whether Muon should have a weight; depthwise kernels, biases and norms are none."""
+    """Tell whether Muon should train a weight: not depthwise kernels, biases and norms."""
     if weight.ndim < 2 or (weight.ndim == 4 and weight.shape[1] == 1):
         return False
     if weight.ndim == 4 and weight.shape[2:] == (1, 1):
@@ -88,7 +89,7 @@ def is_matrix(weight: Tensor) -> bool:
 
 
 def make_optimizers(recipe: Recipe, network: nn.Module) -> list[torch.optim.Optimizer]:
-    """Return a recipe's optimizers; each parameter belongs to one of them."""
+    """Return a recipe's optimizers, each parameter in exactly one of them."""
     parameters, rate, decay = list(network.parameters()), recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == 'adam':  # with Keras' epsilon
         return [torch.optim.Adam(parameters, rate, eps=1e-7, weight_decay=decay)]

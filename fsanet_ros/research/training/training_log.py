@@ -1,4 +1,4 @@
-"""What a training run writes down: validation.jsonl and, where it is wanted, TensorBoard files."""
+"""The log of a training run: validation.jsonl and, on request, TensorBoard files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LOSS_EVERY = 50  # steps
 
 
 class TrainingLog:
-    """The log of one run; continuing forgets what was written after the checkpoint."""
+    """The log of one run; a continued run drops the entries after its checkpoint."""
 
     def __init__(self, folder: Path, first_step: int, tensorboard: bool = False) -> None:
         """
         Start or continue a log.
 
-        :param first_step: of the checkpoint that the run continues from, 0 if there is none
-        :raises ImportError: if TensorBoard is wanted and not installed
+        :param first_step: the step of the checkpoint that the run continues from, 0 for a new run
+        :raises ImportError: if TensorBoard is asked for but not installed
         """
         self._path = folder / 'validation.jsonl'
         self._board = _open_board(folder / 'tensorboard', first_step) if tensorboard else None
@@ -31,7 +31,7 @@ class TrainingLog:
             self._forget_after(first_step)
 
     def watch(self, step: int, loss_deg: float, learning_rate: float) -> None:
-        """Note a step; TensorBoard gets the mean of 50 steps."""
+        """Record a step; TensorBoard gets the mean over 50 steps."""
         if self._board is None:
             return
         self._loss_sum += loss_deg
@@ -43,7 +43,7 @@ class TrainingLog:
             self._loss_sum, self._loss_count = 0.0, 0
 
     def report(self, step: int, scores: Scores) -> None:
-        """Write a validation's scores."""
+        """Write the scores of a validation."""
         with self._path.open('a', encoding='utf-8') as file:
             file.write(json.dumps({'step': step, **asdict(scores)}) + '\n')
         if self._board is not None:
@@ -51,7 +51,7 @@ class TrainingLog:
                 self._board.add_scalar(f'validation/{name}', value, step)
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Write everything that is still buffered."""
         if self._board is not None:
             self._board.close()
 
@@ -62,7 +62,7 @@ class TrainingLog:
                 if json.loads(line)['step'] <= step:
                     kept.append(f'{line}\n')
             except (ValueError, KeyError, TypeError):
-                continue  # half a line: the run was killed while it wrote
+                continue  # half a line: the run was killed while writing
         new = self._path.with_name(f'{self._path.name}.new')
         new.write_text(''.join(kept), encoding='utf-8')
         new.replace(self._path)
@@ -73,5 +73,5 @@ def _open_board(folder: Path, first_step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError('TensorBoard is not installed: pip install tensorboard') from error
-    # Of an earlier run, what came after the checkpoint is hidden.
+    # This hides what an earlier run wrote after the checkpoint.
     return SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)
