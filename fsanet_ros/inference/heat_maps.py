@@ -1,9 +1,9 @@
 """
 The fine-grained structure that FSA-Net sees in a face: its spatial maps S_k.
 
-Section 3.3 of the paper, equation (4): S_k = SL SR_k says for each of the seven capsules of stage
-k from which cells of the feature maps it is put together. A cell of a feature map is an eighth of
-the crop, so a row of S_k is a picture.
+Section 3.5 of the paper, equation (4): each row of S_k = C M_k says from which cells of the feature
+maps one of the seven capsules of stage k is made. A cell covers an eighth of the crop's width and
+height, so a row of S_k is a picture.
 
     heat_maps = make_heat_maps('fsanet_1x1')
     maps = heat_maps(crops)      # [n, 3 stages, 7 capsules, 3 feature maps, 8, 8]
