@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fsanet_ros.batch import video_frames
 from fsanet_ros.batch.inputs import Input
-from fsanet_ros.batch.sightings import Sighting
-from fsanet_ros.batch.video_frames import frames
+from fsanet_ros.batch.sightings import SightedFrame
 from fsanet_ros.drawing import draw_heads
 from fsanet_ros.files.pictures import MAX_PIXELS, read_picture
 from fsanet_ros.types import Image
@@ -40,15 +39,16 @@ def copy_name(one: Input) -> Path:
     return place.with_suffix('.mp4')
 
 
-def annotate_picture(one: Input, sightings: Sequence[Sighting], target: Path) -> None:
+def annotate_picture(one: Input, frames: Iterable[SightedFrame], target: Path) -> None:
     """
     Write a picture with its heads drawn in.
 
     :raises OSError: if it cannot be read or written
     """
     image = read_picture(one.address)
-    drawn = draw_heads(image, [(s.id, s.head) for s in sightings])
-    ok, content = cv2.imencode(target.suffix, drawn)
+    for frame in frames:
+        image = _drawn(image, frame)
+    ok, content = cv2.imencode(target.suffix, image)
     if not ok:
         raise OSError(f'{target}: OpenCV cannot encode it')
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def annotate_picture(one: Input, sightings: Sequence[Sighting], target: Path) ->
         part.unlink(missing_ok=True)
 
 
-def annotate_video(one: Input, sightings: Sequence[Sighting], target: Path) -> None:
+def annotate_video(one: Input, frames: Iterable[SightedFrame], target: Path) -> None:
     """
     Write a video as H.264 in MP4 with its heads drawn in, its times and its sound kept.
 
@@ -76,7 +76,7 @@ def annotate_video(one: Input, sightings: Sequence[Sighting], target: Path) -> N
     part = target.with_name(f'.{target.name}.part')
     try:
         with av.open(str(part), 'w', format='mp4', options={'movflags': 'faststart'}) as output:
-            _write(output, one.address, sightings)
+            _write(output, one.address, frames)
         os.replace(part, target)
     except av.error.FFmpegError as error:
         raise OSError(f'{target}: {error.strerror}') from error
@@ -84,15 +84,15 @@ def annotate_video(one: Input, sightings: Sequence[Sighting], target: Path) -> N
         part.unlink(missing_ok=True)
 
 
-def _write(output: Any, source: str, sightings: Sequence[Sighting]) -> None:
-    of_frame: defaultdict[int, list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        of_frame[sighting.frame].append(sighting)
+def _drawn(image: Image, frame: SightedFrame) -> Image:
+    return draw_heads(image, [(s.id, s.head) for s in frame.sightings])
+
+
+def _write(output: Any, source: str, sighted: Iterable[SightedFrame]) -> None:
     sound = _Sound(output, source)
     stream: Any = None
-    for number, (image, time_s) in enumerate(_decodable(source)):
-        drawn = draw_heads(image, [(s.id, s.head) for s in of_frame[number]])
-        drawn = _even(drawn)
+    for (image, time_s), found in zip(_decodable(source), sighted, strict=False):
+        drawn = _even(_drawn(image, found))
         if stream is None:
             stream = _h264(output, drawn.shape[1], drawn.shape[0])
         if (drawn.shape[1], drawn.shape[0]) != (stream.width, stream.height):
@@ -107,7 +107,7 @@ def _write(output: Any, source: str, sightings: Sequence[Sighting]) -> None:
 
 
 def _decodable(source: str) -> Iterator[tuple[Image, float]]:
-    for frame in frames(source, -np.inf, np.inf, MAX_PIXELS):
+    for frame in video_frames.frames(source, -np.inf, np.inf, MAX_PIXELS):
         if frame.image is not None:
             yield frame.image, frame.time_s
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.batch.head_arrays import FrameHeads
-from fsanet_ros.batch.sightings import Sighting
+from fsanet_ros.batch.sightings import SightedFrame, Sighting
 from fsanet_ros.files.bags import empty_message, message_types, open_bag
 from fsanet_ros.geometry.rotations import HEAD_FROM_FACE, nose_direction
 from fsanet_ros.types import Head
@@ -47,9 +45,11 @@ class BagWriter:
         self._copied = copied
         self._store = message_types()
 
-    def write(self, heads: FrameHeads, sightings: Sequence[Sighting], target: Path) -> None:
+    def write(self, frames: Iterable[SightedFrame], topics: Sequence[str], target: Path) -> None:
         """
         Write the new bag, in the storage of the old one; it has its name when it is whole.
+
+        :param topics: of the images, all that there are
 
         :raises BagError: if the old bag cannot be read
         :raises OSError: if the new one cannot be written
@@ -64,7 +64,7 @@ class BagWriter:
         try:
             with Writer(part, version=8, storage_plugin=plugin) as writer:
                 self._copy(writer)
-                self._write(writer, heads, sightings)
+                self._write(writer, frames, topics)
             if target.exists():
                 shutil.rmtree(target)
             os.replace(part, target)
@@ -92,10 +92,7 @@ class BagWriter:
             ):
                 writer.write(to[connection.id], recorded_ns, raw)
 
-    def _write(self, writer: Any, heads: FrameHeads, sightings: Sequence[Sighting]) -> None:
-        of_frame: defaultdict[int, list[Sighting]] = defaultdict(list)
-        for sighting in sightings:
-            of_frame[sighting.frame].append(sighting)
+    def _write(self, writer: Any, frames: Iterable[SightedFrame], topics: Sequence[str]) -> None:
         connections: dict[tuple[str, str], Any] = {}
 
         def write(topic: str, kind: str, at_ns: int, message: Any) -> None:
@@ -103,20 +100,18 @@ class BagWriter:
                 connections[topic, kind] = writer.add_connection(topic, kind, typestore=self._store)
             writer.write(connections[topic, kind], at_ns, self._store.serialize_cdr(message, kind))
 
-        several = len(set(heads.topics)) > 1
-        for index, frame in enumerate(heads.number.tolist()):
-            source = int(heads.topic[index])
-            folder = heads.topics[source].rpartition('/')[0] if several else ''
-            header = self._header(int(heads.stamp_ns[index]), heads.frame_ids[source])
-            size = heads.size[index, 0].item(), heads.size[index, 1].item()
-            at_ns, found = int(heads.recorded_ns[index]), of_frame[frame]
-            placed = [s for s in found if s.head.position_m is not None]
+        for frame in frames:
+            folder = frame.topic.rpartition('/')[0] if len(topics) > 1 else ''
+            header, at_ns = self._header(frame.stamp_ns, frame.frame_id), frame.recorded_ns
+            placed = [s for s in frame.sightings if s.head.position_m is not None]
             # The frames first: who hears of a head looks them up.
             if placed:
                 write('/tf', TF, at_ns, self._transforms(placed, header))
-            write(f'{folder}/head_poses', HEAD_POSE_ARRAY, at_ns, self._poses(found, header, size))
+            poses = self._poses(frame.sightings, header, frame.size)
+            write(f'{folder}/head_poses', HEAD_POSE_ARRAY, at_ns, poses)
             if placed:
-                write(f'{folder}/markers', MARKERS, at_ns, self._markers(placed, header, source))
+                markers = self._markers(placed, header, topics.index(frame.topic))
+                write(f'{folder}/markers', MARKERS, at_ns, markers)
 
     def _new(self, kind: str) -> Any:
         return empty_message(self._store, kind)

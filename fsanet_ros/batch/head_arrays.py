@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,10 @@ class FrameHeads:
             problems=problems,
         )
 
-    def heads_of_frames(self) -> list[list[Head]]:
-        """Return the heads of each frame."""
-        ends = np.cumsum(self.count)
-        return [
-            [head_from_row(row) for row in self.rows[end - count : end]]
-            for end, count in zip(ends, self.count, strict=True)
-        ]
+    def heads_of_frames(self) -> Iterator[list[Head]]:
+        """Yield the heads of each frame."""
+        for end, count in zip(np.cumsum(self.count), self.count, strict=True):
+            yield [head_from_row(row) for row in self.rows[end - count : end]]
 
     def to_bytes(self) -> bytes:
         """Return the content of an .npz file."""
@@ -124,38 +121,6 @@ class FrameHeads:
                 )
         except Exception as error:  # zipfile, zlib and NumPy each have their own
             raise ValueError(f'not the heads of a run, or damaged: {error}') from error
-
-
-def joined(parts: Sequence[FrameHeads]) -> FrameHeads:
-    """Return the heads of consecutive runs of frames of one input as one."""
-    if len(parts) == 1:
-        return parts[0]
-    arrays: dict[str, Any] = {n: np.concatenate([getattr(p, n) for p in parts]) for n in _ARRAYS}
-    arrays['number'] = np.arange(len(arrays['number']))
-    # Each part counts the topics as it meets them.
-    sources = [list(zip(part.topics, part.frame_ids, strict=True)) for part in parts]
-    known = list(dict.fromkeys(source for some in sources for source in some))
-    arrays['topic'] = np.concatenate(
-        [
-            np.array([known.index(source) for source in some], np.int64)[part.topic]
-            for some, part in zip(sources, parts, strict=True)
-            if len(part.number)
-        ]
-        or [arrays['topic']]
-    )
-    problems: dict[int, str] = {}
-    frames = 0
-    for part in parts:
-        for number, text in part.problems.items():
-            problems[number if number < 0 else number + frames] = text
-        frames += len(part.number)
-    return FrameHeads(
-        **arrays,
-        topics=tuple(topic for topic, _ in known),
-        frame_ids=tuple(frame_id for _, frame_id in known),
-        damaged=sum(part.damaged for part in parts),
-        problems=problems,
-    )
 
 
 def row_from_head(head: Head) -> FloatArray:

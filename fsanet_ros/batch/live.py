@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 from fsanet_ros.batch.estimation_job import load_estimator
 from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.jobs import EstimationSettings
-from fsanet_ros.batch.sightings import Follower, Sighting, TrackingSettings
+from fsanet_ros.batch.sightings import Follower, SightedFrame, TrackingSettings
 from fsanet_ros.files.video import open_frames
 
 
-def sightings_live(
+def sighted_frames_live(
     one: Input,
     settings: EstimationSettings,
     tracking: TrackingSettings,
     advance: Callable[[int], object],
-) -> Iterator[list[Sighting]]:
+) -> Iterator[SightedFrame]:
     """
-    Yield the heads of each frame, until the stream ends or the camera is gone.
+    Yield the frames with their heads, until the stream ends or the camera is gone.
 
     Times are seconds since the first frame. A frame that comes while another is worked on is left
     out: nothing falls behind.
@@ -34,5 +34,5 @@ def sightings_live(
         for number, image in enumerate(frames):
             time_s = time.monotonic() - begin_s
             heads = estimator.estimate(image, camera)
-            yield list(follower.follow(number, time_s, '', heads))
+            yield SightedFrame(number, time_s, sightings=follower.follow(heads, time_s))
             advance(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fsanet_ros.batch.estimation_job import WHOLE
+from fsanet_ros.batch.finished import Summary
 from fsanet_ros.batch.inputs import PassedOver
 
 # Exit codes of ``estimate``; documented in its help.
@@ -28,6 +30,21 @@ class RunReport:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     passed: Sequence[PassedOver] = ()
+
+    def add(self, name: str, summary: Summary) -> None:
+        """Take in what was read of an input."""
+        whole = summary.problems.get(WHOLE, '')
+        if not summary.frames:
+            reasons = list(dict.fromkeys(summary.problems.values())) or ['no frames']
+            self.unreadable.append((name, '; '.join(reasons[:3])))
+        elif summary.damaged:
+            places = [f'frame {n}: {t}' for n, t in sorted(summary.problems.items()) if n != WHOLE]
+            more = f' and {summary.damaged - 3} more places' if summary.damaged > 3 else ''
+            self.damaged.append((name, '; '.join(places[:3]) + more))
+        else:
+            self.done += 1
+            if whole:
+                self.notes.append((name, whole))
 
     @property
     def exit_code(self) -> int:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
 from fsanet_ros import __version__
 from fsanet_ros.batch.annotation import annotate_picture, annotate_video, copy_name
 from fsanet_ros.batch.bag_writer import BagWriter
 from fsanet_ros.batch.estimation_job import WHOLE, estimate_job
-from fsanet_ros.batch.head_arrays import FrameHeads, joined
+from fsanet_ros.batch.finished import FinishedInput, Summary, finished_inputs
+from fsanet_ros.batch.head_arrays import FrameHeads
 from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.jobs import EstimationSettings, Job, jobs_of
-from fsanet_ros.batch.live import sightings_live
+from fsanet_ros.batch.live import sighted_frames_live
 from fsanet_ros.batch.report import RunReport
-from fsanet_ros.batch.sightings import Sighting, TrackingSettings, sightings_in
-from fsanet_ros.batch.tables import TableFile, TableWriter, row_of, text_table
+from fsanet_ros.batch.sightings import SightedFrame, TrackingSettings, sighted_frames
+from fsanet_ros.batch.tables import TableFile, TableWriter, rows_of, text_table
 from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import Workers
 
@@ -47,9 +46,13 @@ class Outputs:
 
 @dataclass
 class Plan:
-    """The jobs of a run. ``unreadable``: inputs that are not, and why."""
+    """
+    The jobs of a run, each with its key, see Job.key. ``unreadable``: inputs that are, and why.
 
-    jobs: list[Job] = field(default_factory=list)
+    Keys are worked out once: a file that changes meanwhile is estimated anew by the next run.
+    """
+
+    jobs: dict[Job, str] = field(default_factory=dict)
     unreadable: list[tuple[Input, str]] = field(default_factory=list)
 
     @property
@@ -58,12 +61,12 @@ class Plan:
         return sum(job.frames for job in self.jobs)
 
 
-def make_plan(inputs: Sequence[Input]) -> Plan:
+def make_plan(inputs: Sequence[Input], settings: EstimationSettings) -> Plan:
     """Cut the inputs into jobs."""
     plan = Plan()
     for found in jobs_of(inputs):
         if isinstance(found, Job):
-            plan.jobs.append(found)
+            plan.jobs[found] = found.key(settings.fingerprint())
         else:
             plan.unreadable.append(found)
     return plan
@@ -81,10 +84,9 @@ def estimate_heads(
 
     :raises ValueError, OSError, ImportError: if the settings are wrong, or the folder is full
     """
-    keys = {job: job.key(settings.fingerprint()) for job in plan.jobs}
     open_jobs = []
-    for job in plan.jobs:
-        if folder.has(keys[job]):
+    for job, key in plan.jobs.items():
+        if folder.has(key):
             advance(job.frames)
         else:
             open_jobs.append(job)
@@ -96,7 +98,7 @@ def estimate_heads(
             raise result
         if isinstance(result, Exception):
             result = FrameHeads.empty({WHOLE: str(result)}).to_bytes()
-        folder.keep(keys[job], result)
+        folder.keep(plan.jobs[job], result)
         advance(job.frames)
 
 
@@ -125,20 +127,23 @@ def write_results(
     }
     with ExitStack() as stack:
         tables = _open_tables(outputs, stack)
-        for one, heads in _by_input(plan, settings, folder):
-            sightings = list(sightings_in(heads, tracking, ids=one.kind != 'picture'))
-            for table in tables:
-                table.write(row_of(sighting, one.name, about) for sighting in sightings)
-            _count(report, one, heads, len(sightings))
-            if outputs.copies is not None and len(heads.number):
-                _write_copy(one, heads, sightings, outputs.copies, outputs.bag_topics)
+        for done in finished_inputs(plan.jobs, folder):
+            summary = done.summary()
+            report.add(done.input.name, summary)
+
+            def frames(
+                done: FinishedInput = done, summary: Summary = summary
+            ) -> Iterator[SightedFrame]:
+                is_picture = done.input.kind == 'picture'
+                return sighted_frames(done.parts(), tracking, summary.topics, not is_picture)
+
+            _write_rows(frames(), done.input.name, about, tables, report)
+            if outputs.copies is not None and summary.frames:
+                _write_copy(done.input, frames(), summary.topics, outputs)
         if live is not None:
+            found = sighted_frames_live(live, settings, tracking, advance)
             with suppress(KeyboardInterrupt):
-                for found in sightings_live(live, settings, tracking, advance):
-                    for table in tables:
-                        table.write(row_of(sighting, live.name, about) for sighting in found)
-                    report.frames += 1
-                    report.heads += len(found)
+                _write_rows(found, live.name, about, tables, report)
             report.done += 1
     report.unreadable += [(one.name, reason) for one, reason in plan.unreadable]
     return report
@@ -151,77 +156,30 @@ def _open_tables(outputs: Outputs, stack: ExitStack) -> list[TableWriter]:
     return tables
 
 
-def _write_copy(
-    one: Input,
-    heads: FrameHeads,
-    sightings: list[Sighting],
-    folder: Path,
-    bag_topics: Sequence[str] | None,
+def _write_rows(
+    frames: Iterable[SightedFrame],
+    name: str,
+    about: Mapping[str, str],
+    tables: Sequence[TableWriter],
+    report: RunReport,
 ) -> None:
-    target = folder / copy_name(one)
+    for frame in frames:
+        for table in tables:
+            table.write(rows_of(frame, name, about))
+        report.frames += 1
+        report.heads += len(frame.sightings)
+
+
+def _write_copy(
+    one: Input, frames: Iterable[SightedFrame], topics: Sequence[str], outputs: Outputs
+) -> None:
+    assert outputs.copies is not None
+    target = outputs.copies / copy_name(one)
     if target.resolve() == Path(one.address).resolve():
         raise ValueError(f'{target} is an input: choose another folder for the annotated copies')
     if one.kind == 'bag':
-        BagWriter(Path(one.address), bag_topics).write(heads, sightings, target)
+        BagWriter(Path(one.address), outputs.bag_topics).write(frames, topics, target)
     elif one.kind == 'picture':
-        annotate_picture(one, sightings, target)
+        annotate_picture(one, frames, target)
     else:
-        annotate_video(one, sightings, target)
-
-
-def _by_input(
-    plan: Plan, settings: EstimationSettings, folder: WorkFolder
-) -> Iterator[tuple[Input, FrameHeads]]:
-    """Yield each input with the heads of all its frames, in the order of the jobs."""
-    waiting: list[FrameHeads] = []
-    for index, job in enumerate(plan.jobs):
-        heads = folder.load(job.key(settings.fingerprint()))
-        if job.inputs[0].kind == 'picture':
-            yield from zip(job.inputs, _one_by_one(heads, len(job.inputs)), strict=True)
-            continue
-        waiting.append(heads)
-        if index + 1 == len(plan.jobs) or plan.jobs[index + 1].inputs != job.inputs:
-            yield job.inputs[0], joined(waiting)
-            waiting = []
-
-
-def _one_by_one(heads: FrameHeads, count: int) -> Iterator[FrameHeads]:
-    """Yield the heads of each of a job's pictures as those of an input of its own."""
-    ends = heads.count.cumsum()
-    for n in range(count):
-        text = heads.problems.get(n) or heads.problems.get(WHOLE)
-        problems = {WHOLE: text} if text else {}
-        # Not there: the job ended before it; without a size: it could not be decoded.
-        if n >= len(heads.number) or not heads.size[n].any():
-            yield FrameHeads.empty(problems)
-            continue
-        yield FrameHeads(
-            number=np.zeros(1, np.int64),
-            time_s=heads.time_s[n : n + 1],
-            stamp_ns=heads.stamp_ns[n : n + 1],
-            recorded_ns=heads.recorded_ns[n : n + 1],
-            size=heads.size[n : n + 1],
-            topic=heads.topic[n : n + 1],
-            count=heads.count[n : n + 1],
-            rows=heads.rows[ends[n] - heads.count[n] : ends[n]],
-            topics=heads.topics,
-            frame_ids=heads.frame_ids,
-            problems=problems,
-        )
-
-
-def _count(report: RunReport, one: Input, heads: FrameHeads, found: int) -> None:
-    report.frames += len(heads.number)
-    report.heads += found
-    whole = heads.problems.get(WHOLE, '')
-    if not len(heads.number):
-        reasons = list(dict.fromkeys(heads.problems.values())) or ['no frames']
-        report.unreadable.append((one.name, '; '.join(reasons[:3])))
-    elif heads.damaged:
-        places = [f'frame {n}: {text}' for n, text in sorted(heads.problems.items()) if n != WHOLE]
-        more = f' and {len(places) - 3} more places' if len(places) > 3 else ''
-        report.damaged.append((one.name, '; '.join(places[:3]) + more))
-    else:
-        report.done += 1
-        if whole:
-            report.notes.append((one.name, whole))
+        annotate_video(one, frames, target)

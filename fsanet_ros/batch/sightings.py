@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fsanet_ros.attention import AttentionEstimator
@@ -40,9 +40,6 @@ class Sighting:
     asked.
     """
 
-    frame: int
-    time_s: float
-    topic: str
     id: str
     head: Head
     age_s: float = 0.0
@@ -50,24 +47,61 @@ class Sighting:
     looks_at_for_s: float = math.nan
 
 
-def sightings_in(heads: FrameHeads, settings: TrackingSettings, ids: bool) -> Iterator[Sighting]:
+@dataclass(frozen=True, eq=False)
+class SightedFrame:
     """
-    Yield the heads of one input in order.
+    A frame and who is seen in it.
 
+    ``number``: counted from 0. ``time_s``: NaN for pictures. ``size``: width and height in pixels.
+    Of a bag: ``topic``, ``frame_id``, the image's stamp and when it was recorded, nanoseconds.
+    """
+
+    number: int
+    time_s: float
+    size: tuple[int, int] = (0, 0)
+    topic: str = ''
+    frame_id: str = ''
+    stamp_ns: int = 0
+    recorded_ns: int = 0
+    sightings: tuple[Sighting, ...] = ()
+
+
+def sighted_frames(
+    parts: Iterable[FrameHeads], settings: TrackingSettings, topics: Sequence[str], ids: bool
+) -> Iterator[SightedFrame]:
+    """
+    Yield the frames of one input in order.
+
+    :param parts: the heads of its frames, in order
+    :param topics: of the images of a bag, all that there are; several have ids of their own
     :param ids: whether frames follow one another in time, as in a video or bag
     """
-    followers: dict[str, Follower] = {}
-    for index, found in enumerate(heads.heads_of_frames()):
-        frame, time_s = int(heads.number[index]), float(heads.time_s[index])
-        topic = heads.topics[heads.topic[index]]
-        if not ids:
-            yield from (Sighting(frame, time_s, topic, '', head) for head in found)
-            continue
-        if topic not in followers:
-            # As the node names them: h1, h2; of several cameras ha1, hb1.
-            letter = chr(ord('a') + len(followers) % 26) if len(heads.topics) > 1 else ''
-            followers[topic] = Follower(settings, f'h{letter}')
-        yield from followers[topic].follow(frame, time_s, topic, found)
+    followers = {
+        # As the node names them: h1, h2; of several cameras ha1, hb1.
+        topic: Follower(settings, f'h{chr(ord("a") + index % 26)}' if len(topics) > 1 else 'h')
+        for index, topic in enumerate(topics)
+    }
+    frames = 0
+    for part in parts:
+        for index, heads in enumerate(part.heads_of_frames()):
+            source, time_s = int(part.topic[index]), float(part.time_s[index])
+            topic = part.topics[source]
+            found = (
+                followers[topic].follow(heads, time_s)
+                if ids
+                else tuple(Sighting('', head) for head in heads)
+            )
+            yield SightedFrame(
+                number=frames + index,
+                time_s=time_s,
+                size=(int(part.size[index, 0]), int(part.size[index, 1])),
+                topic=topic,
+                frame_id=part.frame_ids[source],
+                stamp_ns=int(part.stamp_ns[index]),
+                recorded_ns=int(part.recorded_ns[index]),
+                sightings=found,
+            )
+        frames += len(part.number)
 
 
 class Follower:
@@ -84,27 +118,23 @@ class Follower:
         self._last_s = -math.inf
         self._attention = AttentionEstimator() if settings.attention else None
 
-    def follow(
-        self, frame: int, time_s: float, topic: str, heads: list[Head]
-    ) -> Iterator[Sighting]:
-        """Yield the heads of the next frame with their ids."""
+    def follow(self, heads: Sequence[Head], time_s: float) -> tuple[Sighting, ...]:
+        """Return the heads of the next frame with their ids."""
         # An image that was overtaken on its way is no clock that jumps back.
         late = 0.0 <= self._last_s - time_s <= LATE_S
         self._last_s = self._last_s if late else time_s
         tracked = self._tracker.update(heads, self._last_s)
-        states = {}
-        if self._attention is not None:
-            found = self._attention.update(tracked, self._tracker.ids, _AT_CAMERA, self._last_s)
-            states = {state.id: state for state in found}
-        for one in tracked:
-            state = states.get(one.id)
-            yield Sighting(
-                frame,
-                time_s,
-                topic,
+        if self._attention is None:
+            return tuple(Sighting(one.id, one.head, one.age_s) for one in tracked)
+        found = self._attention.update(tracked, self._tracker.ids, _AT_CAMERA, self._last_s)
+        states = {state.id: state for state in found}
+        return tuple(
+            Sighting(
                 one.id,
                 one.head,
                 one.age_s,
-                looks_at=None if state is None else state.target or '',
-                looks_at_for_s=math.nan if state is None else state.duration_s,
+                looks_at=states[one.id].target or '',
+                looks_at_for_s=states[one.id].duration_s,
             )
+            for one in tracked
+        )

@@ -6,13 +6,13 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from fsanet_ros.batch.sightings import Sighting
+from fsanet_ros.batch.sightings import SightedFrame
 
 Row = Mapping[str, Any]
 SUFFIXES = ('.csv', '.jsonl', '.parquet')
@@ -52,25 +52,26 @@ COLUMNS: dict[str, tuple[type, int]] = {
 }
 
 
-def row_of(sighting: Sighting, file: str, about: Mapping[str, str]) -> dict[str, Any]:
+def rows_of(frame: SightedFrame, file: str, about: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """
-    Return the row of a head, with the keys of COLUMNS; None for what is not known.
+    Yield the rows of a frame, with the keys of COLUMNS; None for what is not known.
 
     :param file: its input's name
     :param about: detector, weights and version
     """
-    row: dict[str, Any] = {
-        'file': file,
-        'topic': sighting.topic or None,
-        'frame': sighting.frame,
-        'time_s': _or_none(sighting.time_s),
-        'id': sighting.id or None,
-        **sighting.head.to_dict(),
-        'looks_at': sighting.looks_at,
-        'looks_at_for_s': _or_none(sighting.looks_at_for_s),
-        **about,
-    }
-    return {name: row[name] for name in COLUMNS}
+    for sighting in frame.sightings:
+        row: dict[str, Any] = {
+            'file': file,
+            'topic': frame.topic or None,
+            'frame': frame.number,
+            'time_s': _or_none(frame.time_s),
+            'id': sighting.id or None,
+            **sighting.head.to_dict(),
+            'looks_at': sighting.looks_at,
+            'looks_at_for_s': _or_none(sighting.looks_at_for_s),
+            **about,
+        }
+        yield {name: row[name] for name in COLUMNS}
 
 
 class TableWriter(Protocol):

@@ -144,7 +144,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
         image_topics=tuple(arguments.topics),
     )
     tracking = TrackingSettings(smoothing=arguments.smoothing, attention=arguments.attention)
-    plan = make_plan(inputs)
+    plan = make_plan(inputs, settings)
     with ExitStack() as stack:
         if arguments.output:
             first = arguments.output[0]
