@@ -29,7 +29,11 @@ __all__ = ['HeadPoseEstimator', '__version__']
 def __getattr__(name: str) -> Any:
     # Lazy, so that importing the messages alone does not load OpenCV and a runtime.
     if name == 'HeadPoseEstimator':
-        from fsanet_ros.estimator import HeadPoseEstimator
+        try:
+            from fsanet_ros.estimator import HeadPoseEstimator
+        except ImportError as error:
+            from fsanet_ros.files.optional_packages import advice
 
+            raise ImportError(advice(error) or str(error), name=error.name) from error
         return HeadPoseEstimator
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
