@@ -101,3 +101,33 @@ print(tracked.id, *tracked.head.yaw_pitch_roll_deg)
     done = run((*ROS, *TRAINING), program)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('h1 ')
+
+
+def test_pytorch_takes_the_place_of_onnxruntime_with_what_its_extra_installs():
+    pytest.importorskip('torch', reason='PyTorch is not installed')
+    pytest.importorskip('safetensors', reason='safetensors is not installed')
+    program = """
+import numpy as np
+from fsanet_ros.inference.runtime import make_runtime
+
+runtime = make_runtime()
+print(runtime.name, *runtime(np.full((1, 64, 64, 3), 128, np.uint8))[0])
+"""
+    others = tuple(name for name in TRAINING if name not in ('torch', 'safetensors'))
+    done = run((*ROS, *others, 'onnxruntime', 'scipy'), program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('torch ')
+
+
+def test_pytorch_alone_is_no_runtime():
+    program = """
+from fsanet_ros.inference.runtime import choose_runtime
+try:
+    choose_runtime('fsanet_1x1')
+except ImportError as error:
+    print(error)
+"""
+    done = run((*ROS, 'onnxruntime', 'safetensors'), program)
+    assert done.returncode == 0, done.stderr
+    assert 'torch and safetensors' in done.stdout
+    assert 'pip install onnxruntime' in done.stdout

@@ -22,6 +22,7 @@ from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 
 RUNTIME_NAMES = ('onnxruntime', 'torch')
+_NEEDED = {'onnxruntime': ('onnxruntime',), 'torch': ('torch', 'safetensors')}
 
 
 class Runtime(Protocol):
@@ -89,9 +90,10 @@ def choose_runtime(weights: str | Path, name: str = 'auto') -> str:
     # A file says by its kind which runtime it is for.
     if name == 'auto' and Path(weights).suffix == '.safetensors':
         wanted = ('torch',)
-    installed = [n for n in wanted if importlib.util.find_spec(n) is not None]
+    installed = [name for name in wanted if all(map(importlib.util.find_spec, _NEEDED[name]))]
     if not installed:
+        needed = ' or '.join(' and '.join(_NEEDED[name]) for name in wanted)
         raise ImportError(
-            f'{" or ".join(wanted)} is needed to run the network: pip install {wanted[0]}'
+            f'running the network needs {needed}: pip install {" ".join(_NEEDED[wanted[0]])}'
         )
     return installed[0]
