@@ -3,6 +3,7 @@
 import signal
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
@@ -147,6 +148,14 @@ def test_a_flooding_camera_starves_nobody(world, cameras):
     rig.node.destroy_timer(flood)
     assert [nanoseconds(m.header.stamp) for m in rear.answered()] == rear.sent
     assert rig.until(front.is_served)
+    # How many newer images of the other were answered first: the one that was being worked on.
+    order = [(m.header.frame_id, nanoseconds(m.header.stamp)) for m in rig.received['head_poses']]
+    overtaken = [
+        sum(frame == FRONT and newer_ns > stamp_ns for frame, newer_ns in order[:place])
+        for place, (answered, stamp_ns) in enumerate(order)
+        if answered == REAR
+    ]
+    assert np.median(overtaken) <= 3, overtaken
 
 
 def test_diagnostics_tell_the_cameras_apart(world, cameras):
