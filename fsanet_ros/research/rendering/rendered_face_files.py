@@ -1,4 +1,4 @@
-"""Rendered faces on disk: in parts that a stopped run goes on from, and as one data set."""
+"""Rendered faces on disk: parts from which a stopped run continues, and the whole data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fsanet_ros.research.rendering.rendered_faces import (
     render_person,
 )
 
-# Of Any: older NumPy's types take each for savez's own keyword.
+# Any, because older NumPy's types take each array for a keyword of savez.
 Arrays = dict[str, Any]
 
 PERSONS_PER_PART = 5
@@ -30,12 +30,12 @@ _ZIP_DATE = (2000, 1, 1, 0, 0, 0)
 
 
 def part_path(folder: Path, part: int) -> Path:
-    """Return the file of a part, a number from 0."""
+    """Return the file of a part, numbered from 0."""
     return folder / 'parts' / f'{part:05d}.npz'
 
 
 def part_count(count: int) -> int:
-    """Return how many parts hold ``count`` faces."""
+    """Return the number of parts for ``count`` faces."""
     return -(-count // FACES_PER_PART)
 
 
@@ -49,7 +49,7 @@ def write_part(model: HeadModel, folder: Path, part: int, seed: int) -> None:
     ]
     path = part_path(folder, part)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A part is there as a whole or not at all, however the run ends.
+    # A part is complete or absent, however the run ends.
     draft = path.with_suffix(f'.{os.getpid()}')
     with draft.open('wb') as file:
         np.savez(file, **_arrays(faces, seed))
@@ -57,7 +57,7 @@ def write_part(model: HeadModel, folder: Path, part: int, seed: int) -> None:
 
 
 def check_seed(folder: Path, seed: int) -> None:
-    """Raise ValueError if the parts in a folder are of another seed: sets are not mixed."""
+    """Raise ValueError if a folder holds parts of another seed, as sets must not mix."""
     for path in sorted((folder / 'parts').glob('*.npz'))[:1]:
         with np.load(path) as part:
             found = str(part['name'][0]).partition('_')[0]
@@ -90,7 +90,7 @@ def _arrays(faces: Sequence[tuple[int, RenderedFace]], seed: int) -> Arrays:
         'person': np.array([f'{_label(seed)}_{person:05d}' for person, _ in faces]),
         'yaw_pitch_roll_deg': angles,
         'rotation_optical': np.stack([face.rotation for _, face in faces]),
-        # Nothing contradicts itself here; readers of sets with a teacher's labels ask for it.
+        # Always 0: readers of sets labelled by a teacher ask how far it contradicts itself.
         'flip_disagreement_deg': np.zeros(len(faces)),
         'landmarks68': np.stack([face.landmarks_px for _, face in faces]),
         'in_range': np.array([face.in_range for _, face in faces]),
@@ -105,11 +105,11 @@ def _jpeg(face: RenderedFace) -> NDArray[np.uint8]:
 
 def assemble(folder: Path, count: int) -> int:
     """
-    Write faces_120.zip and labels.npz in ``folder`` from those parts that are there.
+    Write faces_120.zip and labels.npz in ``folder`` from the parts in it.
 
-    :param count: take the parts that so many faces need
-    :returns: how many there are
-    :raises FileNotFoundError: if there is no part
+    :param count: use only the parts for so many faces
+    :returns: the number of faces written
+    :raises FileNotFoundError: if there are no parts
     """
     paths = [part_path(folder, part) for part in range(part_count(count))]
     labels: list[Arrays] = []
@@ -125,7 +125,7 @@ def assemble(folder: Path, count: int) -> int:
             labels.append(arrays)
     if not labels:
         draft.unlink()
-        raise FileNotFoundError(f'{folder / "parts"} holds no part: render some first')
+        raise FileNotFoundError(f'{folder / "parts"} holds no parts: render some first')
     joined: Arrays = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
     np.savez(folder / 'labels.npz', **joined)
     draft.replace(folder / 'faces_120.zip')

@@ -1,4 +1,4 @@
-"""Batches of augmented faces, each a function of the seed and the step alone."""
+"""Batches of augmented faces, which depend on the seed and the step only."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Batch:
 
 def rarity_weights(angles_deg: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
     """
-    Return sampling probabilities that favour poses seldom seen.
+    Return sampling probabilities that favour rare poses.
 
     :param angles_deg: [n, 3]; yaw and pitch are counted in cells of 15 degrees
-    :param exponent: 0 draws all alike, 1 every cell alike
+    :param exponent: 0 makes all faces equally likely, 1 all cells
     :returns: float64 [n], sums to 1
     """
     cells = np.floor(angles_deg[:, :2] / 15.0).astype(int)
@@ -67,7 +67,7 @@ def make_batch(
 
 
 def _of_epoch(count: int, recipe: Recipe, step: int) -> NDArray[np.int64]:
-    """Return the faces of a step when each is seen once in an epoch, in a new order each time."""
+    """Return the faces of a step if each is seen once per epoch, in a new order each time."""
     epoch, number = divmod(step, recipe.steps_per_epoch(count))
     first = number * recipe.batch_size
     return _order(recipe.seed, epoch, count)[first : first + recipe.batch_size]
@@ -106,9 +106,9 @@ def _vary_face_square(
 
 def sampling(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.float64]:
     """
-    Return how likely each face is to be drawn, float64 [n], sums to 1.
+    Return the probability of drawing each face, float64 [n], sums to 1.
 
-    Rare poses are favoured within each set of faces; sets have the recipe's shares.
+    Rare poses are favoured within each set of faces; the sets have the recipe's shares.
     """
     if faces.sets is None:
         return rarity_weights(faces.angles_deg, recipe.rarity)
@@ -122,7 +122,7 @@ def sampling(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.float64]:
 
 
 def batches_from(faces: LabelledFaces, recipe: Recipe, first_step: int) -> Iterator[Batch]:
-    """Yield the batches of all steps from one on, made ahead in a thread of their own."""
+    """Yield the batches of all steps from the first on; a thread makes them ahead."""
     probabilities = sampling(faces, recipe)
     ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
 

@@ -1,4 +1,4 @@
-"""The faces that a recipe trains on, and the crops that it is judged by."""
+"""The faces that a recipe trains on, and the crops to validate with."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from fsanet_ros.research.training.teacher import Labels, load_teacher
 
 # Sets whose pictures are face squares already.
 FACE_SQUARES = {'aflw': load_aflw_faces, 'rendered': load_rendered_faces}
-# Views that are further apart say that the teacher does not know.
+# A teacher whose views differ by more does not know the pose.
 MAX_SPREAD_DEG = 8.0
 
 
 @dataclass(frozen=True)
 class Sources:
     """
-    Where the faces of a recipe are.
+    The places of a recipe's faces.
 
     ``root``: the folder of its data. ``also``: by name, the folders of its further sets.
     ``teacher``: an ONNX file, where the recipe needs one. ``cache``: a folder to keep the
@@ -51,11 +51,10 @@ class Sources:
 
 def load_training(recipe: Recipe, sources: Sources) -> tuple[LabelledFaces, LabelledFaces]:
     """
-    Return the faces to train on and those kept aside, which have the labels of their file.
+    Return the faces to train on and the held-out ones, which keep the labels of their file.
 
     :raises FileNotFoundError: if a folder does not hold its data set
-    :raises ValueError: naming the file that does not hold what it should, or the source that is
-        missing
+    :raises ValueError: naming the damaged file or the missing source
     """
     _check(recipe, sources)
     training, aside = split_faces(load_faces(recipe, sources.root), recipe)
@@ -69,10 +68,10 @@ def load_training(recipe: Recipe, sources: Sources) -> tuple[LabelledFaces, Labe
 
 def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
     """
-    Read a recipe's data set, cut as the recipe's crop needs it.
+    Read a recipe's data set, cut as its crop needs.
 
     :raises FileNotFoundError: if the folder does not hold that data set
-    :raises ValueError: naming the file that does not hold what it should
+    :raises ValueError: naming the damaged file
     """
     if recipe.data in FACE_SQUARES:
         if recipe.crop != 'face_square':
@@ -85,10 +84,10 @@ def load_faces(recipe: Recipe, root: str | Path) -> LabelledFaces:
 
 def split_faces(faces: LabelledFaces, recipe: Recipe) -> tuple[LabelledFaces, LabelledFaces]:
     """
-    Return the faces to train on and those kept aside.
+    Return the faces to train on and the held-out ones.
 
-    On BIWI the sequences that protocol 2 tests on are kept aside, unless the recipe's share is 0:
-    else training would see what the evaluation tests on. Elsewhere see faces.split.
+    On BIWI the sequences on which protocol 2 tests are held out, so that training never sees them,
+    unless the recipe's share is 0. For other data see faces.split.
     """
     if recipe.data != 'biwi' or not recipe.validation_share or faces.groups is None:
         return split(faces, recipe.validation_share, recipe.seed)
@@ -97,7 +96,7 @@ def split_faces(faces: LabelledFaces, recipe: Recipe) -> tuple[LabelledFaces, La
 
 
 def crops_in_use(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.uint8]:
-    """Return what the network sees of faces when nothing is varied, uint8 [n, 64, 64, 3]."""
+    """Return the crops of faces without augmentation, uint8 [n, 64, 64, 3]."""
     if recipe.crop == 'official':
         return faces.pictures
     return central_crops(faces.pictures, recipe.crop_scale)
