@@ -70,8 +70,8 @@ wanted_stamp() ( # in a subshell, for the cd
 inputs_of() { # STEP: the requirements that it installs
   case $1 in
     base) echo requirements/base.txt requirements/opencv.txt ;;
-    plots) echo requirements/plots.txt requirements/bags.txt ;;
-    test) echo requirements/test.txt requirements/video.txt requirements/tables.txt requirements/cluster.txt ;;
+    recordings) echo requirements/video.txt requirements/bags.txt requirements/tables.txt ;;
+    test) echo requirements/test.txt requirements/cluster.txt ;;
     *) echo "requirements/$1.txt" ;;
   esac
 }
@@ -87,7 +87,7 @@ stale_steps() { # STEP...: those that have to be done
   for step in "$@"; do is_done "$step" || echo "$step"; done
 }
 
-prepare_environment() { # EXTRA...: plots, train, torch, test
+prepare_environment() { # EXTRA...: plots, recordings, train, torch, test
   local steps=(base "$@" build)
   [ "$ROS" = sourced ] || steps=(ros "${steps[@]}")
   [ -n "$(stale_steps "${steps[@]}")" ] || return 0
@@ -132,7 +132,8 @@ title_of() {
       ;;
     train) echo 'installing what training and conversions need (about 25 MB)' ;;
     torch) echo 'installing PyTorch, the CPU build (about 190 MB, 800 MB on disk)' ;;
-    plots) echo 'installing Matplotlib and rosbags (about 20 MB)' ;;
+    plots) echo 'installing Matplotlib (about 20 MB)' ;;
+    recordings) echo 'installing what reads and writes videos, bags and Parquet (about 90 MB)' ;;
     test) echo 'installing the test tools (about 45 MB)' ;;
     docs) echo 'installing what builds the documentation (about 15 MB)' ;;
     build) echo 'building the messages' ;;
@@ -202,6 +203,7 @@ step_ros() { install_requirements "ros-$ROS_DISTRO"; }
 step_base() { install_requirements base; }
 step_train() { install_requirements train; }
 step_plots() { install_requirements plots; }
+step_recordings() { install_requirements recordings; }
 step_test() { install_requirements test; }
 step_docs() { install_requirements docs; }
 

@@ -33,11 +33,12 @@ STEPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'ros-jazzy': (('ros-jazzy',), ()),
     'ros-kilted': (('ros-kilted',), ()),
     'base': (('base', 'opencv'), ()),
-    'plots': (('plots', 'bags'), ('base',)),
+    'plots': (('plots',), ('base',)),
+    'recordings': (('video', 'bags', 'tables'), ('base', 'plots')),
     'train': (('train',), ('base',)),
     'torch': (('torch',), ('base',)),
     'docs': (('docs',), ('base',)),
-    'test': (('test', 'video', 'tables', 'cluster'), ('base', 'plots', 'train', 'docs')),
+    'test': (('test', 'cluster'), ('base', 'plots', 'recordings', 'train', 'docs')),
 }
 # PyTorch, and what only its CUDA build needs.
 NOT_LOCKED = re.compile(r'(torch|triton|nvidia-.*|cuda-.*)$')
