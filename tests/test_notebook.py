@@ -7,6 +7,7 @@ import pytest
 nbclient = pytest.importorskip(
     'nbclient', reason='nbclient, which runs notebooks, is not installed'
 )
+nbformat = pytest.importorskip('nbformat', reason='nbformat is not installed')
 pytest.importorskip('ipykernel', reason='ipykernel is not installed')
 pytest.importorskip('pandas', reason='pandas is not installed')
 pytest.importorskip('matplotlib', reason='matplotlib is not installed')
