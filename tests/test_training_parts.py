@@ -260,7 +260,7 @@ def test_sets_are_drawn_by_their_shares_whatever_their_sizes():
 
 def test_sets_of_other_sizes_are_refused():
     small = dataclasses.replace(faces(3, 'b'), pictures=np.zeros((3, 64, 64, 3), np.uint8))
-    with pytest.raises(ValueError, match='several sizes'):
+    with pytest.raises(ValueError, match='different sizes'):
         join({'a': faces(3, 'a'), 'b': small})
 
 

@@ -98,17 +98,6 @@ class DetectionSettings:
         return shrink(image, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def check_image(image: Image) -> None:
-    """Raise ValueError unless ``image`` is a BGR image, uint8 [height, width, 3]."""
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        kind = f'array of {image.dtype}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'the image is an {kind}, expected a NumPy array of uint8')
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(
-            f'the image has shape {image.shape}, expected [height, width, 3] with BGR pixels'
-        )
-
-
 def faces_from_detections(
     boxes: FloatArray,
     scores: FloatArray,

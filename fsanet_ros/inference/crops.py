@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fsanet_ros.arrays import Image
+from fsanet_ros.arrays import Image, check_image
 from fsanet_ros.geometry.regions import Box, Square, cut_square
 
 NETWORK_SIZE = 64  # pixels, both sides
@@ -30,8 +30,7 @@ def cut_crop(image: Image, square: Square, size: int = NETWORK_SIZE) -> Image:
     :returns: uint8 [size, size, 3]
     :raises ValueError: if the image has another shape or dtype, or the side is not positive
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'expected uint8 [h, w, 3], got {image.dtype} {image.shape}')
+    check_image(image)
     # Whole pixels: at these sizes half a pixel is far below what the network can tell.
     side = round(square.side)
     if side < 1:

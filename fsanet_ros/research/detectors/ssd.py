@@ -14,10 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fsanet_ros.arrays import check_image
 from fsanet_ros.detection.detector import (
     DEFAULT_DETECTION_SIZE,
     DetectionSettings,
-    check_image,
     faces_from_detections,
 )
 from fsanet_ros.files import downloads
