@@ -84,7 +84,7 @@ class Room:
         t.x, t.y, t.z = map(float, translation)
         self.publishers[topic].publish(TFMessage(transforms=[message]))
 
-    def until(self, condition, timeout_s=15.0, step=lambda: None):
+    def until(self, condition, timeout_s=60.0, step=lambda: None):
         def spin():
             step()
             self.settle()
@@ -228,7 +228,7 @@ def test_a_target_that_moves_is_followed_at_the_images_stamps(room):
                 assert message.heads[0].angles[0] == pytest.approx(turned, abs=within)
         room.received['attention'].clear()
 
-    assert until(lambda: checked > 30, 15.0, step), checked
+    assert until(lambda: checked > 30, 60.0, step), checked
     assert room.output.problems() == []
 
 

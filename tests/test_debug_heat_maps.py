@@ -69,7 +69,7 @@ class World:
         self.node.create_subscription(Image, topic, self.received.append, 10)
         assert self.until(self.output.wanted)
 
-    def until(self, condition, timeout_s=10.0):
+    def until(self, condition, timeout_s=60.0):
         return ros_helpers.until(condition, timeout_s, self.step)
 
     def step(self):
@@ -99,7 +99,7 @@ class FakeMaps:
 
     def __call__(self, crops):
         FakeMaps.made += 1
-        assert FakeMaps.go_on.wait(10)
+        assert FakeMaps.go_on.wait(60)
         return np.zeros((len(crops), 3, 7, 3, 8, 8), np.float32)
 
 

