@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
@@ -36,7 +36,7 @@ class LiveCamera(Camera):
         demand: Demand,
     ) -> None:
         """Subscribe; see Camera."""
-        self._recent_depths: deque[Any] = deque(maxlen=_DEPTHS)
+        self._recent_depths: deque[Image] = deque(maxlen=_DEPTHS)
         super().__init__(
             node,
             index,

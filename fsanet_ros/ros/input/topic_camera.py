@@ -49,11 +49,11 @@ class CameraImage:
     """
 
     camera: Camera
-    message: Any
+    message: Image | CompressedImage
     stamp_ns: int
     calibration: Calibration
     follower: FaceFollower
-    depth: Any | None = None
+    depth: Image | None = None
 
 
 @dataclass(frozen=True)
@@ -114,37 +114,11 @@ class Camera(ABC):
             settings.detection.search_period_s, settings.detection.size, search
         )
         self._demand = demand
-        self._waiting: deque[Any] = deque(maxlen=queue)
+        self._waiting: deque[Image | CompressedImage] = deque(maxlen=queue)
         self._last_ns = -1  # the stamp of the image that was tracked last
         self._processed_ns = -1
         self._since_s = time.monotonic()
-        image, depth = settings.input.topics_of(index)
-        kind, topic = (
-            (CompressedImage, compressed_topic(node, image))
-            if settings.input.image_transport == 'compressed'
-            else (Image, image)
-        )
-        self._images = MatchingSubscription(
-            node,
-            kind,
-            topic,
-            self._on_image,
-            queue,
-            choose_qos=choose_qos,
-            callback_group=gate(lambda: not self._waiting and demand.is_idle()),
-        )
-        self._camera_infos = MatchingSubscription(
-            node,
-            CameraInfo,
-            info_topic(image),
-            self._on_info,
-            max(queue, 5),
-            choose_qos=matching_latched_qos,
-            callback_group=info_group,
-        )
-        self._depths = None
-        if depth:
-            self._depths = MatchingSubscription(node, Image, depth, self._on_depth, max(queue, 2))
+        self._subscribe(node, settings, queue, choose_qos, info_group)
         rectified = is_rectified_topic(self.topic)
         self._calibration = Calibration(
             rectified_camera_from_info if rectified else camera_from_info
@@ -233,6 +207,42 @@ class Camera(ABC):
     @abstractmethod
     def _on_depth(self, depth: Image) -> None: ...
 
+    def _subscribe(
+        self,
+        node: LifecycleNode,
+        settings: HeadPoseSettings,
+        queue: int,
+        choose_qos: Callable[[Iterable[Any], int], QoSProfile],
+        info_group: CallbackGroup | None,
+    ) -> None:
+        image, depth = settings.input.topics_of(self.index)
+        kind, topic = (
+            (CompressedImage, compressed_topic(node, image))
+            if settings.input.image_transport == 'compressed'
+            else (Image, image)
+        )
+        self._images = MatchingSubscription(
+            node,
+            kind,
+            topic,
+            self._on_image,
+            queue,
+            choose_qos=choose_qos,
+            callback_group=gate(lambda: not self._waiting and self._demand.is_idle()),
+        )
+        self._camera_infos = MatchingSubscription(
+            node,
+            CameraInfo,
+            info_topic(image),
+            self._on_info,
+            max(queue, 5),
+            choose_qos=matching_latched_qos,
+            callback_group=info_group,
+        )
+        self._depths = None
+        if depth:
+            self._depths = MatchingSubscription(node, Image, depth, self._on_depth, max(queue, 2))
+
     def _is_due(self, stamp_ns: int) -> bool:
         """Whether an image is to be processed: neither a straggler nor too soon."""
         if self._processed_ns - LATE_NS <= stamp_ns < self._processed_ns:
@@ -248,17 +258,17 @@ class Camera(ABC):
     def _subscriptions(self) -> list[MatchingSubscription]:
         return [s for s in (self._images, self._camera_infos, self._depths) if s is not None]
 
-    def _on_image(self, message: Any) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         self.statistics.count_received()
         self._since_s = time.monotonic()
         self._waiting.append(message)
         self._demand.arrived()
 
 
-def nearest_depth(depths: Iterable[Any], stamp_ns: int) -> Any | None:
+def nearest_depth(depths: Iterable[Image], stamp_ns: int) -> Image | None:
     """Return the depth image with the nearest stamp, None where none is near."""
 
-    def distance_ns(depth: Any) -> int:
+    def distance_ns(depth: Image) -> int:
         return abs(nanoseconds(depth.header.stamp) - stamp_ns)
 
     nearest = min(depths, key=distance_ns, default=None)
