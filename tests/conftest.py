@@ -6,9 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.research.rendering import Figure, HeadModel
+
+# For mutmut (pyproject.toml): the same examples for every mutant, and none made smaller.
+settings.register_profile(
+    'mutants', phases=[Phase.explicit, Phase.generate], derandomize=True, database=None
+)
 
 WITHOUT = {
     'ros': ('rclpy', 'rcl_interfaces', 'builtin_interfaces', 'geometry_msgs', 'sensor_msgs'),

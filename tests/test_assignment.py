@@ -5,6 +5,7 @@ import pytest
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.tracking.assignment import assign
+from fsanet_ros.tracking.camera_motion import common_shift_px
 from fsanet_ros.tracking.motion import BoxMotion, Steps
 from fsanet_ros.tracking.tracker import HeadTracker
 from fsanet_ros.types import Box, Face, Head, Square
@@ -142,3 +143,36 @@ def test_who_is_hidden_while_the_camera_turns_comes_out_with_the_same_id():
         tracked = tracker.update([p for i, p in enumerate(people) if i not in hidden], image / 10)
         assert ids(tracked) == [f'h{i + 1}' for i in range(4) if i not in hidden]
     assert tracker.ids == ['h1', 'h2', 'h3', 'h4']
+
+
+def shift_px(*moves, sizes=(SIDE, SIDE)):
+    """Return the camera's shift that is seen when people in a row move by these, in pixels."""
+    places = np.array([[1000.0 * person, 300.0] for person in range(len(moves))])
+    before, after = (np.full(len(moves), np.log(size)) for size in sizes)
+    return common_shift_px(places + np.array(moves), after, places, before)
+
+
+def test_two_who_move_alike_show_a_turn_of_the_camera():
+    assert shift_px((170.0, 40.0), (150.0, 60.0)) == pytest.approx([160.0, 50.0])
+    assert shift_px((170.0, 40.0), (170.0, 40.0), (0.0, -200.0)) == pytest.approx([170.0, 40.0])
+    assert shift_px((390.0, 0.0), (390.0, 0.0)) == pytest.approx([390.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    'moves',
+    [
+        [(170.0, 40.0)],
+        [(170.0, 0.0), (-170.0, 0.0)],
+        [(170.0, 0.0), (135.0, 0.0)],  # three tenths of a face apart
+        [(25.0, 0.0), (25.0, 0.0)],  # hardly anything
+        [(410.0, 0.0), (410.0, 0.0)],  # faster than cameras turn
+    ],
+)
+def test_who_moves_alone_hardly_or_too_far_shows_no_turn(moves):
+    assert shift_px(*moves) is None
+
+
+def test_only_faces_of_about_one_size_are_compared():
+    moves = [(170.0, 0.0)] * 3
+    assert shift_px(*moves, sizes=(SIDE, 1.6 * SIDE)) is not None
+    assert shift_px(*moves, sizes=(SIDE, 1.7 * SIDE)) is None

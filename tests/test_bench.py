@@ -220,7 +220,7 @@ def test_each_stage_gets_its_own_time():
     assert list(found) == [*STAGES, 'total']
     assert found['convert'].median >= 20 and found['detect'].median >= 40
     assert found['total'].median >= 60
-    assert 0 < found['network'].median < found['convert'].median
+    assert 0 < min(result.times_ms['network']) < found['convert'].median
     assert all(found[stage].count == 5 for stage in found)
     assert published[-1] == 1 and result.heads == [1] * 5
 
