@@ -54,7 +54,7 @@ import platform, cv2, numpy
 print('==', 'Python', platform.python_version(), 'NumPy', numpy.__version__, 'OpenCV', cv2.__version__)
 PY
   # "pytest", not "python -m pytest": that one would import the sources here instead of the wheel.
-  (cd "$ROOT" && "$venv/bin/pytest" --without ros --without torch -m 'not slow' -q -p no:cacheprovider) ||
+  (cd "$ROOT" && "$venv/bin/pytest" --without ros --without torch -m 'not slow' -q -p no:cacheprovider --override-ini timeout=600) ||
     status=$?
 done
 exit $status

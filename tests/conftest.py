@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,19 @@ settings.register_profile(
 )
 
 WITHOUT = {
-    'ros': ('rclpy', 'rcl_interfaces', 'builtin_interfaces', 'geometry_msgs', 'sensor_msgs'),
-    'torch': ('torch',),
+    'ros': r'rclpy|launch|\w+_msgs|\w+_interfaces|fsanet_ros\.msg',
+    'torch': 'torch',
 }
+
+
+class HidingFinder(PathFinder):
+    """Finds no module whose name matches; as if it were not installed."""
+
+    def __init__(self, names):
+        self.names = re.compile(rf'({names})(\.|$)')
+
+    def find_spec(self, name, path=None, target=None):
+        return None if self.names.match(name) else super().find_spec(name, path, target)
 
 
 def pytest_addoption(parser):
@@ -32,26 +43,25 @@ def pytest_addoption(parser):
     )
 
 
-def hidden_modules(config):
-    return [module for name in config.getoption('--without') for module in WITHOUT[name]]
+def hidden(config):
+    return '|'.join(WITHOUT[name] for name in config.getoption('--without'))
 
 
 def pytest_configure(config):
-    for module in hidden_modules(config):
-        sys.modules[module] = None  # importing it fails as if it were not installed
+    if hidden(config):
+        finder = HidingFinder(hidden(config))
+        sys.meta_path[:] = [finder if f is PathFinder else f for f in sys.meta_path]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     report = yield
-    hidden = hidden_modules(collector.config)
-    if report.outcome == 'failed' and hidden:
-        names = '|'.join((*hidden, r'\w+_msgs', r'fsanet_ros\.msg'))
-        missing = rf"No module named '({names})\b|import of ({names})\b[\w.]* halted"
-        reason = re.search(missing, str(report.longrepr))
-        if reason:
+    names = hidden(collector.config)
+    if report.outcome == 'failed' and names:
+        missing = re.search(rf"No module named '({names})\b", str(report.longrepr))
+        if missing:
             report.outcome = 'skipped'
-            report.longrepr = (str(collector.path), None, f'needs {reason[1] or reason[2]}')
+            report.longrepr = (str(collector.path), None, f'needs {missing[1]}')
     return report
 
 

@@ -36,6 +36,11 @@ def advice(error: ImportError) -> str | None:
             f'OpenCV cannot be loaded ({error}): pip uninstall opencv-python, then '
             'pip install opencv-python-headless, which needs no display'
         )
+    if 'numpy.core.multiarray' in str(error):
+        return (
+            'a package was built for NumPy 1, and NumPy 2 is installed (often OpenCV from apt '
+            'beside NumPy from pip): pip install "numpy<2"'
+        )
     if name in _EXTRAS:
         return f"{name} is not installed: pip install 'fsanet_ros[{_EXTRAS[name]}]'"
     if name in _ROS or name.endswith('_msgs') or error.name == 'fsanet_ros.msg':
