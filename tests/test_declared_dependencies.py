@@ -182,7 +182,9 @@ def test_locks_fit_their_requirements(name, python):
     locked = dict(locked_versions(LOCKED_BY.get(name, name), environment))
     if name == 'test':  # of which rosbags and others come with earlier steps
         locked = {**dict(locked_versions('plots', environment)), **locked}
-    for line in requirement_lines(name):
+    lines = requirement_lines(name)
+    assert lines
+    for line in lines:
         wanted = requirement_module.Requirement(line)
         if wanted.name == 'torch' or (wanted.marker and not wanted.marker.evaluate(environment)):
             continue

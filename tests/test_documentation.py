@@ -137,9 +137,14 @@ def test_relative_links_lead_somewhere(page):
 def test_pages_named_in_the_code_exist():
     folders = ('fsanet_ros', 'launch', 'config', 'sros2', 'scripts', 'tests')
     files = [path for folder in folders for path in (ROOT / folder).rglob('*.*')]
-    for path in (path for path in files if path.suffix in ('.py', '.yaml', '.json', '.xml', '.sh')):
-        for page in re.findall(r'docs/[\w/]+\.md', path.read_text(encoding='utf-8')):
-            assert (ROOT / page).is_file(), f'{path.name} names {page}'
+    named = [
+        (path.name, page)
+        for path in files
+        if path.suffix in ('.py', '.yaml', '.json', '.xml', '.sh')
+        for page in re.findall(r'docs/[\w/]+\.md', path.read_text(encoding='utf-8'))
+    ]
+    assert len(named) >= 10
+    assert [(name, page) for name, page in named if not (ROOT / page).is_file()] == []
 
 
 def source_texts():

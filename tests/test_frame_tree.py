@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from processor_time import least_processor_s
 from scipy.spatial.transform import Rotation, Slerp
 
-from fsanet_ros.ros.output.frame_tree import (
-    FORGET_S,
-    JUMP_S,
-    KEEP_S,
-    TOLERANCE_S,
-    FrameError,
-    FrameTree,
-)
+from fsanet_ros.ros.output.frame_tree import FrameError, FrameTree
 
 STILL = (0.0, 0.0, 0.0, 1.0)
 LEFT = (0.0, 0.0, math.sqrt(0.5), math.sqrt(0.5))  # a quarter turn about z
@@ -93,8 +86,11 @@ def moving(stamps, tree=None):
 
 def test_a_stamp_just_outside_takes_the_nearest_and_one_far_outside_says_so():
     tree = moving([10.0, 10.1, 10.2])
-    assert tree.position('cup', 'map', 10.2 + TOLERANCE_S * 0.9)[0] == 10.2
-    assert tree.position('cup', 'map', 10.0 - TOLERANCE_S * 0.9)[0] == 10.0
+    assert tree.position('cup', 'map', 10.2 + 0.24)[0] == 10.2
+    assert tree.position('cup', 'map', 10.0 - 0.24)[0] == 10.0
+    for stamp_s in (10.2 + 0.26, 10.0 - 0.26):
+        with pytest.raises(FrameError, match="'cup' in 'map' is"):
+            tree.position('cup', 'map', stamp_s)
     with pytest.raises(FrameError, match=r"'cup' in 'map' is 2\.3 s older than the image"):
         tree.position('cup', 'map', 12.5)
     with pytest.raises(FrameError, match=r"'cup' in 'map' is known only from 1\.5 s after"):
@@ -107,11 +103,15 @@ def test_disorder_is_put_in_order():
         assert tree.position('cup', 'map', stamp_s)[0] == pytest.approx(stamp_s)
 
 
-def test_a_few_seconds_are_kept():
-    tree = moving(np.arange(0.0, 100.0, 0.1))
-    assert tree.position('cup', 'map', 99.9 - KEEP_S)[0] == pytest.approx(99.9 - KEEP_S)
-    with pytest.raises(FrameError, match='known only from'):
-        tree.position('cup', 'map', 85.0)
+def test_five_seconds_are_kept_and_never_more_than_ten():
+    tree = FrameTree()
+    for step in range(1000):
+        moving([step / 10], tree)
+        if step >= 150:
+            oldest_s = step / 10 - 4.85
+            assert tree.position('cup', 'map', oldest_s)[0] == pytest.approx(oldest_s)
+            with pytest.raises(FrameError, match='known only from'):
+                tree.position('cup', 'map', oldest_s - 5.5)
 
 
 def test_frames_that_ended_long_ago_are_forgotten():
@@ -119,7 +119,8 @@ def test_frames_that_ended_long_ago_are_forgotten():
     tree.add('map', 'screen', 0.0, (1.0, 0.0, 0.0), STILL, static=True)
     for body in range(2000):
         tree.add('map', f'body_{body}', float(body), (0.0, 0.0, 0.0), STILL)
-    assert len(tree._edges) < 3 * FORGET_S
+    # A minute of them, or a minute and a half before the next look.
+    assert 60 <= len(tree._edges) <= 92
     assert tree.position('screen', 'map', 2000.0)[0] == 1.0
     with pytest.raises(FrameError, match="no frame 'body_3' on /tf"):
         tree.position('body_3', 'map', 3.0)
@@ -129,12 +130,12 @@ def test_time_that_jumps_back_forgets_all_that_moves():
     tree = moving([100.0, 100.1])
     tree.add('map', 'tray', 100.1, (7.0, 0.0, 0.0), STILL)
     tree.add('cup', 'rim', 0.0, (0.0, 0.0, 0.1), STILL, static=True)
-    moving([100.1 - JUMP_S / 2], tree)
+    moving([99.2], tree)  # less than a second is disorder
     assert tree.position('tray', 'map', 100.1)[0] == 7.0
-    moving([3.0], tree)
-    assert tree.position('rim', 'map', 3.0) == pytest.approx([3.0, 0.0, 0.1])
+    moving([99.0], tree)
+    assert tree.position('rim', 'map', 99.0) == pytest.approx([99.0, 0.0, 0.1])
     with pytest.raises(FrameError, match="no frame 'tray'"):
-        tree.position('tray', 'map', 3.0)
+        tree.position('tray', 'map', 99.0)
 
 
 def test_a_frame_with_a_new_parent_is_where_that_says():

@@ -136,6 +136,14 @@ def expected_patches(encoding):
     return PATCHES.astype(int)
 
 
+def test_the_encodings_of_cameras_are_supported():
+    kinds = ['bgr8', 'rgb8', 'bgra8', 'rgba8', 'mono8', 'bgr16', 'rgb16', 'bgra16', 'rgba16']
+    kinds += ['mono16', '8UC1', '8UC3', '8UC4', '16UC1', '16UC3', '16UC4']
+    kinds += ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21', 'nv24']
+    kinds += [f'bayer_{p}{bits}' for bits in (8, 16) for p in ('rggb', 'bggr', 'gbrg', 'grbg')]
+    assert set(SUPPORTED_ENCODINGS) >= set(kinds)
+
+
 @pytest.mark.parametrize('padding', [0, 6])
 @pytest.mark.parametrize('encoding', SUPPORTED_ENCODINGS)
 def test_colours_come_out_as_they_went_in(encoding, padding):

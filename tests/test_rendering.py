@@ -295,6 +295,7 @@ def test_clip_says_what_is_unknown(truths):
 
 
 def test_clip_stamps_are_steady(truths):
+    assert len(truths) > 400
     for truth in truths:
         assert truth.stamp_s == pytest.approx(truth.frame / make_clip.FPS, abs=1e-6)
 

@@ -78,6 +78,7 @@ def clip():
                     rows.append((t.stamp_s, head.rotation_optical, t.rotation_optical))
                     break
         sequences.append(tuple(np.array(column) for column in zip(*rows, strict=True)))
+    assert len(sequences) >= 2 and min(len(times) for times, _, _ in sequences) > 100
     return sequences
 
 

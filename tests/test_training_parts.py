@@ -236,6 +236,7 @@ def test_the_people_of_protocol_2_are_never_trained_on(tmp_path, monkeypatch):
     assert found.pictures.shape == (8, 120, 120, 3)
     assert sorted({*read, *PROTOCOL_2_TEST}) == [p.group for p in people]
     assert not read & set(PROTOCOL_2_TEST)
+    assert PROTOCOL_2_TEST == ('02', '04', '06', '08', '10', '12', '14')
 
 
 # ---- several sets

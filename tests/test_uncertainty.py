@@ -261,6 +261,7 @@ def test_each_head_of_several_views_has_its_own(network):
     faces = [face_at(320, 240, score=0.95), face_at(320, 240, side=20.0, score=0.65)]
     estimator = HeadPoseEstimator(KnownFaces(faces), runtime=network)
     views = estimator.estimate_views([View(IMAGE), View(IMAGE, CAMERA)])
+    assert len(views) == 2
     for sure, unsure in views:
         ratio = np.diag(unsure.rotation_covariance_rad2) / np.diag(sure.rotation_covariance_rad2)
         assert (ratio > 1.1).all()
