@@ -26,6 +26,7 @@ from setuptools import Distribution, find_namespace_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+MESSAGES = (ROOT / 'msg').glob('*.msg')
 PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
 EXTRAS = {
     'opencv': ['opencv'],
@@ -158,6 +159,8 @@ setup(
     # Namespaces too: folders of weights and recipes have no __init__.py.
     packages=find_namespace_packages(include=['fsanet_ros*'], exclude=['*.__pycache__']),
     package_data={'': ['*']},
+    # Definitions, for bags that are read without ROS. (With ROS, CMakeBuild lists all files.)
+    data_files=[('share/fsanet_ros/msg', sorted(str(p.relative_to(ROOT)) for p in MESSAGES))],
     cmdclass={'build_py': CMakeBuild} if messages else {},
     distclass=PlatformDistribution if messages else Distribution,
     zip_safe=False,

@@ -48,13 +48,15 @@ for python in "${pythons[@]}"; do
     "$venv/bin/pip" wheel --quiet --no-deps --wheel-dir "$work/wheel" "$work/sources"
   fi
   "$venv/bin/pip" install --quiet "$work"/wheel/*.whl "$opencv" ${wanted[@]+"${wanted[@]}"} \
-    pytest pytest-timeout hypothesis scikit-image matplotlib h5py onnx safetensors rosbags motmetrics
+    pytest pytest-timeout pytest-xdist hypothesis scikit-image matplotlib h5py onnx safetensors \
+    rosbags motmetrics
   "$venv/bin/python" - <<'PY'
 import platform, cv2, numpy
 print('==', 'Python', platform.python_version(), 'NumPy', numpy.__version__, 'OpenCV', cv2.__version__)
 PY
   # "pytest", not "python -m pytest": that one would import the sources here instead of the wheel.
-  (cd "$ROOT" && "$venv/bin/pytest" --without ros --without torch -m 'not slow' -q -p no:cacheprovider --override-ini timeout=600) ||
+  (cd "$ROOT" && "$venv/bin/pytest" --without ros --without torch -m 'not slow' -q -p no:cacheprovider \
+    --numprocesses 2 --dist loadfile --override-ini timeout=600) ||
     status=$?
 done
 exit $status

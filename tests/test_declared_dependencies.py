@@ -162,13 +162,8 @@ def test_requirements_and_locks_name_no_place_to_fetch_from():
         assert 'torchvision' not in text
 
 
-LOCKED_BY = {
-    'opencv': 'base',
-    'bags': 'plots',
-    'video': 'test',
-    'tables': 'test',
-    'cluster': 'test',
-}
+# What is installed beside the ROS packages; a package is in one of them.
+LOCKS = ('base', 'plots', 'recordings', 'train', 'torch', 'docs', 'test')
 
 
 @pytest.mark.parametrize('python', ['3.10', '3.11', '3.12', '3.13', '3.14'])
@@ -179,9 +174,8 @@ LOCKED_BY = {
 def test_locks_fit_their_requirements(name, python):
     requirement_module = pytest.importorskip('packaging.requirements')
     environment = {'python_version': python, 'python_full_version': f'{python}.0'}
-    locked = dict(locked_versions(LOCKED_BY.get(name, name), environment))
-    if name == 'test':  # of which rosbags and others come with earlier steps
-        locked = {**dict(locked_versions('plots', environment)), **locked}
+    locks = [name] if name.startswith('ros-') else LOCKS
+    locked = {k: v for lock in locks for k, v in locked_versions(lock, environment)}
     lines = requirement_lines(name)
     assert lines
     for line in lines:

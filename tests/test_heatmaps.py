@@ -187,7 +187,7 @@ def test_the_command_shows_no_more_faces_than_asked(picture, tmp_path, capsys):
     ('change', 'said'),
     [
         ({'picture': '/nowhere.png'}, '/nowhere.png does not exist'),
-        ({'--weights': '/nowhere.safetensors'}, 'no weights /nowhere.safetensors'),
+        ({'--weights': '/nowhere.onnx'}, 'no weights /nowhere.onnx'),
         ({'--output': 'sheet.txt'}, 'sheet.txt cannot be written'),
         ({'picture': 'EMPTY'}, 'no face was found'),
     ],

@@ -199,6 +199,7 @@ def test_ros_that_the_build_cannot_use_stops_it():
 
 @pytest.mark.ros
 def test_the_messages_can_be_left_out_where_ros_is():
+    pytest.importorskip('setuptools')
     done = run_setup(hidden='ament_package', FSANET_ROS_MESSAGES='0')
     assert done.returncode == 0, done.stderr
 
@@ -218,12 +219,16 @@ def test_the_wheel_without_ros_is_pure_python_and_complete(tmp_path):
     (wheel,) = tmp_path.glob('fsanet_ros-*-py3-none-any.whl')
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith('fsanet_ros/')}
+        data = f'fsanet_ros-{fsanet_ros.__version__}.data/data/share/fsanet_ros'
+        messages = {name.removeprefix(f'{data}/') for name in archive.namelist() if data in name}
         information = f'fsanet_ros-{fsanet_ros.__version__}.dist-info'
         metadata = archive.read(f'{information}/METADATA').decode()
         commands = archive.read(f'{information}/entry_points.txt').decode()
     files = (ROOT / 'fsanet_ros').rglob('*')
     there = {str(path.relative_to(ROOT)) for path in files if path.is_file()}
     assert packed == {name for name in there if '__pycache__' not in name}
+    # Definitions of the messages, without which bags cannot be read.
+    assert messages == {f'msg/{path.name}' for path in (ROOT / 'msg').glob('*.msg')}
     assert 'fsanet = fsanet_ros.tools.commands:main' in commands
     # An OpenCV that is installed stays: the wheel asks for one only on request.
     assert not re.search(r'^Requires-Dist: opencv[^;]*$', metadata, re.M)

@@ -102,6 +102,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     assert not trainer.resume(tmp_path / 'empty')
 
 
+@pytest.mark.slow
 def test_it_learns_a_handful_of_faces():
     faces = synthetic_faces(8)
     recipe = Recipe(samples=60 * 8, batch_size=8, warmup_steps=3)
@@ -247,6 +248,7 @@ def assert_same_run(a, b):
         assert torch.equal(value, b.tensors[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path):
     data = generate_samples(tmp_path / 'data')
@@ -284,6 +286,7 @@ def learn_by_heart(data, recipe):
     return np.mean(losses[-5:]), np.abs(estimated - faces.angles_deg).mean()
 
 
+@pytest.mark.slow
 def test_generated_faces_in_the_layout_of_300w_lp_are_learnt_by_heart(tmp_path):
     data = generate_samples(tmp_path / 'data')
     (tmp_path / 'heart.yaml').write_text(BY_HEART.format(epochs=120))

@@ -20,10 +20,13 @@ AFLW = SHARED / 'data' / 'aflw_faces'
 POINTING04 = SHARED / 'data' / 'pointing04' / 'pointing04.zip'
 TEACHER = SHARED / 'weights' / 'tddfa_v2' / 'tddfa_v2_mb05_rotation.onnx'
 
-pytestmark = pytest.mark.skipif(
-    not all(path.exists() for path in (AFLW, POINTING04, TEACHER)),
-    reason='../shared has no faces or no teacher',
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all(path.exists() for path in (AFLW, POINTING04, TEACHER)),
+        reason='../shared has no faces or no teacher',
+    ),
+]
 
 
 def few_of_aflw(folder, count=20):
