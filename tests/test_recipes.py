@@ -167,7 +167,7 @@ def train_arguments(tmp_path, recipe='official_300w_lp', data=None):
         ('also: rendered', ": .*also is 'rendered', expected names and shares"),
         ('also: {rendered: much}', ": .*also, rendered is 'much', expected float"),
         ('labels: guessed', ": .*labels is 'guessed', expected one of: file, teacher"),
-        ('seed: [1', 'is no YAML'),
+        ('seed: [1', 'is not YAML'),
     ],
 )
 def test_recipes_with_mistakes_are_refused(tmp_path, capsys, text, reason):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.files.untrusted import read_rows
 from fsanet_ros.geometry import rotations
 from fsanet_ros.types import Square
 
@@ -75,9 +76,19 @@ class FaceTruth:
 
 
 def read_poses(path: Path | str = CLIP_POSES) -> list[FaceTruth]:
-    """Read the truth about a clip, in the order of its frames."""
-    with open(path, newline='', encoding='utf-8') as file:
-        return [_face(row) for row in csv.DictReader(file)]
+    """
+    Read the truth about a clip, in the order of its frames.
+
+    :raises ValueError: if it is no table of poses, naming the line
+    :raises OSError: if it cannot be read
+    """
+    faces = []
+    for where, row in read_rows(Path(path), COLUMNS, f'expected {", ".join(COLUMNS)}'):
+        try:
+            faces.append(_face(row))
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from error
+    return faces
 
 
 def write_poses(path: Path | str, faces: Iterable[FaceTruth]) -> None:

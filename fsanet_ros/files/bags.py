@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.files.untrusted import load_yaml
 
 HEAD_POSE_ARRAY = 'fsanet_ros/msg/HeadPoseArray'
 _SUFFIXES = ('.mcap', '.db3')
@@ -99,14 +100,12 @@ def message_types() -> Any:
 
 
 def _check_metadata(path: Path) -> None:
-    """Refuse aliases, which rosbag2 never writes: nested ones take forever to unfold."""
-    if not path.is_file():
-        return
-    import yaml
-
-    events = yaml.parse(path.read_bytes(), Loader=yaml.SafeLoader)
-    if any(isinstance(event, yaml.AliasEvent) for event in events):
-        raise BagError(f'{path} has YAML aliases: not the metadata of a bag')
+    """Refuse what rosbag2 never writes, aliases above all: nested ones take forever to unfold."""
+    if path.is_file():
+        try:
+            load_yaml(path)
+        except ValueError as error:
+            raise BagError(f'{path} {error}') from error
 
 
 def _message_files() -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.files.untrusted import load_yaml
 
 # How many coefficients a model may have; other models are passed on as they are.
 _COEFFICIENTS = {
@@ -55,18 +56,16 @@ def read_calibration(path: str | Path) -> CalibrationData:
     Raises CalibrationError, with the file and the field, when it is missing, not YAML, incomplete
     or not a calibration (a focal length of 0).
     """
-    import yaml  # only those who read calibrations need it
-
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+        content = load_yaml(Path(path))
     except OSError as error:
         raise CalibrationError(
             f'the calibration {path} could not be read ({error.strerror}); give the YAML file '
             'that camera_calibration has written.'
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise CalibrationError(
-            f'the calibration {path} is not YAML: {error}; .ini files have to be converted.'
+            f'the calibration {path} {error}; .ini files have to be converted.'
         ) from error
     try:
         return _calibration(content)

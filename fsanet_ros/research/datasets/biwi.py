@@ -12,7 +12,6 @@ a face square around the projected head is known.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fsanet_ros.files.untrusted import read_rows
 from fsanet_ros.geometry import rotations
 from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage, box_of_square
 from fsanet_ros.research.detectors.face_squares import MTCNN
@@ -212,20 +212,8 @@ def _labelled(pose: Path, box: BoxOf | None, rotation: NDArray[np.float64]) -> L
 def _read_boxes(table: Path) -> Iterator[tuple[Path, BoxOf]]:
     """Yield the pose and the box of each picture in boxes.csv."""
     expected = f'expected {",".join(BOX_COLUMNS)} in pixels'
-    try:
-        with table.open(newline='', encoding='utf-8-sig') as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in BOX_COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise ValueError(f'{table} has no column {", ".join(missing)}: {expected}')
-            empty = True
-            for row in rows:
-                empty = False
-                yield _box_row(row, table, f'{table}, line {rows.line_num}', expected)
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{table} is not UTF-8 text: {expected}') from error
-    if empty:
-        raise ValueError(f'{table} has no rows: {expected}')
+    for where, row in read_rows(table, BOX_COLUMNS, expected):
+        yield _box_row(row, table, where, expected)
 
 
 def _box_row(row: dict[str, str], table: Path, where: str, expected: str) -> tuple[Path, BoxOf]:

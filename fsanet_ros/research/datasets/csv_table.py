@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
+from fsanet_ros.files.untrusted import read_rows
 from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage
 
 TABLE = 'labels.csv'
@@ -29,25 +29,12 @@ def read_csv_table(root: str | Path) -> list[LabelledImage]:
         raise FileNotFoundError(
             f'{table} is missing: expected a table with picture, {", ".join(ANGLES)}'
         )
-    try:
-        with table.open(newline='', encoding='utf-8-sig') as file:
-            rows = csv.DictReader(file)
-            missing = [n for n in ('picture', *ANGLES) if n not in (rows.fieldnames or ())]
-            if missing:
-                raise ValueError(
-                    f'{table} has no column {", ".join(missing)}: expected picture, '
-                    f'{", ".join(ANGLES)} and optionally {", ".join(BOX)}, group'
-                )
-            faces = [_face(row, table, rows.line_num) for row in rows]
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{table} is not UTF-8 text') from error
-    if not faces:
-        raise ValueError(f'{table} has no rows: expected one per face')
-    return faces
+    expected = f'expected picture, {", ".join(ANGLES)} and optionally {", ".join(BOX)}, group'
+    rows = read_rows(table, ('picture', *ANGLES), expected)
+    return [_face(row, table, where) for where, row in rows]
 
 
-def _face(row: dict[str, str], table: Path, line: int) -> LabelledImage:
-    where = f'{table}, line {line}'
+def _face(row: dict[str, str], table: Path, where: str) -> LabelledImage:
     yaw, pitch, roll = (_number(row, name, where) for name in ANGLES)
     box: BoxOf | None = None
     if any(row.get(name) for name in BOX):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from tqdm import tqdm
 
+from fsanet_ros.files.untrusted import mapped_in_a_process
 from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage
 
 SUBSETS = tuple(
@@ -67,18 +68,32 @@ def _existing(root: str | Path) -> Path:
 
 def _read(paths: list[Path], group_of: Any) -> list[LabelledImage]:
     with tqdm(paths, desc='reading labels', unit='face', leave=False) as bar:
-        return [_read_face(path, group_of(path)) for path in bar]
+        # SciPy's reader is C, and crashes on some damaged files.
+        contents = mapped_in_a_process(_content, bar, ['scipy.io', __name__])
+        return [
+            _face(path, content, group_of(path))
+            for path, content in zip(paths, contents, strict=True)
+        ]
 
 
-def _read_face(path: Path, group: str) -> LabelledImage:
-    picture = path.with_suffix('.jpg')
-    if not picture.is_file():
-        raise FileNotFoundError(f'{picture} is missing: expected the picture of {path.name}')
+def _content(path: Path) -> dict[str, Any]:
+    """
+    Return the variables of a .mat file.
+
+    :raises ValueError: if it cannot be read
+    """
     try:
-        content: dict[str, Any] = loadmat(path, variable_names=_VARIABLES)
+        found: dict[str, Any] = loadmat(path, variable_names=_VARIABLES)
     except Exception as error:  # SciPy raises many kinds for damaged files
         reason = ' '.join(str(error).split())
         raise ValueError(f'{path} is not a readable .mat file ({reason})') from error
+    return {name: found[name] for name in _VARIABLES if name in found}
+
+
+def _face(path: Path, content: dict[str, Any], group: str) -> LabelledImage:
+    picture = path.with_suffix('.jpg')
+    if not picture.is_file():
+        raise FileNotFoundError(f'{picture} is missing: expected the picture of {path.name}')
     pose = _numbers(content, 'Pose_Para', path).ravel()[:3]
     if pose.size < 3 or not np.isfinite(pose).all():
         raise ValueError(f'{path}: Pose_Para is {pose}, expected pitch, yaw, roll in radians')

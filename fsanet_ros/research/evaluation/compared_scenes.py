@@ -65,10 +65,8 @@ def read_truths(path: Path, camera: CameraModel | None) -> dict[int, list[Head]]
     try:
         for truth in demo.read_poses(path):
             by_frame[truth.frame].append(truth if camera else _against_ray(truth))
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(_no_table(path, str(error))) from error
-    if not by_frame:
-        raise ValueError(_no_table(path, 'it has no rows'))
     return {number: heads_of_truth(truths) for number, truths in by_frame.items()}
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
+from fsanet_ros.files.untrusted import load_yaml
 from fsanet_ros.inference.description import Crop
 from fsanet_ros.inference.network_config import Aggregation, Architecture, NetworkConfig, Scoring
 from fsanet_ros.research.augmentation.official_augmentation import OfficialAugmentation
@@ -194,9 +193,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             f'no recipe {name_or_path}: expected a YAML file or one of: {names}'
         )
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is no YAML: {" ".join(str(error).split())}') from error
+        values = load_yaml(path) or {}
+    except ValueError as error:
+        raise ValueError(f'{path} {error}') from error
     if isinstance(values, dict) and values.get('epochs') and 'samples' in values:
         raise ValueError(f'{path} has samples and epochs: expected one of them')
     return recipe_from_values(values, path)
