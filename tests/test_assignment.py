@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
-from fsanet_ros.tracking.assignment import assign
+from fsanet_ros.tracking.assignment import _expected, _measured, _overlap, assign
 from fsanet_ros.tracking.camera_motion import common_shift_px
 from fsanet_ros.tracking.motion import BoxMotion, Steps
 from fsanet_ros.tracking.tracker import HeadTracker
@@ -143,6 +145,49 @@ def test_who_is_hidden_while_the_camera_turns_comes_out_with_the_same_id():
         tracked = tracker.update([p for i, p in enumerate(people) if i not in hidden], image / 10)
         assert ids(tracked) == [f'h{i + 1}' for i in range(4) if i not in hidden]
     assert tracker.ids == ['h1', 'h2', 'h3', 'h4']
+
+
+def test_two_people_are_enough_to_notice_that_the_camera_turns():
+    tracker = at_once()
+    for image in range(20):
+        turned = 0.0 if image < 10 else 170.0
+        people = [head(200 + 150 * person + turned, 200 + 20 * person) for person in range(2)]
+        assert ids(tracker.update(people, image / 10)) == ['h1', 'h2']
+
+
+places = st.floats(-300, 300)
+any_box = st.builds(Box, places, places, st.floats(1, 500), st.floats(1, 500))
+some_boxes = st.lists(any_box, min_size=1, max_size=4)
+
+
+@given(some_boxes, some_boxes)
+def test_all_pairs_overlap_as_their_boxes_do(found, known):
+    heads, tracks = (
+        [Head(Face(box, 0.9, Square(*box.center, 1.0)), np.eye(3)) for box in boxes]
+        for boxes in (found, known)
+    )
+    overlap = _overlap(_measured(heads), _expected([Track(seen) for seen in tracks]))
+    expected = [[box.iou(other) for other in known] for box in found]
+    assert overlap == pytest.approx(np.array(expected), abs=1e-6)
+
+
+@given(st.lists(st.tuples(places, places, st.floats(20, 200)), min_size=2, max_size=8))
+def test_boxes_move_alike_along_both_axes(seen):
+    upright, lying = (BoxMotion(box) for box in _both_ways(*seen[0]))
+    for place in seen[1:]:
+        for motion, box in zip((upright, lying), _both_ways(*place), strict=True):
+            motion.advance(Steps.over(0.1))
+            motion.correct(box)
+            motion.advance(Steps.over(0.7))
+        assert (upright.x, upright.y) == pytest.approx((lying.y, lying.x))
+        assert upright.log_size == pytest.approx(lying.log_size)
+        assert upright.log_aspect == pytest.approx(-lying.log_aspect)
+        assert upright.center_variance == lying.center_variance > 0.0
+        assert upright.log_size_variance == lying.log_size_variance > 0.0
+
+
+def _both_ways(x, y, side):
+    return Box(x, y, side, 1.5 * side), Box(y, x, 1.5 * side, side)
 
 
 def shift_px(*moves, sizes=(SIDE, SIDE)):

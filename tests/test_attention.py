@@ -317,6 +317,25 @@ def test_the_share_of_a_round_gaussian_in_a_disc_is_a_chi_square(offset, sigma, 
     assert found == pytest.approx(exact, abs=1e-5)
 
 
+any_vector = st.tuples(*[st.floats(-2.0, 2.0)] * 3).map(np.array)
+
+
+@settings(deadline=None)
+@given(any_vector, any_vector.filter(lambda v: np.linalg.norm(v) > 0.1), any_vector, any_vector)
+def test_the_covariance_of_an_angle_stays_positive(turn, target, sigmas, position_sigmas):
+    rotation = Rotation.from_rotvec(turn).as_matrix()
+    angle, covariance = angle_to_target(
+        rotation[None],
+        target[None, None],
+        np.diag(np.square(sigmas))[None],
+        np.diag(np.square(position_sigmas))[None, None],
+    )
+    cosine = -rotation[:, 2] @ target / np.linalg.norm(target)
+    assert angle[0, 0] == pytest.approx(math.acos(np.clip(cosine, -1.0, 1.0)), abs=1e-6)
+    assert covariance[0, 0] == pytest.approx(covariance[0, 0].T)
+    assert (np.linalg.eigvalsh(covariance[0, 0]) > -1e-9).all()
+
+
 def test_certain_directions_are_certain():
     covariance = np.zeros((3, 2, 2))
     found = probability_in_disc(np.array([0.0, 0.3, 0.4]), covariance, 0.35)

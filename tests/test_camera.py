@@ -59,6 +59,17 @@ def test_every_pixel_comes_back_from_its_ray(name):
 
 
 @pytest.mark.parametrize('name', LENSES)
+@pytest.mark.filterwarnings('error')
+def test_no_points_are_no_trouble_and_neither_is_the_middle(name):
+    lens = camera(name)
+    assert lens.rays(np.zeros((0, 2))).shape == (0, 3)
+    assert lens.project(np.zeros((0, 3))).shape == (0, 2)
+    middle = lens.k[:2, 2] + 0.5
+    assert lens.rays([middle])[0] == pytest.approx([0, 0, 1], abs=0.05)
+    assert lens.project([[0, 0, 1]])[0] == pytest.approx(middle, abs=30)
+
+
+@pytest.mark.parametrize('name', LENSES)
 def test_every_ray_in_view_comes_back_from_its_pixel(name):
     x, y = np.meshgrid(np.linspace(-0.7, 0.7, 9), np.linspace(-0.4, 0.4, 7))
     rays = unit(np.column_stack([x.ravel(), y.ravel(), np.ones(x.size)]))

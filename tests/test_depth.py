@@ -156,6 +156,24 @@ def test_distance_becomes_surer_and_direction_stays():
     assert aside @ kept @ aside == pytest.approx(4.0 * aside @ aside)
 
 
+@pytest.mark.parametrize(('distance_m', 'sigma_m'), [(0.6, 0.00911), (1.2, 0.01068), (3.0, 0.0371)])
+def test_how_sure_a_measured_distance_is(distance_m, sigma_m):
+    # 9 mm of the face's relief, and 4 mm times the square of the distance of the camera's.
+    position = np.array([0.0, 0.0, distance_m])
+    after = with_depth(
+        head(position=position), ellipsoid_depth(position=position, wall=9.0), CAMERA
+    )
+    assert np.sqrt(after.position_covariance_m2[2, 2]) == pytest.approx(sigma_m, rel=0.01)
+
+
+@pytest.mark.parametrize('border', [(-0.62, 0.0), (0.62, 0.0), (0.0, -0.47), (0.0, 0.47)])
+def test_a_face_at_a_border_of_the_depth_image_is_measured_where_it_is_seen(border):
+    position = np.array([*border, 1.2])
+    after = with_depth(head(position=position), ellipsoid_depth(position=position), CAMERA)
+    assert after.distance_from_depth
+    assert after.position_m[2] == pytest.approx(1.2, abs=0.02)
+
+
 def test_far_distances_are_less_sure():
     sigmas = []
     for distance in (0.6, 1.2, 2.4):

@@ -20,6 +20,7 @@ from fsanet_ros.geometry.position import (
 from fsanet_ros.geometry.rotations import (
     geodesic_deg,
     matrix_from_yaw_pitch_roll_deg,
+    mirrored,
     rotation_to_ray,
     yaw_pitch_roll_deg_from_matrix,
 )
@@ -185,6 +186,26 @@ def test_no_heads_are_no_trouble(name):
     rotations, positions = poses_in_camera(np.zeros((0, 3, 3)), [], [], CAMERAS[name])
     assert rotations.shape == (0, 3, 3)
     assert positions.shape == (0, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(positions, poses, st.booleans())
+def test_a_mirrored_picture_shows_the_mirrored_head(position, pose, landmarks):
+    camera, mirror = CAMERAS['pinhole'], np.array([-1.0, 1.0, 1.0])
+    in_crop = matrix_from_yaw_pitch_roll_deg(pose)
+    face = seen(camera, rotation_to_ray(position) @ in_crop, position, landmarks=landmarks)
+    square = Square(1280 - face.square.center_x, face.square.center_y, face.square.side)
+    # The person's right eye becomes the left one.
+    points = None
+    if landmarks:
+        points = face.landmarks[[1, 0, 2, 4, 3]] * (-1, 1) + (1280, 0)
+    (rotation,), (found,) = poses_in_camera(in_crop[None], [face.square], [face.landmarks], camera)
+    (other,), (there,) = poses_in_camera(mirrored(in_crop)[None], [square], [points], camera)
+    assert geodesic_deg(other, mirrored(rotation)) < 1e-5
+    angles, others = (yaw_pitch_roll_deg_from_matrix(r) for r in (rotation, other))
+    if abs(angles[0]) < 89.0:
+        assert others == pytest.approx(angles * (-1, 1, -1), abs=1e-4)
+    assert there == pytest.approx(found * mirror, abs=1e-6)
 
 
 def test_nearer_heads_are_larger():

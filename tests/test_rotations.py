@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsanet_ros.geometry import rotations
+from fsanet_ros.geometry import quaternions, rotations
 
 GOLDEN = Path(__file__).parents[2] / 'shared' / 'golden' / 'axes.json'
 
@@ -101,6 +101,47 @@ def test_rotation_comes_back_in_gimbal_lock(yaw, pitch, roll):
     assert rotations.geodesic_deg(rotation, again) < 1e-4
 
 
+@given(st.lists(st.tuples(
+    st.one_of(st.sampled_from([-90.0, 90.0]), st.floats(-90, 90)),
+    st.floats(-179.9, 179.9),
+    st.floats(-179.9, 179.9),
+), min_size=1, max_size=5))  # fmt: skip
+def test_many_rotations_have_the_angles_that_each_has(poses):
+    matrices = rotations.matrix_from_yaw_pitch_roll_deg(poses)
+    found = rotations.yaw_pitch_roll_deg_from_matrix(matrices)
+    alone = [rotations.yaw_pitch_roll_deg_from_matrix(matrix) for matrix in matrices]
+    assert found.dtype == np.float64
+    assert found == pytest.approx(np.array(alone), abs=1e-9)
+    # Single precision is taken too.
+    assert rotations.yaw_pitch_roll_deg_from_matrix(matrices.astype(np.float32)).dtype == np.float64
+
+
+@given(any_pose, any_pose)
+def test_quaternions_multiply_as_their_rotations_do(a, b):
+    p, q = quaternions.from_matrix(a), quaternions.from_matrix(b)
+    product = quaternions.product(p, q)
+    assert np.linalg.norm(product) == pytest.approx(1.0)
+    assert np.allclose(quaternions.to_matrix(product), a @ b, atol=1e-12)
+    again = np.array(quaternions.from_matrix(quaternions.to_matrix(q)))
+    assert same_rotation(again, np.array(q), 1e-12)
+
+
+@given(st.floats(-85, 85), st.floats(-85, 85), st.floats(-170, 170))
+def test_pan_and_tilt_are_where_the_nose_points(pan, tilt, roll):
+    # Somebody who turns to a mark and then looks up: first the tilt, then the turn about the
+    # vertical; what the head leans does not matter.
+    rotation = elementary(1, pan) @ elementary(0, -tilt) @ elementary(2, roll)
+    assert rotations.pan_tilt_deg(rotation) == pytest.approx([pan, tilt], abs=1e-6)
+
+
+def test_pan_and_tilt_have_the_signs_of_yaw_and_pitch():
+    level = rotations.matrix_from_yaw_pitch_roll_deg([[30, 0, 0], [0, 20, 0], [-120 + 180, 0, 0]])
+    expected = np.array([[30, 0], [0, 20], [60, 0]])
+    assert rotations.pan_tilt_deg(level) == pytest.approx(expected, abs=1e-9)
+    straight_up = rotations.matrix_from_yaw_pitch_roll_deg([0, 90, 0])
+    assert rotations.pan_tilt_deg(straight_up * (1 + 1e-15))[1] == pytest.approx(90)
+
+
 @given(any_pose)
 def test_face_frame_comes_back_from_its_quaternion(rotation):
     quaternion = rotations.face_quaternion_xyzw(rotation)
@@ -164,6 +205,8 @@ def test_mirror_turns_yaw_and_roll_round(pose):
     mirrored = rotations.mirrored(rotations.matrix_from_yaw_pitch_roll_deg(pose))
     expected = rotations.matrix_from_yaw_pitch_roll_deg(pose * (-1, 1, -1))
     assert np.allclose(mirrored, expected, atol=1e-12)
+    twice = rotations.mirrored(mirrored)
+    assert np.allclose(twice, rotations.matrix_from_yaw_pitch_roll_deg(pose), atol=1e-12)
 
 
 def test_no_poses_are_no_poses():

@@ -19,7 +19,8 @@ from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.geometry import quaternions
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import geodesic_deg
-from fsanet_ros.tracking.smoothing import SMOOTHINGS, make_smoother
+from fsanet_ros.tracking.kalman import Step, Uncertainty
+from fsanet_ros.tracking.smoothing import SMOOTHINGS, STRENGTHS, RotationFilter, make_smoother
 from fsanet_ros.types import Box, Face, Head, Square
 
 FACE = Face(Box(0, 0, 9, 9), 0.9, Square(0, 0, 9))
@@ -324,6 +325,42 @@ def test_numbers_that_are_none_do_not_stay(smoothing):
         found = smoother.smooth(head, frame / RATE_HZ)
     assert np.allclose(found.rotation_optical, np.eye(3))
     assert np.allclose(found.position_m, 1.0)
+
+
+elapsed = st.lists(st.floats(0.0, 0.5), min_size=1, max_size=20)
+
+
+@given(elapsed, st.floats(1e-4, 1.0), st.floats(1e-3, 10.0))
+def test_covariances_stay_positive_and_shrink_with_each_measurement(gaps_s, noise, speed):
+    known = Uncertainty(noise, speed)
+    for gap_s in gaps_s:
+        known.grow(Step.over(gap_s, 0.3), speed)
+        before = known.value
+        gain, _ = known.shrink(noise)
+        assert 0.0 < gain < 1.0
+        assert 0.0 < known.value < min(before, noise**2)
+        assert 0.0 < known.velocity <= speed**2 * (1 + 1e-9)
+        assert known.both**2 <= known.value * known.velocity
+
+
+# One second, whether it passes at once or in steps.
+@given(st.floats(0.05, 2.0), st.integers(2, 20))
+def test_time_that_passes_in_steps_is_the_same_time(keeps_s, steps):
+    at_once, in_steps = Uncertainty(0.1, 2.0), Uncertainty(0.1, 2.0)
+    at_once.grow(Step.over(1.0, keeps_s), 2.0)
+    for _ in range(steps):
+        in_steps.grow(Step.over(1.0 / steps, keeps_s), 2.0)
+    for name in ('value', 'both', 'velocity'):
+        assert getattr(in_steps, name) == pytest.approx(getattr(at_once, name), rel=1e-9)
+
+
+@given(arrays(np.float64, (30, 3), elements=st.floats(-3.0, 3.0)), st.sampled_from(FILTERS))
+def test_a_filter_never_leaves_the_unit_quaternions(vectors, smoothing):
+    found = [quaternions.from_matrix(r) for r in Rotation.from_rotvec(vectors).as_matrix()]
+    rotation = RotationFilter(found[0], STRENGTHS[smoothing].rotation)
+    for quaternion in found[1:]:
+        followed = rotation.follow(quaternion, Step.over(1 / RATE_HZ, 0.3))
+        assert np.linalg.norm(followed) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_quaternions_agree_with_scipy():
