@@ -9,12 +9,14 @@ import sys
 from fsanet_ros import __version__
 from fsanet_ros.files.optional_packages import advice
 
+INTERRUPTED = 130  # by Ctrl-C, or because nobody reads the output any more
+
 # name: (module with main(), what it does)
 COMMANDS = {
     'demo': ('demo', 'head poses in a short clip, through the real node (needs ROS 2)'),
     'node': ('start_node', 'the head_pose node (needs ROS 2)'),
     'source': ('start_source', 'a video, a camera or pictures as an image topic (needs ROS 2)'),
-    'estimate': ('estimate', 'head poses in pictures and videos, without ROS'),
+    'estimate': ('estimate', 'head poses in pictures, videos and bags, without ROS'),
     'evaluate': ('evaluate', 'accuracy on the published benchmarks'),
     'compare': ('compare', 'ground truth and models side by side, as a video'),
     'timeline': ('timeline', 'yaw, pitch and roll of a video, bag or topic over time, as a plot'),
@@ -75,8 +77,8 @@ def _run(name: str, arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print(f'{name}: interrupted', file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # fsanet models | head
         # Python would flush once more at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as a shell says it of a program that SIGPIPE ended
+        return INTERRUPTED
