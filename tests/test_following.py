@@ -16,7 +16,7 @@ from fsanet_ros.types import Box, Face, Square
 
 WIDTH, HEIGHT = 640, 480
 PERIOD_S = 0.2
-TURNED = (192, 192)  # a face in eight turns
+TURNED = (288, 288)  # a face in eight turns
 
 
 class Blobs:

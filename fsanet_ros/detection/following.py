@@ -54,10 +54,10 @@ _SEEN_IN_WHOLE_PX = 24.0
 # threshold to 1.
 _CANDIDATES, _CONFIRMED_SHARE = 6, 0.35
 # Faces whose turn is checked in an image, and how often each is.
-_CHECKS, _CHECK_S = 4, 1.0
+_CHECKS, _CHECK_S, _CHECK_TILE_PX = 2, 1.0, TILES_PX[1]
 _EIGHTHS_DEG = range(0, 360, 45)
-# Another turn has to be seen so much better.
-_BETTER_SCORE = 0.1
+# Another turn has to score so much better.
+_BETTER_SCORE = 0.05
 # Tiles in a second that a detector can be asked for, if it does not say so itself.
 _TILES_PER_S = 25.0
 
@@ -307,7 +307,9 @@ class FaceFollower:
             for index in due
             for turn in _EIGHTHS_DEG
         ]
-        found = at_places(turned, TILES_PX[-1], look.detector, look.image)
+        # Where they are is known: little around them is shown, and so they are shown large.
+        near = [NEAR_REACH] * len(turned)
+        found = at_places(turned, _CHECK_TILE_PX, look.detector, look.image, reaches=near)
         for start, index in zip(range(0, len(turned), len(_EIGHTHS_DEG)), due, strict=True):
             known = self._known[index]
             turns = [found[k] for k in range(start, start + len(_EIGHTHS_DEG)) if k in found]
@@ -325,7 +327,11 @@ def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[
 
 
 def _best_turned(face: Face, turned: Sequence[Face]) -> Face:
-    """Return a face as it is, unless it is seen far better in another turn."""
+    """
+    Return a face as it is, unless it is seen better in another turn.
+
+    :param turned: the face as seen in some of the turns, all at the same scale
+    """
     best = max(turned, key=lambda f: f.score, default=face)
-    same = [f.score for f in turned if f.turn_deg == face.turn_deg]
-    return best if best.score > max([face.score, *same]) + _BETTER_SCORE else face
+    as_it_is = max((f.score for f in turned if f.turn_deg == face.turn_deg), default=0.0)
+    return best if best.score > as_it_is + _BETTER_SCORE else face
