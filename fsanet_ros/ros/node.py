@@ -21,6 +21,7 @@ from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
+from fsanet_ros.allocation import keep_freed_memory
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.loading import LoadingErrors, estimator_with, load_estimator
@@ -231,6 +232,7 @@ class HeadPoseNode(RareEvents):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until a signal stops it; return the exit code."""
+    keep_freed_memory()
     return run_node('head_pose', argv, HeadPoseNode, _spin, (ValueError,))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from fsanet_ros.allocation import keep_freed_memory
 from fsanet_ros.batch.inputs import LIVE, find_inputs
 from fsanet_ros.batch.jobs import EstimationSettings
 from fsanet_ros.batch.report import ERROR, INTERRUPTED, RunReport
@@ -108,6 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     """Estimate from the command line; return the exit code."""
     parser = make_parser()
     arguments = parser.parse_args(argv)
+    keep_freed_memory()
     try:
         report = _estimate(arguments)
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ and faults them in again for the next, 3,100 for one of 1920x1080, which takes l
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from typing import Any
 
@@ -18,14 +17,11 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from fsanet_ros.allocation import keep_freed_memory
 from fsanet_ros.benchmarks.node_runs.topics import FLOOR, SOURCES
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.input.qos import reliable_qos
 from fsanet_ros.ros.running import run_node
-
-# mallopt(3), and the most that it accepts: larger than an image of 3840x2160.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 32 * 2**20
 
 
 class FloorNode(Node):
@@ -41,15 +37,6 @@ class FloorNode(Node):
 
     def _on_image(self, message: Any) -> None:
         self._answers.publish(HeadPoseArray(header=message.header))
-
-
-def keep_freed_memory() -> bool:
-    """Let malloc use freed memory again; return whether this C library can be told so."""
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
-        return False
-    options = _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD
-    return all([mallopt(option, _KEPT_BYTES) for option in options])
 
 
 def main(argv: list[str] | None = None) -> int:
