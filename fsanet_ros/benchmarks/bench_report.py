@@ -122,3 +122,32 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def plot_range(cases: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """
+    Draw which share of the faces is found, and how soon, against their size.
+
+    :param cases: as in the JSON of ``bench range``
+    :raises ImportError: if matplotlib is not installed
+    """
+    figure = new_figure(width=10, height=6)
+    found, first = figure.subplots(2, 1, sharex=True)
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for case in cases:
+        if case['face_px']:
+            words = case['case'].split(', ')
+            name = ', '.join([case['version'], words[0], *words[2:]])
+            lines.setdefault(name, []).append(case)
+    for name, points in lines.items():
+        sizes = [point['face_px'] for point in points]
+        found.plot(sizes, [100.0 * point['found'] for point in points], marker='.', label=name)
+        first.plot(sizes, [point['first_s'] for point in points], marker='.')
+    found.set_ylabel('found within a second, %')
+    found.legend(fontsize=8)
+    first.set_ylabel('median time until found, s')
+    first.set_xlabel('brows to chin, pixels')
+    for axes in (found, first):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)

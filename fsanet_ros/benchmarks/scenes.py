@@ -30,7 +30,7 @@ MIN_SIDE_PX, MAX_SIDE_PX = 60.0, 140.0
 SWAY_PX = 6.0
 MIN_OVERLAP = 0.4  # of the union, for a face to count as found
 
-_PATCH = 1.55  # side of what is cut out, in face squares: the hair is in, the shoulders fade
+PATCH = 1.55  # side of what is cut out, in face squares: the hair is in, the shoulders fade
 _CELL_SHARE = 0.98  # of a cell, that a patch may fill
 _MAX_TURN_DEG = 40.0
 _BLOTCH_PX = 80
@@ -114,7 +114,7 @@ def _layout(case: Case) -> tuple[float, list[tuple[float, float]]]:
     rows = math.ceil(case.faces / columns)
     room_px = _CELL_SHARE * cell_px(columns) - 2.0 * SWAY_PX
     # What has more room than that is as a face in the middle of a room: not all of the picture.
-    side_px = min(room_px / _PATCH, MAX_SIDE_PX)
+    side_px = min(room_px / PATCH, MAX_SIDE_PX)
     if side_px < 20.0:
         raise ValueError(f'{case.name}: the faces would be less than 20 pixels; take fewer')
     width, height = case.width / columns, case.height / rows
@@ -133,7 +133,7 @@ def _blotches(case: Case, rng: np.random.Generator) -> NDArray[np.int16]:
 
 
 @cache
-def _heads_of_clip() -> list[dict[int, Image]]:
+def heads_of_clip() -> list[dict[int, Image]]:
     """Return the heads that look towards the camera: by person, by frame, square patches."""
     places: dict[int, dict[int, Square]] = {}
     for truth in read_poses():
@@ -152,7 +152,7 @@ def _heads_of_clip() -> list[dict[int, Image]]:
 
 
 def _cut(image: Image, square: Square) -> Image:
-    side = round(square.side * _PATCH)
+    side = round(square.side * PATCH)
     corner = square.center_x - side / 2.0, square.center_y - side / 2.0
     shift = np.array([[1.0, 0.0, -round(corner[0])], [0.0, 1.0, -round(corner[1])]])
     patch = cv2.warpAffine(image, shift, (side, side), borderMode=cv2.BORDER_REPLICATE)
@@ -164,7 +164,7 @@ def _loops_of_heads(count: int, frames: int) -> list[list[Image]]:
     half = frames // 2
     starts = [
         (person, first)
-        for person in _heads_of_clip()
+        for person in heads_of_clip()
         for first in sorted(person)
         if all(first + step in person for step in range(half + 1))
     ]
@@ -176,14 +176,14 @@ def _loops_of_heads(count: int, frames: int) -> list[list[Image]]:
 
 def _paste(image: Image, patch: Image, side_px: float, x: float, y: float) -> Square:
     """Put a patch into the image, its face square with that side around (x, y); return that."""
-    side = round(side_px * _PATCH)
+    side = round(side_px * PATCH)
     left, top = round(x - side / 2.0), round(y - side / 2.0)
     method = cv2.INTER_AREA if side < patch.shape[0] else cv2.INTER_CUBIC
     small = cv2.resize(patch, (side, side), interpolation=method)
     alpha = soft_border(side)
     region = image[top : top + side, left : left + side]
     region[...] = (alpha * small + (1.0 - alpha) * region).astype(np.uint8)
-    return Square(left + side / 2.0, top + side / 2.0, side / _PATCH)
+    return Square(left + side / 2.0, top + side / 2.0, side / PATCH)
 
 
 @cache

@@ -1,8 +1,8 @@
 """
 Speed on this machine, in a minute or two: the network, the stages of an image, the node.
 
-"bench node", "library", "detectors", "models", "estimate" and "soak" measure one thing thoroughly;
-each takes --help. What is measured: docs/how_to/measure_speed.md.
+"bench node", "library", "detectors", "models", "estimate", "range" and "soak" measure one thing
+thoroughly; each takes --help. What is measured: docs/how_to/measure_speed.md.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from fsanet_ros.tools import bench_library, bench_node
 from fsanet_ros.tools.bench_detectors import bench_detectors
 from fsanet_ros.tools.bench_estimate import bench_estimate
 from fsanet_ros.tools.bench_models import bench_models
+from fsanet_ros.tools.bench_range import bench_range
 from fsanet_ros.tools.bench_soak import bench_soak
 
 BATCHES = (1, 4, 16)
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Sequence[str]], int]] = {
     'models': bench_models,
     'detectors': bench_detectors,
     'estimate': bench_estimate,
+    'range': bench_range,
     'soak': bench_soak,
 }
 
