@@ -38,6 +38,8 @@ def draw_heads(
     thickness = max(1, round(min(canvas.shape[:2]) / 300))
     for name, head in named_heads:
         _draw_box(canvas, name, head, thickness)
+        if not head.rotation_known:
+            continue
         tips = _axis_points_px(head, camera, axis_length_m)
         _draw_axes(canvas, tips, head.rotation_optical, thickness + 1)
     return canvas
@@ -91,7 +93,7 @@ def _draw_box(canvas: Image, name: str, head: Head, thickness: int) -> None:
     opposite = _pixel(np.array([box.x + box.width, box.y + box.height]))
     cv2.rectangle(canvas, corner, opposite, _BOX_COLOR, thickness, cv2.LINE_AA)
     yaw, pitch, roll = head.yaw_pitch_roll_deg
-    text = f'{name} y{yaw:+.0f} p{pitch:+.0f} r{roll:+.0f}'
+    text = f'{name} y{yaw:+.0f} p{pitch:+.0f} r{roll:+.0f}' if head.rotation_known else f'{name} ?'
     scale = 0.4 * max(1.0, min(canvas.shape[:2]) / 480)
     place = (corner[0], max(corner[1] - 4 * thickness, round(12 * scale / 0.4)))
     for color, width in (((0, 0, 0), thickness + 2), ((255, 255, 255), thickness)):

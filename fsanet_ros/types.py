@@ -43,8 +43,9 @@ class Head:
 
     ``rotation_optical``: float64 [3, 3], turns a head frame that agrees with the optical frame
     when the person looks straight along the camera's axis into the camera (Rx(-pitch) Ry(yaw)
-    Rz(roll)). ``position_m``: float64 [3], the sellion (the dip of the nose between the eyes) in
-    the optical frame in metres, or None where no calibration makes a metric distance possible.
+    Rz(roll)); NaN where the face does not show it, as it is too small. ``position_m``: float64
+    [3], the sellion (the dip of the nose between the eyes) in the optical frame in metres, or None
+    where no calibration makes a metric distance possible.
     ``distance_from_depth``: measured by a depth camera, not guessed from the face's size.
 
     How uncertain both are, in the optical frame, None where it is not known:
@@ -58,6 +59,11 @@ class Head:
     rotation_covariance_rad2: FloatArray | None = None
     position_covariance_m2: FloatArray | None = None
     distance_from_depth: bool = False
+
+    @property
+    def rotation_known(self) -> bool:
+        """Whether the face shows where the head is turned; else all angles are NaN."""
+        return not math.isnan(self.rotation_optical[0, 0])
 
     @cached_property
     def yaw_pitch_roll_deg(self) -> FloatArray:
@@ -114,9 +120,10 @@ class Head:
         degrees; None for what is not known.
         """
         box = self.face.box
-        qx, qy, qz, qw = self.face_quaternion_xyzw.tolist()
-        yaw_deg, pitch_deg, roll_deg = self.yaw_pitch_roll_deg.tolist()
-        nose_x, nose_y, nose_z = self.nose_direction.tolist()
+        angles = [*self.face_quaternion_xyzw, *self.yaw_pitch_roll_deg, *self.nose_direction]
+        qx, qy, qz, qw, yaw_deg, pitch_deg, roll_deg, nose_x, nose_y, nose_z = (
+            float(value) if self.rotation_known else None for value in angles
+        )
         unknown = (None, None, None)
         x_m, y_m, z_m = unknown if self.position_m is None else self.position_m.tolist()
         return {

@@ -103,7 +103,11 @@ class BagWriter:
         for frame in frames:
             folder = frame.topic.rpartition('/')[0] if len(topics) > 1 else ''
             header, at_ns = self._header(frame.stamp_ns, frame.frame_id), frame.recorded_ns
-            placed = [s for s in frame.sightings if s.head.position_m is not None]
+            placed = [
+                s
+                for s in frame.sightings
+                if s.head.position_m is not None and s.head.rotation_known
+            ]
             # The frames first: who hears of a head looks them up.
             if placed:
                 write('/tf', TF, at_ns, self._transforms(placed, header))

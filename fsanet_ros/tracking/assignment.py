@@ -167,7 +167,8 @@ def _pair_costs(found: _Measured, known: _Expected) -> FloatArray:
     grown = found.log_size[:, None] - known.log_size
     costs = (away * away).sum(axis=-1) * known.center_weight + grown * grown * known.size_weight
     # 3 - trace = 2 - 2 cos(angle): the squared angle while it is small.
-    costs += (3.0 - found.rotation @ known.rotation.T) * known.turn_weight
+    turned = 3.0 - found.rotation @ known.rotation.T
+    costs += np.nan_to_num(turned) * known.turn_weight  # NaN: nothing is known of it
     costs += NO_OVERLAP * (1.0 - _overlap(found, known))
     return costs - known.allowed
 

@@ -63,7 +63,8 @@ class _Track:
 
     def see(self, head: Head, time_s: float) -> None:
         self.motion.correct(head.face.box)
-        self.rotation = head.rotation_optical
+        if head.rotation_known:
+            self.rotation = head.rotation_optical
         self.head = self.smoother.smooth(head, time_s)
         self.last_seen_s, self.unseen_s = time_s, 0.0
         self.seen, self.missed = self.seen + 1, 0

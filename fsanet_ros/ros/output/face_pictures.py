@@ -85,6 +85,8 @@ def eye_line_tilt_rad(head: Head) -> float:
     """
     points = head.face.landmarks
     if points is None:
+        if not head.rotation_known:
+            return 0.0
         points = _five_points(head)
     eyes = points[1] - points[0]
     down = points[3:5].sum(axis=0) - points[:2].sum(axis=0)

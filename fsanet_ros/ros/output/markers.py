@@ -29,7 +29,7 @@ def marker_array(
     tracked: Sequence[TrackedHead], header: Header, axis_length_m: float, camera_index: int = 0
 ) -> MarkerArray:
     """
-    Return the markers of the heads whose position is known.
+    Return the markers of the heads whose pose is known.
 
     Namespaces axes, gaze and name can be switched off one by one in RViz.
 
@@ -37,7 +37,7 @@ def marker_array(
     """
     markers = []
     for number, t in enumerate(tracked, start=camera_index * HEADS_PER_CAMERA):
-        if t.head.position_m is None:
+        if t.head.position_m is None or not t.head.rotation_known:
             continue
         origin = t.head.position_m
         axes = (t.head.rotation_optical @ HEAD_FROM_FACE).T * axis_length_m

@@ -34,15 +34,20 @@ def head_pose_array(
 
 
 def pose_array(tracked: Sequence[TrackedHead], header: Header) -> PoseArray:
-    """Return the poses of the heads' face frames; the position is NaN where it is unknown."""
-    return PoseArray(header=header, poses=[_pose(t.head) for t in tracked])
+    """
+    Return the poses of the heads' face frames; the position is NaN where it is unknown.
+
+    Heads of unknown orientation are left out: RViz shows nothing of a message with one.
+    """
+    poses = [_pose(t.head) for t in tracked if t.head.rotation_known]
+    return PoseArray(header=header, poses=poses)
 
 
 def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[TransformStamped]:
-    """Return face_<id> and gaze_<id> of the heads whose position is known."""
+    """Return face_<id> and gaze_<id> of the heads whose pose is known."""
     frames = []
     for t in tracked:
-        if t.head.position_m is None:
+        if t.head.position_m is None or not t.head.rotation_known:
             continue
         origin = _vector(t.head.position_m)
         for name, quaternion in (
