@@ -12,7 +12,7 @@ from fsanet_ros.tools import write_parameter_docs, write_reference_docs
 
 
 def test_config_and_parameter_page_are_those_of_the_settings(capsys):
-    assert write_parameter_docs.main(['--check']) == 0, capsys.readouterr().err
+    assert write_parameter_docs.main(['--check', '--root', str(ROOT)]) == 0, capsys.readouterr().err
 
 
 def test_a_stale_page_is_found_and_written_anew(tmp_path):
