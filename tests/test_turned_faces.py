@@ -47,6 +47,17 @@ def test_a_face_at_any_turn_is_found_within_a_second_with_its_roll(estimator, po
     assert geodesic_deg(head.rotation_optical, expected) < 12.0
 
 
+def test_a_turned_face_keeps_its_turn_when_images_come_rarely(estimator, portrait):
+    image = turned_scene(portrait, 45)
+    follower = FaceFollower(0.3, 480, SearchAtOnce())
+    for i in range(31):
+        follower.find(estimator.detector, image, i / 30)
+    for i in range(3):
+        faces = follower.find(estimator.detector, image, 1.0 + 0.4 * (i + 1))
+        face = min(faces, key=lambda f: abs(f.square.center_x - 340))
+        assert face.turn_deg == 45
+
+
 @pytest.mark.parametrize('turn_deg', TURNS_DEG)
 def test_crops_of_turned_faces_stand_upright(estimator, portrait, turn_deg):
     upright = Face(Box(250, 200, 120, 160), 0.9, Square(340.0, 290.0, 150.0))

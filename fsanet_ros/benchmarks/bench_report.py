@@ -149,5 +149,4 @@ def plot_range(cases: Sequence[Mapping[str, Any]], path: Path) -> None:
     first.set_xlabel('brows to chin, pixels')
     for axes in (found, first):
         axes.grid(alpha=0.3)
-    figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -99,7 +99,7 @@ class FarFigures:
         """Return shares and means; NaN where there is nothing to count."""
         found = [s for s in self.first_s if s == s]
         return {
-            'videos': len(self.first_s),
+            'videos': len(self.cpu_ms),
             'found': len(found) / max(len(self.first_s), 1),
             'first_s': statistics.median(found) if found else float('nan'),
             'seen': statistics.fmean(self.seen) if self.seen else float('nan'),

@@ -319,8 +319,11 @@ class FaceFollower:
 
 def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[int, Face]:
     """Return which of the expected a whole image shows, or their place where it is too small."""
-    pairs = {index: nearest(found, face) for index, face in enumerate(expected)}
-    seen = {index: face for index, face in pairs.items() if face is not None}
+    seen = {}
+    for index, one in enumerate(expected):
+        face = nearest(found, one)
+        if face is not None and not one.turn_deg:  # its place shows a turned one upright
+            seen[index] = face
     unseen = [index for index in range(len(expected)) if index not in seen]
     places = at_places([expected[k] for k in unseen], TILES_PX[-1], look.detector, look.image)
     return seen | {unseen[k]: face for k, face in places.items()}
