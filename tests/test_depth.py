@@ -114,6 +114,7 @@ def region(depth, value, share=1.0):
         pytest.param(np.full((480, 640), 65535, np.uint16), id='out of range'),
         pytest.param(np.full((480, 640), 3.0, np.float32), id='only background'),
         pytest.param(region(ellipsoid_depth(), 0.5), id='something near in front'),
+        pytest.param(ellipsoid_depth() * 0.5, id='only something near'),
         pytest.param(region(ellipsoid_depth(), 0.0, 0.6), id='mostly holes'),
         pytest.param(region(ellipsoid_depth(), 0.9, 0.5), id='half behind a hand'),
         pytest.param(np.zeros((1, 1), np.uint16), id='one pixel'),
@@ -123,6 +124,14 @@ def region(depth, value, share=1.0):
 def test_what_is_not_the_face_changes_nothing(depth):
     before = head()
     assert with_depth(before, depth, CAMERA) is before
+
+
+def test_nothing_is_measured_beyond_what_depth_cameras_see():
+    for distance_m, measured in ((19.0, True), (21.0, False)):
+        position = np.array([0.0, 0.0, distance_m])
+        depth = np.full((480, 640), distance_m, np.float32)
+        after = with_depth(head(position=position), depth, CAMERA)
+        assert after.distance_from_depth is measured
 
 
 def test_nothing_is_measured_of_heads_whose_place_is_unknown_or_not_in_view():
@@ -168,10 +177,12 @@ def test_how_sure_a_measured_distance_is(distance_m, sigma_m):
 
 @pytest.mark.parametrize('border', [(-0.62, 0.0), (0.62, 0.0), (0.0, -0.47), (0.0, 0.47)])
 def test_a_face_at_a_border_of_the_depth_image_is_measured_where_it_is_seen(border):
-    position = np.array([*border, 1.2])
-    after = with_depth(head(position=position), ellipsoid_depth(position=position), CAMERA)
-    assert after.distance_from_depth
-    assert after.position_m[2] == pytest.approx(1.2, abs=0.02)
+    # Two millimetres are a pixel.
+    for way in np.arange(20) * 0.002:
+        position = np.array([*border, 1.2]) * (1.0 + way, 1.0 + way, 1.0)
+        after = with_depth(head(position=position), ellipsoid_depth(position=position), CAMERA)
+        assert after.distance_from_depth
+        assert after.position_m[2] == pytest.approx(1.2, abs=0.02)
 
 
 def test_far_distances_are_less_sure():
