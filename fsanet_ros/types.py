@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,15 @@ class Face:
     square: Square
     landmarks: FloatArray | None = None
     turn_deg: float = 0.0
+
+    def moved(self, x: float, y: float) -> Face:
+        """Return the same face so many pixels further to the right and down."""
+        return replace(
+            self,
+            box=Box(self.box.x + x, self.box.y + y, self.box.width, self.box.height),
+            square=Square(self.square.center_x + x, self.square.center_y + y, self.square.side),
+            landmarks=None if self.landmarks is None else self.landmarks + np.array([x, y]),
+        )
 
 
 @dataclass(frozen=True, eq=False)

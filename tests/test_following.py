@@ -120,7 +120,7 @@ def test_a_face_may_move_by_a_third_of_its_size_to_any_side(blobs, side):
         blobs.sizes.clear()
         found = follower.find(blobs, scene((200 + dx, 150 + dy, side)), 0.03)
         assert places(found)[0] == pytest.approx((200 + dx, 150 + dy, side, side), abs=4)
-        assert blobs.sizes == [(128, 128)]
+        assert blobs.looks == [(128, 128)]
 
 
 # Boxes of one face in two images share a quarter of their union.
@@ -170,7 +170,8 @@ class Slow(Blobs):
         self.searching = threading.Event()
 
     def detect(self, image):
-        if threading.current_thread() is not threading.main_thread():
+        beside = threading.current_thread() is not threading.main_thread()
+        if beside and image.shape[1::-1] != TURNED:
             self.searching.set()
             assert self.may_finish.wait(10.0)
         return super().detect(image)
@@ -188,7 +189,9 @@ def test_no_image_waits_for_a_search_beside_it():
     follower = make_follower(beside)
     here, new, moved = (100, 100, 60), (400, 200, 50), (410, 205, 50)
     follower.find(slow, scene(here), 0.0)
-    for t in (0.1, 0.25, 0.35, 0.45):  # the search of 0.25 is not over yet
+    assert len(follower.find(slow, scene(here, new), 0.1)) == 1
+    wait_for(beside)  # the look at the known face's turns
+    for t in (0.25, 0.35, 0.45):  # the search of 0.25 is not over yet
         assert len(follower.find(slow, scene(here, new), t)) == 1
     assert slow.searching.wait(10.0)
     slow.may_finish.set()
@@ -219,6 +222,7 @@ def test_whoever_has_gone_when_the_search_is_over_is_nobody(blobs):
     follower = make_follower(beside)
     follower.find(blobs, scene((100, 100, 60)), 0.0)
     follower.find(blobs, scene((100, 100, 60)), 0.15)
+    wait_for(beside)
     follower.find(blobs, scene((100, 100, 60), (400, 200, 50)), 0.3)
     wait_for(beside)
     assert len(follower.find(blobs, scene((100, 100, 60)), 0.35)) == 1

@@ -83,7 +83,8 @@ class FarFigures:
     the share in which it was seen. ``ids``: how many each face got. ``cpu_ms``: processor time of
     each image, all threads; the median of each video. ``wrong``: found where there is no face, in
     all images; ``wrong_ids``: of these, what was announced as a head. ``images``: how many.
-    ``errors_deg``: of the announced heads whose pose is known, geodesic, mean of each video.
+    ``errors_deg``: of the announced heads whose orientation and truth are known, geodesic, mean of
+    each video.
     """
 
     first_s: list[float] = field(default_factory=list)
@@ -204,7 +205,7 @@ class _Watched:
         for tracked in self._tracker.update(heads, time_s):
             is_it = square is not None and _is_it(tracked.head.face, square)
             (self._ids if is_it else self._wrong_ids).add(tracked.id)
-            if is_it and self._truth is not None:
+            if is_it and self._truth is not None and tracked.head.rotation_known:
                 error_deg = geodesic_deg(tracked.head.rotation_optical, self._truth)
                 self._errors_deg.append(float(error_deg))
 

@@ -11,7 +11,7 @@ that has to be waited for (searching.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,7 +25,14 @@ from fsanet_ros.detection.places import (
     at_places,
     tile_size,
 )
-from fsanet_ros.detection.searching import SearchAtOnce, SearchBeside, detect_in_all
+from fsanet_ros.detection.searching import (
+    Found,
+    Job,
+    SearchAtOnce,
+    SearchBeside,
+    confirmed,
+    detect_in_all,
+)
 from fsanet_ros.detection.sweep import (
     FACE_M,
     SMALLEST_FACE_PX,
@@ -49,15 +56,11 @@ _WIDER = 0.25
 _WELL_KNOWN = 3
 # Where a face square has this many pixels in a whole view, that shows it.
 _SEEN_IN_WHOLE_PX = 24.0
-# Who may be a face: so many are looked at a second time in an image. Enlarged, faces of 18 pixels
-# are as sure as any, and two thirds of what is none are below this part of the way from the
-# threshold to 1.
-_CANDIDATES, _CONFIRMED_SHARE = 6, 0.35
-# Faces whose turn is checked in an image, and how often each is.
-_CHECKS, _CHECK_S, _CHECK_TILE_PX = 2, 1.0, TILES_PX[1]
-_EIGHTHS_DEG = range(0, 360, 45)
-# Another turn has to score so much better.
-_BETTER_SCORE = 0.05
+# Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below this
+# part of the way from the threshold to 1. While an image waits, so many are looked at again.
+_CONFIRMED_SHARE, _CANDIDATES_NOW = 0.35, 2
+# Faces whose best turn is asked for in a search, and how often that of each is.
+_TURNS, _TURN_S = 2, 1.0
 # Tiles in a second that a detector can be asked for, if it does not say so itself.
 _TILES_PER_S = 25.0
 
@@ -69,7 +72,8 @@ class _Known:
 
     ``face``: as it was seen last, at ``seen_s``; ``sure_s``: when its score was above the
     threshold. ``velocity``: of its middle, pixels per second. ``seen``: how often; ``missed``:
-    images since then. ``checked_s``: when its turn was.
+    images since then. ``turned_s``: when its best turn was asked
+    for. ``number``: of its own.
     """
 
     face: Face
@@ -78,7 +82,8 @@ class _Known:
     velocity: tuple[float, float] = (0.0, 0.0)
     seen: int = 1
     missed: int = 0
-    checked_s: float = -math.inf
+    turned_s: float = -math.inf
+    number: int = 0
 
     @property
     def reach(self) -> float:
@@ -109,7 +114,7 @@ class _Known:
             )
             velocity = x, y
         sure_s = time_s if is_sure else self.sure_s
-        return _Known(face, time_s, sure_s, velocity, self.seen + 1, 0, self.checked_s)
+        return _Known(face, time_s, sure_s, velocity, self.seen + 1, 0, self.turned_s, self.number)
 
 
 class _Look:
@@ -161,6 +166,7 @@ class FaceFollower:
         self._sweep = Sweep()
         self._changes = Changes()
         self._known: list[_Known] = []
+        self._count = 0
         self._asked: tuple[FaceDetector, float, int] | None = None
         self._seen_s = self._searched_s = -math.inf
 
@@ -189,13 +195,16 @@ class FaceFollower:
         sure = [face for face in found if now is look.whole and face.score >= look.threshold]
         if not size:
             seen = _pair(look, expected, sure)
-        beside = self._search.look(detector, image, self._windows_beside(look, seen))
         new = others(sure, list(seen.values()))
-        unsure = others(best_first([*found, *beside]), [*seen.values(), *new])[:_CANDIDATES]
-        confirmed = at_places(unsure, TILES_PX[0], detector, image).values()
-        new += [face for face in confirmed if face.score >= look.confirmed_score]
+        if now is not None and now is not look.whole:
+            unsure = others(found, list(seen.values()))[:_CANDIDATES_NOW]
+            new += confirmed(detector, image, unsure, look.confirmed_score)
+        beside = self._search_beside(look, seen, new)
+        # They were found in an earlier image.
+        unseen = others(beside.faces, [*seen.values(), *new])
+        new += at_places(unseen, TILES_PX[0], detector, image).values()
         self._keep(look, expected, seen, new)
-        self._check_turns(look)
+        self._turn(beside.turned)
         return best_first(known.face for known in self._known if not known.missed)
 
     def close(self) -> None:
@@ -228,36 +237,44 @@ class FaceFollower:
             return look.whole
         if seen:
             return None
-        changed = self._changed(look, seen)
+        changed = self._changed(look, [])
         if self._is_due(look.time_s):
             self._searched_s = look.time_s
             return look.whole
         return changed
 
-    def _changed(self, look: _Look, seen: dict[int, Face]) -> Window | None:
+    def _changed(self, look: _Look, seen: Sequence[Face]) -> Window | None:
         """Return what has changed besides the faces that are seen, None if nothing has."""
-        known = [face.square for face in seen.values()]
+        known = [face.square for face in seen]
         changed = self._changes.look(look.cells, look.size, known)
         return None if changed is None else close_view(changed, *look.size, look.whole)
 
-    def _windows_beside(self, look: _Look, seen: dict[int, Face]) -> list[Window]:
-        """Return what is searched beside the images that follow."""
-        if not self._search.ready:
-            return []
+    def _search_beside(self, look: _Look, seen: dict[int, Face], new: Sequence[Face]) -> Found:
+        """Start what is searched beside the images that follow, if it can be; see Job."""
+        windows: list[Window] = []
+        to_turn: dict[int, Face] = {}
+        known = [*seen.values(), *new]
+        if self._search.ready:
+            settings = self._sweep_settings(look.detector)
+            windows = self._sweep.next_windows(*look.size, look.time_s, look.cells, settings)
+            if known and self._is_due(look.time_s):
+                self._searched_s = look.time_s
+                windows.insert(0, self._changed(look, known) or look.whole)
+            to_turn = self._take_those_to_turn(seen, look.time_s)
+        return self._search.look(
+            Job(look.detector, look.image, windows, known, look.confirmed_score, to_turn)
+        )
+
+    def _sweep_settings(self, detector: FaceDetector) -> SweepSettings:
         smallest_face_px = self.smallest_face_px
         if self.max_distance_m > 0.0 and self.focal_px is not None:
             smallest_face_px = FACE_M * self.focal_px / self.max_distance_m
-        settings = SweepSettings(
+        return SweepSettings(
             smallest_face_px,
             self.found_within_s,
             self.detection_size,
-            getattr(look.detector, 'tiles_per_s', _TILES_PER_S),
+            getattr(detector, 'tiles_per_s', _TILES_PER_S),
         )
-        windows = self._sweep.next_windows(*look.size, look.time_s, look.cells, settings)
-        if seen and self._is_due(look.time_s):
-            self._searched_s = look.time_s
-            windows.insert(0, self._changed(look, seen) or look.whole)
-        return windows
 
     def _is_due(self, time_s: float) -> bool:
         return not 0.0 <= time_s - self._searched_s < self.period_s
@@ -291,30 +308,36 @@ class FaceFollower:
                 is_same(other.box, expected[index].box) for other in found
             ):
                 known.append(replace(one, missed=one.missed + 1))
-        known += [_Known(face, time_s, time_s) for face in new if any(face is f for f in found)]
+        for face in new:
+            if any(face is f for f in found):
+                self._count += 1
+                known.append(_Known(face, time_s, time_s, number=self._count))
         self._known = known
 
-    def _check_turns(self, look: _Look) -> None:
-        """Look at some of the faces turned, as they may lie on their side or hang."""
-        due = [
-            index
-            for index, known in enumerate(self._known)
-            if not known.missed and not 0.0 <= look.time_s - known.checked_s < _CHECK_S
+    def _take_those_to_turn(self, seen: dict[int, Face], time_s: float) -> dict[int, Face]:
+        """Return some of the seen whose best turn is to be asked for, by their numbers."""
+        due = [index for index in seen if not 0.0 <= time_s - self._known[index].turned_s < _TURN_S]
+        due = sorted(due, key=lambda index: self._known[index].turned_s)[:_TURNS]
+        for index in due:
+            self._known[index] = replace(self._known[index], turned_s=time_s)
+        return {self._known[index].number: seen[index] for index in due}
+
+    def _turn(self, turned: Mapping[int, tuple[Face, Face]]) -> None:
+        """Take in how faces are best seen; they have moved since."""
+        self._known = [
+            replace(known, face=_moved_with(*turned[known.number], known.face))
+            if known.number in turned
+            else known
+            for known in self._known
         ]
-        due = sorted(due, key=lambda index: self._known[index].checked_s)[:_CHECKS]
-        turned = [
-            replace(self._known[index].face, turn_deg=float(turn))
-            for index in due
-            for turn in _EIGHTHS_DEG
-        ]
-        # Where they are is known: little around them is shown, and so they are shown large.
-        near = [NEAR_REACH] * len(turned)
-        found = at_places(turned, _CHECK_TILE_PX, look.detector, look.image, reaches=near)
-        for start, index in zip(range(0, len(turned), len(_EIGHTHS_DEG)), due, strict=True):
-            known = self._known[index]
-            turns = [found[k] for k in range(start, start + len(_EIGHTHS_DEG)) if k in found]
-            face = _best_turned(known.face, turns)
-            self._known[index] = replace(known, face=face, checked_s=look.time_s)
+
+
+def _moved_with(before: Face, best: Face, now: Face) -> Face:
+    """Return a face as it is now, turned as it was best seen before."""
+    if best.turn_deg == now.turn_deg:
+        return now
+    x, y = (a - b for a, b in zip(now.box.center, before.box.center, strict=True))
+    return best.moved(x, y)
 
 
 def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[int, Face]:
@@ -327,14 +350,3 @@ def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[
     unseen = [index for index in range(len(expected)) if index not in seen]
     places = at_places([expected[k] for k in unseen], TILES_PX[-1], look.detector, look.image)
     return seen | {unseen[k]: face for k, face in places.items()}
-
-
-def _best_turned(face: Face, turned: Sequence[Face]) -> Face:
-    """
-    Return a face as it is, unless it is seen better in another turn.
-
-    :param turned: the face as seen in some of the turns, all at the same scale
-    """
-    best = max(turned, key=lambda f: f.score, default=face)
-    as_it_is = max((f.score for f in turned if f.turn_deg == face.turn_deg), default=0.0)
-    return best if best.score > as_it_is + _BETTER_SCORE else face

@@ -161,7 +161,7 @@ def detect_side_by_side(
         column, row = int(x // size), int(y // size)
         index = row * columns + column
         if 0 <= column < columns and 0 <= index < len(windows):
-            here = _moved(face, -column * size, -row * size)
+            here = face.moved(-column * size, -row * size)
             found[index].append(windows[index].face_in_image(here))
     return found
 
@@ -170,16 +170,6 @@ def grid(count: int) -> tuple[int, int]:
     """Return columns and rows for so many pictures side by side."""
     columns = math.ceil(math.sqrt(count))
     return columns, math.ceil(count / columns)
-
-
-def _moved(face: Face, x: float, y: float) -> Face:
-    box, square = face.box, face.square
-    return replace(
-        face,
-        box=Box(box.x + x, box.y + y, box.width, box.height),
-        square=Square(square.center_x + x, square.center_y + y, square.side),
-        landmarks=None if face.landmarks is None else face.landmarks + np.array([x, y]),
-    )
 
 
 def _resized(picture: Image, width: int, height: int) -> Image:
