@@ -61,6 +61,8 @@ _SEEN_IN_WHOLE_PX = 24.0
 _CONFIRMED_SHARE, _CANDIDATES_NOW = 0.35, 2
 # Faces whose best turn is asked for in a search, and how often that of each is.
 _TURNS, _TURN_S = 2, 1.0
+# A new face may be so much smaller than the smallest that is searched for.
+_SMALLER = 0.75
 # Tiles in a second that a detector can be asked for, if it does not say so itself.
 _TILES_PER_S = 25.0
 
@@ -197,7 +199,8 @@ class FaceFollower:
             seen = _pair(look, expected, sure)
         new = others(sure, list(seen.values()))
         if now is not None and now is not look.whole:
-            unsure = others(found, list(seen.values()))[:_CANDIDATES_NOW]
+            large = [face for face in found if face.square.side >= self._least_side_px]
+            unsure = others(large, list(seen.values()))[:_CANDIDATES_NOW]
             new += confirmed(detector, image, unsure, look.confirmed_score)
         beside = self._search_beside(look, seen, new)
         # They were found in an earlier image.
@@ -262,15 +265,32 @@ class FaceFollower:
                 windows.insert(0, self._changed(look, known) or look.whole)
             to_turn = self._take_those_to_turn(seen, look.time_s)
         return self._search.look(
-            Job(look.detector, look.image, windows, known, look.confirmed_score, to_turn)
+            Job(
+                look.detector,
+                look.image,
+                windows,
+                known,
+                look.confirmed_score,
+                self._least_side_px,
+                to_turn,
+            )
         )
 
-    def _sweep_settings(self, detector: FaceDetector) -> SweepSettings:
-        smallest_face_px = self.smallest_face_px
+    @property
+    def _smallest_px(self) -> float:
+        """The larger side of the landmarks' box of the smallest face that is searched for."""
         if self.max_distance_m > 0.0 and self.focal_px is not None:
-            smallest_face_px = FACE_M * self.focal_px / self.max_distance_m
+            return FACE_M * self.focal_px / self.max_distance_m
+        return self.smallest_face_px
+
+    @property
+    def _least_side_px(self) -> float:
+        """The side of the smallest face square that a new face may have."""
+        return _SMALLER * math.sqrt(2.0) * self._smallest_px
+
+    def _sweep_settings(self, detector: FaceDetector) -> SweepSettings:
         return SweepSettings(
-            smallest_face_px,
+            self._smallest_px,
             self.found_within_s,
             self.detection_size,
             getattr(detector, 'tiles_per_s', _TILES_PER_S),

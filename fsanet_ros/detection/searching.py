@@ -28,7 +28,8 @@ class Job:
     A search in an image, uint8 [h, w, 3] BGR, which is kept until the search is over.
 
     ``windows`` are searched for faces that are none of ``known``; those that score at least
-    ``least_score`` at a second look, enlarged, are found. ``to_turn``: faces of which the best turn
+    ``least_score`` at a second look, enlarged, are found, if their face square has a side of
+    ``least_side_px``: smaller ones are mostly patterns. ``to_turn``: faces of which the best turn
     is asked for, by any number.
     """
 
@@ -37,6 +38,7 @@ class Job:
     windows: Sequence[Window]
     known: Sequence[Face]
     least_score: float
+    least_side_px: float = 0.0
     to_turn: Mapping[int, Face] = field(default_factory=dict)
 
     @property
@@ -105,9 +107,9 @@ class SearchBeside:
 def search(job: Job) -> Found:
     """Return what a search finds."""
     unsure = detect_in_all(job.detector, job.image, job.windows)
-    faces = confirmed(
-        job.detector, job.image, others(unsure, job.known)[:_CANDIDATES], job.least_score
-    )
+    large = [face for face in unsure if face.square.side >= job.least_side_px]
+    unknown = others(large, job.known)[:_CANDIDATES]
+    faces = confirmed(job.detector, job.image, unknown, job.least_score)
     return Found(faces, _best_turned(job))
 
 
