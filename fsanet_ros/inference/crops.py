@@ -101,10 +101,16 @@ def cut_official_crop(
         height, width = image.shape[:2]
         raise ValueError(f'{box} is outside the image of {width} x {height}')
     # Not antialiased, like the official code.
-    return np.asarray(cv2.resize(region, (size, size)), np.uint8)
+    return _stretched(region, size, cv2.INTER_LINEAR)
 
 
 def _resized(region: Image, size: int) -> Image:
     shrinks = region.shape[0] > size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return _stretched(region, size, interpolation)
+
+
+def _stretched(region: Image, size: int, interpolation: int) -> Image:
+    if region.shape[:2] == (1, 1):  # OpenCV 4.5.4 refuses a single pixel
+        return np.broadcast_to(region, (size, size, 3)).copy()
     return np.asarray(cv2.resize(region, (size, size), interpolation=interpolation), np.uint8)
