@@ -17,9 +17,10 @@ from ros_helpers import ROOT, ros_environment
 
 pytestmark = pytest.mark.ros
 
-# Where it grows, look first whether a robot needs it. Measured: 90 files with 10630 lines.
+# Where it grows, look first whether a robot needs it. Measured: 93 files with 11157 lines, 1,600 of
+# them the search for small and turned faces.
 MOST_FILES = 95
-MOST_LINES = 11000
+MOST_LINES = 11500
 LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools')
 HEAVY = {
     *('torch', 'scipy', 'matplotlib', 'onnx', 'safetensors', 'h5py', 'skimage', 'PIL', 'pandas'),
