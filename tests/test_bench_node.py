@@ -164,6 +164,8 @@ def test_jpeg_goes_the_same_way():
 
 @pytest.mark.ros
 def test_a_node_that_can_not_start_is_told_of_at_once():
-    plan = Plan(1.0, 15.0, 1, 0.0, {'detector': 'yunet', 'detector_model': '/nowhere.onnx'})
+    plan = Plan(
+        1.0, 15.0, 1, 0.0, {'detection.detector': 'yunet', 'detection.model_file': '/nowhere.onnx'}
+    )
     with pytest.raises(BenchError, match='head_pose has ended with code 1'):
         run_case(make_scene(CASE, frames=1), plan)

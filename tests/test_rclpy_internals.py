@@ -28,7 +28,8 @@ def answers(environment, **parameters):
     with taken as node, Rig('head_poses', 'poses', '/diagnostics') as rig:
         rig.info = camera_info()
         rig.ask(GREY)
-        assert rig.until(lambda: rig.node.count_subscribers('/camera_info') == 1)
+        # Two, while one of another quality of service takes over.
+        assert rig.until(lambda: rig.node.count_subscribers('/camera_info') >= 1)
         rig.ask(GREY)
         rig.forget()
         for number, picture in enumerate((FACE, GREY, FACE, FACE)):
