@@ -110,7 +110,7 @@ def fitted_rotation(points_m, points_px, start):
 def test_label_is_the_pose_against_the_ray(figure, monkeypatch):
     monkeypatch.setattr(rendered_faces, 'draw_expression', lambda *_: {})
     # Far away, where the picture is that of a parallel projection along the ray.
-    monkeypatch.setattr(rendered_faces, '_MIN_DISTANCE_M', 3.0)
+    monkeypatch.setattr(rendered_faces, 'DISTANCES_M', (3.0, 3.0))
     rng = np.random.default_rng(1)
     for _ in range(4):
         face = rendered_faces.render_face(figure, 'none', rng)
@@ -208,7 +208,7 @@ def painted(monkeypatch):
     """Replace the renderer by something quick; returns the people asked for."""
     people = []
 
-    def render_person(_, count, seed):
+    def render_person(_, count, seed, *, bare):
         people.append(seed)
         rng = np.random.default_rng(seed)
         for _ in range(count):

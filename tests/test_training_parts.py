@@ -77,6 +77,11 @@ def test_the_loss_has_finite_gradients_where_there_is_no_error_and_at_half_a_tur
     assert torch.isfinite(estimated.grad).all()
 
 
+def test_upside_down_a_jump_of_the_angle_is_no_error():
+    a, b = torch.tensor([[0.0, 0.0, 179.0]]), torch.tensor([[0.0, 0.0, -179.0]])
+    assert float(pose_loss_deg(a, b, 0.5)) < 2.0
+
+
 def test_a_share_of_0_is_the_papers_loss():
     a, b = torch.from_numpy(angles(5)), torch.from_numpy(angles(5))
     assert pose_loss_deg(a, b, 0.0) == (a - b).abs().mean()

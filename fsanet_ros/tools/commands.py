@@ -24,6 +24,7 @@ COMMANDS = {
     'models': ('models', 'list, download, convert and fuse networks; download detectors'),
     'train': ('train', 'train the network'),
     'render': ('render_faces', 'faces of exactly known pose, to train on'),
+    'labels': ('label_faces', 'poses of faces by several teachers, to train on'),
     'export': ('export', 'weights or a checkpoint to ONNX'),
     'boxes': ('boxes', 'the table of face boxes that BIWI lacks'),
     'bench': ('bench', 'speed on this machine'),

@@ -28,7 +28,7 @@ from fsanet_ros.inference.rotation_error import (
 )
 from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.research.augmentation.placed_faces import place_faces
-from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, split
+from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.evaluation.known_faces import (
     Cases,
     FoundFaces,
@@ -46,7 +46,8 @@ from fsanet_ros.research.training.error_fit import (
     fit_added_variances,
     fit_log_linear,
 )
-from fsanet_ros.research.training.recipe import load_recipe
+from fsanet_ros.research.training.teachers import label_variances
+from fsanet_ros.research.training.training_data import load_kept_aside
 from fsanet_ros.types import FloatArray
 
 PASSES = (single_pass, mirrored_pass)
@@ -66,11 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.yunet:
             detectors.append(make_detector('yunet', model_path=arguments.yunet))
         runtime = OnnxRuntime(arguments.folder / f'{arguments.weights}.onnx')
-        recipe = load_recipe(arguments.recipe)
-        faces = split(load_aflw_faces(arguments.root), recipe.validation_share, recipe.seed)[1]
+        faces = load_kept_aside(arguments.root, arguments.labels, arguments.recipe)
         fit_on, report_on = halves(faces)
         found = _found(fit_on, arguments, detectors, runtime, 'fit')
-        if arguments.labels_of:
+        if arguments.labels:
+            model = fit_network(found, runtime, label_variances())
+        elif arguments.labels_of:
             model = fit_network(found, runtime, _label_variances(arguments.labels_of))
         else:
             heads = _found_rendered(arguments, detectors, runtime, 'fit')
@@ -224,6 +226,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(weight_files.__file__).parent / 'weights',
         help="where they are (default: the package's)",
+    )
+    parser.add_argument(
+        '--labels',
+        type=Path,
+        metavar='FILE.npz',
+        help="of ./run labels, for the faces kept aside; the labels' part is then that of the "
+        'teachers, fitted with their calibration',
     )
     parser.add_argument('--recipe', default='aflw', help='says which faces were kept aside')
     parser.add_argument('--yunet', default='', help="YuNet's model file: use its boxes as well")

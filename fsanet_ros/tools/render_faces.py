@@ -56,14 +56,15 @@ def _rendered(parts: list[int], arguments: argparse.Namespace) -> Iterator[int]:
     if arguments.processes == 1:
         model = HeadModel.load(arguments.model)
         for part in parts:
-            write_part(model, arguments.output, part, arguments.seed)
+            write_part(model, arguments.output, part, arguments.seed, bare=arguments.bare)
             yield part
         return
     with ProcessPoolExecutor(
         arguments.processes, initializer=_start, initargs=(arguments.model,)
     ) as pool:
         jobs = {
-            pool.submit(_write_part, arguments.output, part, arguments.seed): part for part in parts
+            pool.submit(_write_part, arguments.output, part, arguments.seed, arguments.bare): part
+            for part in parts
         }
         for job in as_completed(jobs):
             job.result()
@@ -80,9 +81,9 @@ def _start(path: Path | None) -> None:
     _model = HeadModel.load(path)
 
 
-def _write_part(folder: Path, part: int, seed: int) -> None:
+def _write_part(folder: Path, part: int, seed: int, bare: bool) -> None:
     assert _model is not None
-    write_part(_model, folder, part, seed)
+    write_part(_model, folder, part, seed, bare=bare)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--seed', type=_seed, default=0, help='other people, in another folder (default 0)'
+    )
+    parser.add_argument(
+        '--bare',
+        action='store_true',
+        help='nothing is worn, nobody is nearer than a metre or turned away: to calibrate teachers',
     )
     parser.add_argument('--processes', type=positive, default=1, help='at a time (default 1)')
     parser.add_argument(

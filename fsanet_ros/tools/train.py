@@ -56,7 +56,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar='NAME=FOLDER',
         help="of the recipe's further sets; may be given several times",
     )
-    parser.add_argument('--teacher', type=Path, metavar='FILE', help='that labels faces, ONNX')
+    parser.add_argument(
+        '--teacher',
+        type=Path,
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='that labels faces, ONNX; several times for labels: teachers',
+    )
+    parser.add_argument(
+        '--start', metavar='WEIGHTS', help='go on from these weights: a name or a .safetensors file'
+    )
     parser.add_argument('--output', type=Path, help='folder; default: runs/RECIPE')
     parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
@@ -86,6 +96,8 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     training, validation = _load(recipe, data, folder, arguments)
     trainer = Trainer(recipe.for_faces(len(training)), arguments.device)
     recipe = trainer.recipe
+    if arguments.start:
+        trainer.start_from(arguments.start)
     if trainer.resume(folder):
         print(f'continuing at step {trainer.step} of {recipe.steps}')
     print(f'{len(training)} faces to train on, {len(validation)} kept aside', flush=True)
@@ -137,7 +149,7 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) 
     if not trainer.recipe.error_head_samples or not isinstance(network, FSANet):
         return network
     turned_away = None if rendered is None else load_turned_away(rendered)
-    return with_error_head(network, trainer.recipe, training, turned_away)
+    return with_error_head(network, trainer.recipe, training, turned_away, trainer.head)
 
 
 def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> None:

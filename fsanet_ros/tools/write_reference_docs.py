@@ -33,6 +33,7 @@ COMMANDS = (
     ('evaluate', 'evaluate', ()),
     ('train', 'train', ()),
     ('render', 'render_faces', ()),
+    ('labels', 'label_faces', ()),
     ('export', 'export', ()),
     ('boxes', 'boxes', ()),
     ('bench', 'bench', ()),

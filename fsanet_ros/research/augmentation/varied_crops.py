@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crop
+from fsanet_ros.research.augmentation.drawn_things import draw_thing
 from fsanet_ros.types import Square
+
+_BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,10 @@ class Augmentation:
     """
     How far to vary; shares are probabilities, lengths are in units of the face square.
 
-    ``dark_share``: of pictures in a tenth to half of the light, with the noise of it.
+    ``circle_share``: of faces that are turned in the plane by any angle. ``dark_share``: of
+    pictures in a tenth to half of the light, with the noise of it. ``infrared_share``: of pictures
+    as a camera with a lamp of its own takes them in the dark. ``thing_share``: of faces onto which
+    a mask, glasses, a hat or a hand is drawn (drawn_things).
     ``cover_share``: of faces of which the lower half (a mask, a scarf) or a part anywhere (a hand,
     a cup, glasses) is covered. ``blur_sigma_max`` is in pixels of the crop.
     """
@@ -49,6 +56,9 @@ class Augmentation:
     jpeg_quality_min: int = 15
     dark_share: float = 0.0
     cover_share: float = 0.0
+    circle_share: float = 0.0
+    infrared_share: float = 0.0
+    thing_share: float = 0.0
 
 
 def augment(
@@ -61,15 +71,24 @@ def augment(
     :param rotation: float64 [3, 3], R_optical
     :returns: uint8 [64, 64, 3], float64 [3, 3]
     """
+    # A share of 0 draws nothing, so that older recipes give what they gave.
+    if settings.thing_share and rng.random() < settings.thing_share:
+        picture = draw_thing(picture, rotation, rng)
     mirror = rng.random() < settings.mirror_share
     if mirror:
         rotation = rotations.mirrored(rotation)
     turn_deg = 0.0
     if rng.random() < settings.roll_share:
         turn_deg = float(np.clip(rng.normal(0, settings.roll_sigma_deg), -60, 60))
+    border = cv2.BORDER_CONSTANT
+    if settings.circle_share and rng.random() < settings.circle_share:
+        turn_deg = rng.uniform(-180.0, 180.0)
+        # Black corners of a turned picture would give away the angle.
+        border = _BORDERS[int(rng.integers(len(_BORDERS)))]
     scale = rng.uniform(settings.scale_min, settings.scale_max)
     shift = rng.normal(0, settings.shift_sigma, 2)
-    crop = _warp(picture, bool(mirror), turn_deg, scale, shift, antialias=rng.random() < 0.5)
+    antialias = bool(rng.random() < 0.5)
+    crop = _warp(picture, bool(mirror), turn_deg, scale, shift, antialias, border)
     return _vary_pixels(crop, settings, rng), turn_in_plane(rotation, turn_deg)
 
 
@@ -98,28 +117,35 @@ def _warp(
     turn_deg: float,
     scale: float,
     shift: FloatArray,
-    *,
     antialias: bool,
+    border: int,
 ) -> Image:
     # Crops in use shrink by area averaging; half of the samples do too, the other half alias, so
     # that the network knows pictures that somebody else has resized.
     size = NETWORK_SIZE * (2 if antialias else 1)
-    crop = seen_from(picture, size, mirror, turn_deg, scale, shift)
+    crop = seen_from(picture, size, mirror, turn_deg, scale, shift, border)
     if antialias:
         crop = cv2.resize(crop, (NETWORK_SIZE, NETWORK_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
 
 
 def seen_from(
-    picture: Image, size: int, mirror: bool, turn_deg: float, scale: float, shift: FloatArray
+    picture: Image,
+    size: int,
+    mirror: bool,
+    turn_deg: float,
+    scale: float,
+    shift: FloatArray,
+    border: int = cv2.BORDER_CONSTANT,
 ) -> Image:
     """
     Return a part of a square picture: shifted, scaled, turned clockwise and mirrored.
 
-    :param picture: uint8 [s, s, 3]; beyond it is black
+    :param picture: uint8 [s, s, 3]
     :param size: pixels of the result's sides
     :param scale: the part's side in units of the picture's
     :param shift: float64 [2], of the part's middle to the right and down, in the same units
+    :param border: OpenCV's, what is beyond the picture; black by default
     :returns: uint8 [size, size, 3], by linear interpolation
     """
     side = picture.shape[0]
@@ -133,13 +159,12 @@ def seen_from(
     origin = (side - 1) / 2 + shift * side - back @ (center, center)
     matrix = np.column_stack([back, origin])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(picture, matrix, (size, size), flags=flags)
+    seen = cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=border)
     return np.asarray(seen, np.uint8)
 
 
 def _vary_pixels(crop: Image, settings: Augmentation, rng: np.random.Generator) -> Image:
     size = crop.shape[0]
-    # A share of 0 draws nothing, so that older recipes give what they gave.
     if settings.cover_share and rng.random() < settings.cover_share:
         _cover(crop, rng)
     if settings.blur_share and rng.random() < settings.blur_share:
@@ -152,6 +177,8 @@ def _vary_pixels(crop: Image, settings: Augmentation, rng: np.random.Generator) 
         crop = np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
     gain = np.exp(rng.normal(0, settings.gain_sigma) + rng.normal(0, settings.colour_sigma, 3))
     varied = crop * gain.astype(np.float32) + np.float32(rng.normal(0, settings.offset_sigma))
+    if settings.infrared_share and rng.random() < settings.infrared_share:
+        varied = _infrared(varied, rng)
     if rng.random() < settings.noise_share:
         sigma = rng.uniform(0, settings.noise_sigma_max)
         varied += rng.standard_normal(crop.shape, np.float32) * np.float32(sigma)
@@ -164,6 +191,17 @@ def _vary_pixels(crop: Image, settings: Augmentation, rng: np.random.Generator) 
     if rng.random() < settings.bar_share:
         _blacken_side(result, int(rng.uniform(0, settings.bar_max) * size), int(rng.integers(4)))
     return result
+
+
+def _infrared(light: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return a picture as by a lamp at the camera: grey, bright skin, dark behind and around."""
+    size = light.shape[0]
+    grey = (light * np.float32(1 / 255)).clip(0, 1) @ np.array([0.1, 0.3, 0.6], np.float32)
+    line = np.linspace(-1, 1, size, dtype=np.float32) ** 2
+    lamp = np.exp(-np.float32(rng.uniform(0.2, 1.5)) * (line[None] + line[:, None]))
+    seen = np.float32(rng.uniform(0.8, 1.5)) * grey ** np.float32(rng.uniform(0.5, 1.3)) * lamp
+    noisy = 255 * seen + rng.standard_normal(seen.shape, np.float32) * np.float32(rng.uniform(1, 8))
+    return np.repeat(noisy[..., None], 3, axis=2)
 
 
 def _blacken_side(crop: Image, width: int, side: int) -> None:

@@ -28,7 +28,8 @@ class LabelledFaces:
     asks for it. ``rotations``: float64 [n, 3, 3], R_optical relative to the ray to the face.
     ``angles_deg``: float64 [n, 3] yaw, pitch, roll. ``groups``: [n], the person or sequence if
     known; a split never separates the faces of a group. ``sets``: [n], the set that a face is from
-    if there are several.
+    if there are several. ``weights``: float64 [n], how much each counts when samples are drawn;
+    None: all alike.
     """
 
     pictures: NDArray[np.uint8]
@@ -37,6 +38,7 @@ class LabelledFaces:
     names: NDArray[np.str_]
     groups: NDArray[np.str_] | None = None
     sets: NDArray[np.str_] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return the number of faces."""
@@ -51,6 +53,7 @@ class LabelledFaces:
             self.names[index],
             None if self.groups is None else self.groups[index],
             None if self.sets is None else self.sets[index],
+            None if self.weights is None else self.weights[index],
         )
 
 
@@ -70,6 +73,9 @@ def join(parts: Mapping[str, LabelledFaces]) -> LabelledFaces:
         np.concatenate([part.angles_deg for part in every]),
         np.concatenate([part.names for part in every]),
         sets=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
+        weights=np.concatenate(
+            [np.ones(len(part)) if part.weights is None else part.weights for part in every]
+        ),
     )
 
 
@@ -96,6 +102,17 @@ def load_turned_away(root: str | Path) -> LabelledFaces:
     """
     labels = _read_labels(Path(root))
     return _rendered(root, labels, np.abs(labels['yaw_pitch_roll_deg'][:, 0]) > MAX_ANGLE_DEG)
+
+
+def covered_of_rendered(root: str | Path, names: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """
+    Return whether each of some rendered heads wears something, bool [n].
+
+    :raises FileNotFoundError: naming the file that is missing
+    """
+    labels = _read_labels(Path(root))
+    worn = dict(zip(labels['name'].tolist(), labels['covered'].tolist(), strict=True))
+    return np.array([worn[name] != 'none' for name in names.tolist()])
 
 
 def _rendered(root: str | Path, labels: Any, keep: NDArray[np.bool_]) -> LabelledFaces:

@@ -39,13 +39,13 @@ def part_count(count: int) -> int:
     return -(-count // FACES_PER_PART)
 
 
-def write_part(model: HeadModel, folder: Path, part: int, seed: int) -> None:
+def write_part(model: HeadModel, folder: Path, part: int, seed: int, *, bare: bool = False) -> None:
     """Render a part, 100 faces of 5 people, and write it; half a minute."""
     people = range(part * PERSONS_PER_PART, (part + 1) * PERSONS_PER_PART)
     faces = [
         (person, face)
         for person in people
-        for face in render_person(model, POSES_PER_PERSON, _person_seed(seed, person))
+        for face in render_person(model, POSES_PER_PERSON, _person_seed(seed, person), bare=bare)
     ]
     path = part_path(folder, part)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ EVERY_TURN_SHARE = 0.08
 
 _MIN_SIDE_PX, _MAX_SIDE_PX = 100, 150
 _MARGIN_PX = 8  # around the square, in the picture that is rendered
-_MIN_DISTANCE_M, _MAX_DISTANCE_M = 0.35, 3.0
+DISTANCES_M, BARE_DISTANCES_M = (0.35, 3.0), (1.0, 4.0)
 _OFF_AXIS_SIGMA, _MAX_OFF_AXIS = 0.2, 0.7  # tangents
 _MAX_NECK_DEG = np.array([60.0, 30.0, 25.0])  # how far the head turns on the body
 _MIN_BRIGHTNESS = 0.035  # linear, of the head's mean
@@ -69,21 +69,29 @@ class RenderedFace:
     covered: str = NOTHING_WORN
 
 
-def render_person(model: HeadModel, count: int, seed: int) -> Iterator[RenderedFace]:
-    """Yield ``count`` faces of one person, the same for the same seed; about five a second."""
+def render_person(
+    model: HeadModel, count: int, seed: int, *, bare: bool = False
+) -> Iterator[RenderedFace]:
+    """
+    Yield ``count`` faces of one person, the same for the same seed; about five a second.
+
+    :param bare: nothing is worn, nobody nearer than a metre or turned away: as in photographs
+    """
     rng = np.random.default_rng(seed)
-    figure, covered = draw_person(model, rng)
+    figure, covered = draw_person(model, rng, bare=bare)
     for _ in range(count):
-        yield render_face(figure, covered, rng)
+        yield render_face(figure, covered, rng, bare=bare)
 
 
-def draw_angles_deg(rng: np.random.Generator) -> tuple[FloatArray, bool]:
+def draw_angles_deg(
+    rng: np.random.Generator, every_turn_share: float = EVERY_TURN_SHARE
+) -> tuple[FloatArray, bool]:
     """
     Return yaw, pitch, roll of a face, float64 [3] degrees, and whether it is in the paper's range.
 
     Broad: profiles and steep tilts are as frequent as in no set of photographs.
     """
-    in_range = rng.random() >= EVERY_TURN_SHARE
+    in_range = rng.random() >= every_turn_share
     while True:
         yaw = rng.normal(0.0, 35.0) if rng.random() < 0.5 else rng.uniform(-99.0, 99.0)
         pitch = rng.normal(0.0, 15.0) if rng.random() < 0.5 else rng.uniform(-75.0, 75.0)
@@ -106,12 +114,15 @@ def away_deg(angles_deg: FloatArray) -> float:
     return float(np.degrees(np.arccos(np.clip(toward, -1.0, 1.0))))
 
 
-def render_face(figure: Figure, covered: str, rng: np.random.Generator) -> RenderedFace:
+def render_face(
+    figure: Figure, covered: str, rng: np.random.Generator, *, bare: bool = False
+) -> RenderedFace:
     """Return the face of a person, of a pose and expression, in a light drawn at random."""
-    angles, in_range = draw_angles_deg(rng)
+    angles, in_range = draw_angles_deg(rng, 0.0 if bare else EVERY_TURN_SHARE)
+    distances = BARE_DISTANCES_M if bare else DISTANCES_M
     expression = draw_expression(figure.model.expression_names, rng, covered)
     in_crop = rotations.matrix_from_yaw_pitch_roll_deg(angles)
-    camera, rotation, position = _place(figure.landmarks(expression), in_crop, rng)
+    camera, rotation, position = _place(figure.landmarks(expression), in_crop, distances, rng)
     head = render_head(
         figure,
         rotation,
@@ -147,7 +158,10 @@ def _exposure(head: RenderedHead) -> float:
 
 
 def _place(
-    landmarks_m: FloatArray, in_crop: FloatArray, rng: np.random.Generator
+    landmarks_m: FloatArray,
+    in_crop: FloatArray,
+    distances_m: tuple[float, float],
+    rng: np.random.Generator,
 ) -> tuple[CameraModel, FloatArray, FloatArray]:
     """
     Return a camera, and the head's rotation and position in its optical frame.
@@ -158,7 +172,7 @@ def _place(
     :param in_crop: float64 [3, 3], R_optical against the ray
     """
     side = float(rng.integers(_MIN_SIDE_PX, _MAX_SIDE_PX + 1))
-    distance = float(np.exp(rng.uniform(np.log(_MIN_DISTANCE_M), np.log(_MAX_DISTANCE_M))))
+    distance = float(np.exp(rng.uniform(*np.log(distances_m))))
     slope = np.clip(rng.normal(0.0, _OFF_AXIS_SIGMA, 2), -_MAX_OFF_AXIS, _MAX_OFF_AXIS)
     ray = np.array([slope[0], slope[1], 1.0])
     size = round(side) + 2 * _MARGIN_PX

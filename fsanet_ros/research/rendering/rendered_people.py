@@ -72,10 +72,12 @@ def draw_identity(rng: np.random.Generator) -> FloatArray:
     return np.clip(identity, -2.5, 2.5)
 
 
-def draw_person(model: HeadModel, rng: np.random.Generator) -> tuple[Figure, str]:
+def draw_person(
+    model: HeadModel, rng: np.random.Generator, *, bare: bool = False
+) -> tuple[Figure, str]:
     """Return a person, and the names of what hides parts of the head; about two seconds."""
     appearance, identity = draw_appearance(rng), draw_identity(rng)
-    worn = draw_worn(rng)
+    worn = {} if bare else draw_worn(rng)
     if {'hat', 'cap', 'scarf'} & worn.keys():
         appearance = replace(appearance, hair_m=min(appearance.hair_m, _FLAT_HAIR_M))
     elif 'long_hair' in worn:

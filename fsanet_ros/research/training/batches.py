@@ -98,8 +98,9 @@ def _vary_face_square(
         pose = rotations.yaw_pitch_roll_deg_from_matrix(rotation)
         if abs(faces.angles_deg[index, 0]) > 90.0:
             pose = smallest_angles_deg(rotation[None])[0]
-        # Turning can push an angle over the paper's limit; draw such a sample again.
-        if np.abs(pose).max() <= MAX_ANGLE_DEG:
+        # Turning can push an angle over the paper's limit; draw such a sample again, but where
+        # faces are to be known at any turn in the plane.
+        if settings.circle_share or np.abs(pose).max() <= MAX_ANGLE_DEG:
             return crop, pose
     return None
 
@@ -110,13 +111,16 @@ def sampling(faces: LabelledFaces, recipe: Recipe) -> NDArray[np.float64]:
 
     Rare poses are favoured within each set of faces; the sets have the recipe's shares.
     """
+    weights = np.ones(len(faces)) if faces.weights is None else faces.weights
     if faces.sets is None:
-        return rarity_weights(faces.angles_deg, recipe.rarity)
+        probabilities = weights * rarity_weights(faces.angles_deg, recipe.rarity)
+        return np.asarray(probabilities / probabilities.sum(), np.float64)
     probabilities = np.zeros(len(faces))
     shares = {recipe.data: 1.0 - sum(recipe.also.values()), **recipe.also}
     for name, share in shares.items():
         of_set = faces.sets == name
-        probabilities[of_set] = share * rarity_weights(faces.angles_deg[of_set], recipe.rarity)
+        drawn = weights[of_set] * rarity_weights(faces.angles_deg[of_set], recipe.rarity)
+        probabilities[of_set] = share * drawn / drawn.sum()
     normalised: NDArray[np.float64] = probabilities / probabilities.sum()
     return normalised
 

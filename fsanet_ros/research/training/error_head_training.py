@@ -1,9 +1,10 @@
 """
 Teach a network's error head how far off its angles are; the angles stay what they are.
 
-The head is shown what training shows; the same, harder to read; and what is no face to the
-network: heads that are turned away or upside down, of which the error is known, and corners and
-shuffled parts of pictures, of which any rotation is as true as any other. The loss is the negative
+The head is shown what training shows; the same, harder to read; faces that lie, turned in the plane
+by any angle, and boxes that are far off, of which the error is known; and what is no face to the
+network: heads that are turned away or upside down, and corners, pieces and shuffled parts of
+pictures, of which any rotation is as true as any other. The loss is the negative
 log likelihood of Laplace's distribution, whose scale is the mean absolute error about an axis.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ LEARNING_RATE = 2e-3
 # Of each batch, besides faces as in training; the second of each kind of what is no face to it.
 HARDER_SHARE, ODD_SHARE = 0.25, 0.05
 CORNER_SHARES = 0.12, 0.3  # of the face square's side
+PIECE_SHARES = 0.2, 0.45
 
 HARDER: dict[str, Any] = {
     'low_resolution_share': 0.4,
@@ -47,12 +49,19 @@ HARDER: dict[str, Any] = {
     'noise_sigma_max': 30.0,
 }
 
+LYING: dict[str, Any] = {'circle_share': 1.0}
+OFF: dict[str, Any] = {'scale_min': 0.55, 'scale_max': 2.2, 'shift_sigma': 0.2}
+
 Crops = NDArray[np.uint8]
 Matrices = NDArray[np.float64]
 
 
 def with_error_head(
-    network: FSANet, recipe: Recipe, faces: LabelledFaces, turned_away: LabelledFaces | None
+    network: FSANet,
+    recipe: Recipe,
+    faces: LabelledFaces,
+    turned_away: LabelledFaces | None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> FSANet:
     """
     Return the network with a head that was taught by the recipe's number of samples.
@@ -60,12 +69,15 @@ def with_error_head(
     :param network: trained; it is not changed
     :param faces: those that it was trained on
     :param turned_away: heads with yaw beyond what it can say; None: there are none
+    :param start: what a head has learned before, its state
     """
     torch.manual_seed(recipe.seed)
     config = dataclasses.replace(network.config, error_head=True)
     taught = build_network(config).eval()
     assert isinstance(taught, FSANetWithErrorHead)
     taught.load_state_dict(network.state_dict(), strict=False)
+    if start:
+        taught.error_head.load_state_dict(start)
     head = taught.error_head.train()
     steps = max(1, recipe.error_head_samples // recipe.batch_size)
     optimizer = torch.optim.AdamW(head.parameters(), LEARNING_RATE)
@@ -112,17 +124,28 @@ def _examples(
     probabilities = sampling(faces, recipe)
     settings = recipe.augmentation
     assert isinstance(settings, Augmentation)
-    harder = dataclasses.replace(settings, **HARDER)
-    kinds = [(_corner, faces), (_shuffled, faces), (_upside_down, faces)]
+    kinds = [(_corner, faces), (_piece, faces), (_shuffled, faces), (_upside_down, faces)]
     if turned_away is not None and len(turned_away):
         kinds.append((_as_it_is, turned_away))
-    hard, odd = (max(1, round(s * recipe.batch_size)) for s in (HARDER_SHARE, ODD_SHARE))
-    usual = dataclasses.replace(
-        recipe, epochs=0, batch_size=max(1, recipe.batch_size - hard - odd * len(kinds))
-    )
-    recipes = (
-        usual,
-        dataclasses.replace(usual, batch_size=hard, seed=recipe.seed + 1, augmentation=harder),
+    varied = {
+        'harder': (HARDER, HARDER_SHARE),
+        'lying': (LYING, ODD_SHARE),
+        'off': (OFF, ODD_SHARE),
+    }
+    odd = max(1, round(ODD_SHARE * recipe.batch_size))
+    recipes = [
+        dataclasses.replace(
+            recipe,
+            epochs=0,
+            batch_size=max(1, round(share * recipe.batch_size)),
+            seed=recipe.seed + number,
+            augmentation=dataclasses.replace(settings, **changes),
+        )
+        for number, (changes, share) in enumerate(varied.values(), 1)
+    ]
+    others = odd * len(kinds) + sum(r.batch_size for r in recipes)
+    recipes.append(
+        dataclasses.replace(recipe, epochs=0, batch_size=max(1, recipe.batch_size - others))
     )
     for step in itertools.count(recipe.steps):
         rng = np.random.default_rng((recipe.seed, step, 2))
@@ -158,6 +181,14 @@ def _corner(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple
     side = round(rng.uniform(*CORNER_SHARES) * picture.shape[0])
     rows, columns = (slice(side) if rng.random() < 0.5 else slice(-side, None) for _ in 'xy')
     return np.ascontiguousarray(picture[rows, columns]), _any_rotation(rng)
+
+
+def _piece(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple[Crops, Matrices]:
+    """Return a part of the face, an eye or a mouth and a cheek, as if it were one."""
+    picture = faces.pictures[index]
+    side = round(rng.uniform(*PIECE_SHARES) * picture.shape[0])
+    top, left = (int(rng.integers(picture.shape[0] - side)) for _ in 'yx')
+    return np.ascontiguousarray(picture[top : top + side, left : left + side]), _any_rotation(rng)
 
 
 def _shuffled(faces: LabelledFaces, index: int, rng: np.random.Generator) -> tuple[Crops, Matrices]:

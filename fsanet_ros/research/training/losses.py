@@ -11,6 +11,7 @@ _RADIANS = math.pi / 180
 # The angle between two rotations is about so many times the mean absolute error of the angles.
 _ANGLE_PER_ERROR = 1.6
 _EPS = 1e-6
+_UPRIGHT_DEG = 99.0
 
 
 def pose_loss_deg(estimated_deg: Tensor, truth_deg: Tensor, rotation_share: float) -> Tensor:
@@ -18,18 +19,22 @@ def pose_loss_deg(estimated_deg: Tensor, truth_deg: Tensor, rotation_share: floa
     Return the mean absolute error of the angles, mixed with the angle between the rotations.
 
     Near the profile yaw, pitch and roll are nearly singular: the same rotation error is a large
-    error of the angles there. The angle between rotations counts it the same everywhere.
+    error of the angles there. The angle between rotations counts it the same everywhere. For faces
+    with an angle beyond the paper's range, turned in the plane, it is all of the loss.
 
     :param estimated_deg: float [n, 3], yaw, pitch, roll
     :param truth_deg: float [n, 3]
     :param rotation_share: 0, angles alone, to 1, rotations alone
     :returns: a scalar in degrees
     """
-    angles = (estimated_deg - truth_deg).abs().mean()
     if not rotation_share:
-        return angles
-    between = geodesic_deg(estimated_deg, truth_deg).mean() / _ANGLE_PER_ERROR
-    return (1 - rotation_share) * angles + rotation_share * between
+        return (estimated_deg - truth_deg).abs().mean()
+    angles = (estimated_deg - truth_deg).abs().mean(dim=1)
+    between = geodesic_deg(estimated_deg, truth_deg) / _ANGLE_PER_ERROR
+    # Upside down roll jumps from 180 to -180 degrees, and the rotation does not.
+    upright = (truth_deg.abs() <= _UPRIGHT_DEG).all(dim=1)
+    angles = torch.where(upright, angles, between)
+    return ((1 - rotation_share) * angles + rotation_share * between).mean()
 
 
 def geodesic_deg(a_deg: Tensor, b_deg: Tensor) -> Tensor:

@@ -28,13 +28,14 @@ from fsanet_ros.research.datasets.labelled_images import (
 )
 from fsanet_ros.research.datasets.pointing04 import PROTOCOL_2_TEST, read_pointing04
 from fsanet_ros.research.training.teacher import SIZE, Teacher
+from fsanet_ros.research.training.teachers import Teachers
 
 # How much of the label is the mark, the rest is the teacher; for tilts people agree better.
 _PAN_SHARE, _TILT_SHARE = 0.5, 0.6
 _NEAR_FRONT_DEG = 45.0
 
 
-def pointing04_faces(root: str | Path, teacher: Teacher) -> LabelledFaces:
+def pointing04_faces(root: str | Path, teacher: Teacher | Teachers) -> LabelledFaces:
     """
     Read, cut and label the faces that may be trained on.
 

@@ -27,8 +27,9 @@ CHOICES = {
     'aggregation': get_args(Aggregation),
     'optimizer': ('muon', 'adamw', 'adam'),
     'precision': ('float32', 'bfloat16'),
-    'labels': ('file', 'teacher'),
+    'labels': ('file', 'teacher', 'teachers'),
     'schedule': ('cosine', 'drops'),
+    'frozen': ('nothing', 'shallow'),
 }
 # Sets of faces that samples can be drawn from besides a recipe's data.
 FURTHER = ('pointing04', 'rendered')
@@ -60,8 +61,9 @@ class Recipe:
     """
     Everything that decides what comes out of a training run, but for the pictures.
 
-    ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by
-    learning.teacher's. ``also``: which share of the samples comes from other sets.
+    ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by one
+    teacher's, teachers by those of several that are calibrated (training.teachers). ``also``:
+    which share of the samples comes from other sets.
     ``crop``: what the network sees, see inference.description.Description.
     ``architecture``, ``scoring``, ``aggregation``: see inference.network_config.NetworkConfig.
     ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
@@ -80,6 +82,8 @@ class Recipe:
     when the network stays as it is (learning.error_head); 0: none.
     ``precision``: what the network computes in while it is trained; bfloat16 is faster.
     ``crop_scale``: the crop in use, in units of the face square's side.
+    ``frozen``: shallow leaves the layers before the first feature maps as they are, where training
+    goes on from weights; a step takes 0.6 of the time.
     """
 
     data: str = 'aflw'
@@ -111,6 +115,7 @@ class Recipe:
     rotation_share: float = 0.0
     precision: str = 'float32'
     error_head_samples: int = 0
+    frozen: str = 'nothing'
     seed: int = 1
     augmentation: Augmentation | OfficialAugmentation = field(default_factory=Augmentation)
 

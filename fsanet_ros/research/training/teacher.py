@@ -9,7 +9,7 @@ undone and averaged they leave a steadier label, and their spread tells which fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import single_pass
 from fsanet_ros.inference.runtime import Runtime
 from fsanet_ros.research.augmentation.varied_crops import central_crops, seen_from, turn_in_plane
+from fsanet_ros.research.training import opentrack
 
 Answers = Callable[[NDArray[np.uint8]], FloatArray]
 
@@ -59,6 +60,10 @@ VIEWS = tuple(
     for v in _PLAIN
     for mirror in (False, True)
 )
+# For a teacher that takes one picture at a time.
+FEW_VIEWS = tuple(
+    view for view in VIEWS if view in (View(), View(mirror=True)) or view.scale == 0.93
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,28 +73,34 @@ class Labels:
 
     ``rotations``: float64 [n, 3, 3], R_optical against the ray, the mean over the views.
     ``spread_deg``: float64 [n], root mean square angle of the views from it.
+    ``sigma_deg``: float64 [n], how far off the labels are to be expected; None: nobody knows.
     """
 
     rotations: FloatArray
     spread_deg: FloatArray
+    sigma_deg: FloatArray | None = None
 
 
 class Teacher:
     """A network whose answers become labels, loaded by load_teacher."""
 
-    def __init__(self, answers: Answers, tilt_gain: float = 1.0) -> None:
+    def __init__(
+        self, answers: Answers, tilt_gain: float = 1.0, views: Sequence[View] = VIEWS
+    ) -> None:
         """
         Take a network.
 
         :param answers: R_optical float64 [n, 3, 3] of face squares, uint8 [n, 120, 120, 3] BGR
         :param tilt_gain: how much steeper heads are tilted than it says
+        :param views: over which its answers are averaged
         """
         self.answers = answers
+        self.views = tuple(views)
         self.tilt_gain = tilt_gain
 
     def label(self, pictures: NDArray[np.uint8]) -> Labels:
         """
-        Average the answers over VIEWS.
+        Average the answers over the views.
 
         :param pictures: uint8 [n, 120, 120, 3] BGR, face squares
         """
@@ -97,7 +108,9 @@ class Teacher:
         spread_deg = np.empty(len(pictures))
         with tqdm(total=len(pictures), desc='labelling', unit='face', leave=False) as bar:
             for part in _chunks(len(pictures)):
-                answers = np.stack([self._through(view, pictures[part]) for view in VIEWS], axis=1)
+                answers = np.stack(
+                    [self._through(view, pictures[part]) for view in self.views], axis=1
+                )
                 mean = mean_rotations(answers)
                 apart = rotations.geodesic_deg(
                     answers, np.broadcast_to(mean[:, None], answers.shape)
@@ -115,9 +128,9 @@ class Teacher:
 
 def load_teacher(path: str | Path, threads: int = 0) -> Teacher:
     """
-    Load a teacher: weights of this package, or 3DDFA V2 as ONNX.
+    Load a teacher: weights of this package, 3DDFA V2 or opentrack's head tracker, as ONNX.
 
-    The latter takes bgr float32 [n, 3, 120, 120] of 0 to 255 and gives R_optical [n, 3, 3].
+    3DDFA takes bgr float32 [n, 3, 120, 120] of 0 to 255 and gives R_optical [n, 3, 3].
 
     :param threads: 0: as many as there are cores
     :raises FileNotFoundError: if there is no such file
@@ -129,6 +142,8 @@ def load_teacher(path: str | Path, threads: int = 0) -> Teacher:
     taken = session.get_inputs()[0]
     if taken.type == 'tensor(uint8)':  # as all files of this package
         return Teacher(_of_weights(OnnxRuntime(path, threads)))
+    if taken.shape[1:] == [1, opentrack.SIZE, opentrack.SIZE]:
+        return Teacher(opentrack.answers_of(session), views=FEW_VIEWS)
 
     def answers(pictures: NDArray[np.uint8]) -> FloatArray:
         bgr = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)

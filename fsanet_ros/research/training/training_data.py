@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.files.downloads import sha256_of
-from fsanet_ros.geometry import rotations
 from fsanet_ros.research.augmentation.varied_crops import central_crops
 from fsanet_ros.research.datasets import READERS
 from fsanet_ros.research.datasets.biwi import PROTOCOL_2_TEST
@@ -21,16 +21,23 @@ from fsanet_ros.research.datasets.faces import (
     load_aflw_faces,
     load_rendered_faces,
     split,
+    split_indices,
 )
 from fsanet_ros.research.datasets.labelled_images import cut_faces
+from fsanet_ros.research.evaluation.pose_errors import smallest_angles_deg
 from fsanet_ros.research.training.marks_on_a_wall import pointing04_faces
-from fsanet_ros.research.training.recipe import Recipe
-from fsanet_ros.research.training.teacher import Labels, load_teacher
+from fsanet_ros.research.training.recipe import Recipe, load_recipe
+from fsanet_ros.research.training.teacher import Labels, Teacher, load_teacher
+from fsanet_ros.research.training.teachers import CALIBRATIONS, Teachers, load_teachers
 
 # Sets whose pictures are face squares already.
 FACE_SQUARES = {'aflw': load_aflw_faces, 'rendered': load_rendered_faces}
 # A teacher whose views differ by more does not know the pose.
 MAX_SPREAD_DEG = 8.0
+# Of labels that are expected to be so far off, one is not trained on, the other counts half.
+MAX_SIGMA_DEG, HALF_WEIGHT_DEG = 12.0, 5.0
+# Nobody is judged by a label that is expected to be further off.
+SURE_DEG = 8.0
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,13 @@ class Sources:
     The places of a recipe's faces.
 
     ``root``: the folder of its data. ``also``: by name, the folders of its further sets.
-    ``teacher``: an ONNX file, where the recipe needs one. ``cache``: a folder to keep the
-    teacher's labels in; None: they are made again each time.
+    ``teachers``: ONNX files, where the recipe needs them; all but the first are for labels:
+    teachers. ``cache``: a folder to keep the labels in; None: they are made again each time.
     """
 
     root: Path
     also: Mapping[str, Path] = field(default_factory=dict)
-    teacher: Path | None = None
+    teachers: Sequence[Path] = ()
     cache: Path | None = None
 
 
@@ -58,11 +65,11 @@ def load_training(recipe: Recipe, sources: Sources) -> tuple[LabelledFaces, Labe
     """
     _check(recipe, sources)
     training, aside = split_faces(load_faces(recipe, sources.root), recipe)
-    if recipe.labels == 'teacher':
-        training = _relabelled(training, sources)
+    if recipe.labels != 'file':
+        training = _relabelled(training, recipe, sources)
     if not recipe.also:
         return training, aside
-    parts = {name: _further(name, sources) for name in recipe.also}
+    parts = {name: _further(name, recipe, sources) for name in recipe.also}
     return join({recipe.data: training, **parts}), aside
 
 
@@ -108,44 +115,96 @@ def _check(recipe: Recipe, sources: Sources) -> None:
         raise ValueError(
             f'the recipe also draws from {", ".join(missing)}: expected --also {missing[0]}=FOLDER'
         )
-    if sources.teacher is None and (recipe.labels == 'teacher' or 'pointing04' in recipe.also):
+    if not sources.teachers and (recipe.labels != 'file' or 'pointing04' in recipe.also):
         raise ValueError('the recipe needs a teacher: expected --teacher FILE.onnx')
 
 
-def _relabelled(faces: LabelledFaces, sources: Sources) -> LabelledFaces:
-    """Return the faces that the teacher is sure of, with its labels."""
-    labels = _cached_labels(faces, sources)
-    angles = rotations.yaw_pitch_roll_deg_from_matrix(labels.rotations)
+def _relabelled(faces: LabelledFaces, recipe: Recipe, sources: Sources) -> LabelledFaces:
+    """Return the faces that the teachers are sure of, with their labels."""
+    labels = _cached_labels(faces, recipe, sources)
+    angles = smallest_angles_deg(labels.rotations)
     keep = (labels.spread_deg < MAX_SPREAD_DEG) & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
+    weights = None
+    if labels.sigma_deg is not None:
+        keep &= labels.sigma_deg < MAX_SIGMA_DEG
+        weights = 1.0 / (1.0 + (labels.sigma_deg / HALF_WEIGHT_DEG) ** 2)
     return LabelledFaces(
-        faces.pictures, labels.rotations, angles, faces.names, faces.groups
+        faces.pictures, labels.rotations, angles, faces.names, faces.groups, weights=weights
     ).select(keep)
 
 
-def _cached_labels(faces: LabelledFaces, sources: Sources) -> Labels:
-    assert sources.teacher is not None
-    teacher = load_teacher(sources.teacher)
+def _cached_labels(faces: LabelledFaces, recipe: Recipe, sources: Sources) -> Labels:
     path = None if sources.cache is None else sources.cache / 'teacher_labels.npz'
-    sha256 = sha256_of(sources.teacher)
+    key = labels_key(recipe.labels, sources.teachers)
     if path is not None and path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            if str(kept['teacher']) == sha256 and np.array_equal(kept['name'], faces.names):
-                return Labels(kept['rotations'], kept['spread_deg'])
-    labels = teacher.label(faces.pictures)
+        kept = read_labels(path, faces.names, key)
+        if kept is not None:
+            return kept
+    labels = _teacher(recipe, sources).label(faces.pictures)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            path,
-            teacher=sha256,
-            name=faces.names,
-            rotations=labels.rotations,
-            spread_deg=labels.spread_deg,
-        )
+        write_labels(path, faces.names, key, labels)
     return labels
 
 
-def _further(name: str, sources: Sources) -> LabelledFaces:
+def labels_key(kind: str, teachers: Sequence[Path]) -> str:
+    """Return what tells labels of some teachers from those of others, or of other corrections."""
+    key = ' '.join(sha256_of(path) for path in teachers)
+    if kind == 'teachers':
+        key += f' {sha256_of(CALIBRATIONS)}'
+    return key
+
+
+def read_labels(path: Path, names: NDArray[np.str_], key: str) -> Labels | None:
+    """Return the labels that write_labels wrote; None if they are of other faces or teachers."""
+    with np.load(path, allow_pickle=False) as kept:
+        if str(kept['teacher']) != key or not np.array_equal(kept['name'], names):
+            return None
+        sigma = kept['sigma_deg'] if 'sigma_deg' in kept.files else None
+        return Labels(kept['rotations'], kept['spread_deg'], sigma)
+
+
+def write_labels(path: Path, names: NDArray[np.str_], key: str, labels: Labels) -> None:
+    """Write labels of faces: rotations, spread_deg and, where it is known, sigma_deg."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Of Any: NumPy's types take each for savez's own keyword.
+    arrays: dict[str, Any] = {
+        'teacher': key,
+        'name': names,
+        'rotations': labels.rotations,
+        'spread_deg': labels.spread_deg,
+    }
+    if labels.sigma_deg is not None:
+        arrays['sigma_deg'] = labels.sigma_deg
+    np.savez(path, **arrays)
+
+
+def _teacher(recipe: Recipe, sources: Sources) -> Teacher | Teachers:
+    if recipe.labels == 'teachers':
+        return load_teachers(sources.teachers)
+    return load_teacher(sources.teachers[0])
+
+
+def _further(name: str, recipe: Recipe, sources: Sources) -> LabelledFaces:
     if name == 'rendered':
         return load_rendered_faces(sources.also[name])
-    assert sources.teacher is not None
-    return pointing04_faces(sources.also[name], load_teacher(sources.teacher))
+    return pointing04_faces(sources.also[name], _teacher(recipe, sources))
+
+
+def load_kept_aside(root: Path, labels: Path | None, recipe: str) -> LabelledFaces:
+    """
+    Return the faces that a recipe's training does not see, with labels of a file where it is given.
+
+    Those that the labels are not sure of are left out.
+    """
+    faces = load_aflw_faces(root)
+    settings = load_recipe(recipe)
+    aside = split_indices(len(faces), settings.validation_share, settings.seed)[1]
+    if labels is None:
+        return faces.select(aside)
+    with np.load(labels, allow_pickle=False) as file:
+        if not np.array_equal(file['name'], faces.names):
+            raise ValueError(f'{labels} labels other faces than {root} holds')
+        turned, sure = file['rotations'], file['sigma_deg'] < SURE_DEG
+    angles = smallest_angles_deg(turned)
+    relabelled = LabelledFaces(faces.pictures, turned, angles, faces.names)
+    return relabelled.select(aside[sure[aside]])

@@ -15,8 +15,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsanet_ros.inference.description import Description
+from fsanet_ros.inference.weight_files import find_weights
 from fsanet_ros.network.fsanet import FSANet
 from fsanet_ros.network.ssrnet import SSRNetMD
+from fsanet_ros.network.state_files import fill, load_network
 from fsanet_ros.network.variants import build_network
 from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.evaluation.scores import Scores, score
@@ -33,6 +35,7 @@ from fsanet_ros.research.training.optimizers import make_optimizers
 from fsanet_ros.research.training.recipe import Recipe
 from fsanet_ros.research.training.training_data import crops_in_use
 
+HEAD = 'error_head.'
 Report = Callable[[int, Scores], None]
 Watch = Callable[[int, float, float], None]
 
@@ -51,6 +54,7 @@ class Trainer:
         self.recipe = recipe
         self.device = choose_device(device)
         self.step = 0
+        self.head: dict[str, Tensor] = {}  # what an error head has learned before
         # Channels last: 1.4 times as fast on a CPU.
         self.network = make_network(recipe).to(self.device)
         # PyTorch's own types do not know this one.
@@ -60,6 +64,21 @@ class Trainer:
         self.optimizers = make_optimizers(recipe, self.network)
         self._full_rates = [o.param_groups[0]['lr'] for o in self.optimizers]
 
+    def start_from(self, weights: str | Path) -> None:
+        """
+        Begin with trained weights instead of initial ones.
+
+        :param weights: a name, or a .safetensors file of the recipe's network
+        :raises FileNotFoundError: if there is no such file or name
+        :raises WeightsError: if it is of another network
+        """
+        path = find_weights(weights, '.safetensors')
+        state = load_network(path)[0].state_dict()
+        head = {k: v for k, v in state.items() if k.startswith(HEAD)}
+        fill(self.network, {k: v for k, v in state.items() if k not in head}, path)
+        self.head = {k.removeprefix(HEAD): v for k, v in head.items()}
+        self.average.load_state_dict(self.network.state_dict())
+
     @property
     def learning_rate(self) -> float:
         """That of the last step; of AdamW, where Muon has the matrices."""
@@ -68,6 +87,8 @@ class Trainer:
     def train_step(self, batch: Batch) -> float:
         """Take one step; return the loss of the batch in degrees."""
         self.network.train()
+        if self.recipe.frozen == 'shallow':
+            self._freeze_shallow()
         share = schedule(self.step, self.recipe)
         crops = self._network_input(batch.crops)
         with self._computing():
@@ -82,6 +103,12 @@ class Trainer:
         self.step += 1
         self._update_average()
         return float(loss.detach())
+
+    def _freeze_shallow(self) -> None:
+        """Leave the largest feature maps' layers, batch norms too, as they are."""
+        if isinstance(self.network, FSANet):
+            for stream in (self.network.features.stream_a, self.network.features.stream_b):
+                stream.shallow.requires_grad_(False).eval()
 
     def _computing(self) -> AbstractContextManager[Any]:
         if self.recipe.precision == 'float32':
