@@ -42,6 +42,7 @@ def test_presets_say_everything_that_decides(name):
         'labels',
         'also',
         'muon_learning_rate',
+        'frozen',
         'samples',
         'epochs',
         'drops',
