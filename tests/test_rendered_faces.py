@@ -125,7 +125,7 @@ def test_label_is_the_pose_against_the_ray(figure, monkeypatch):
 @pytest.mark.parametrize('yaw, pitch', [(40.0, 0.0), (-40.0, 0.0), (0.0, 40.0), (95.0, 10.0)])
 def test_nose_points_where_the_label_says(figure, monkeypatch, yaw, pitch):
     monkeypatch.setattr(
-        rendered_faces, 'draw_angles_deg', lambda _: (np.array([yaw, pitch, 0.0]), True)
+        rendered_faces, 'draw_angles_deg', lambda *_: (np.array([yaw, pitch, 0.0]), True)
     )
     monkeypatch.setattr(rendered_faces, 'draw_expression', lambda *_: {})
     face = rendered_faces.render_face(figure, 'none', np.random.default_rng(2))

@@ -365,3 +365,20 @@ def test_tensorboard_gets_losses_rates_and_validations(tmp_path, monkeypatch):
     assert ('training/learning_rate', 1e-3, 200) in written
     assert ('validation/mean', 1.0, 200) in written
     assert written[-1] == ('closed',)
+
+
+def test_training_goes_on_from_weights_and_leaves_the_frozen_layers_as_they_are():
+    recipe = dataclasses.replace(
+        load_recipe('finer_1x1'), samples=8, batch_size=4, warmup_steps=1, ema_decay=0.0
+    )
+    assert recipe.frozen == 'shallow'
+    trainer, faces = Trainer(recipe), synthetic_faces()
+    trainer.start_from('fsanet_1x1')
+    assert trainer.head  # what the error head knew, to be taught on
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    for batch in batches_from(faces, dataclasses.replace(recipe, also={}), 0):
+        trainer.train_step(batch)
+    after = trainer.network.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert not [name for name in changed if '.shallow.' in name and 'out_shallow' not in name]
+    assert any('.deep.' in name for name in changed)
