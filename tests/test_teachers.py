@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import cut_crop
@@ -22,12 +23,14 @@ from fsanet_ros.research.training.teachers import (
     Member,
     Teachers,
     entry_of,
+    fit_label_variances,
     joined,
+    label_variances,
     load_teachers,
     read_calibrations,
     write_calibrations,
 )
-from fsanet_ros.tools import label_faces
+from fsanet_ros.tools import held_out, label_faces
 
 SHARED = Path(__file__).parents[2] / 'shared'
 TEACHERS = [
@@ -154,6 +157,21 @@ def test_a_missing_file_ends_the_command(tmp_path, capsys):
     arguments = ['--teacher', str(tmp_path / 'no.onnx'), '--output', str(tmp_path / 'labels.npz')]
     assert label_faces.main([*arguments, '--root', str(tmp_path)]) == 1
     assert 'is missing' in capsys.readouterr().err
+
+
+def test_weights_are_not_compared_without_faces(tmp_path, capsys):
+    assert held_out.main(['--root', str(tmp_path), '--weights', 'fsanet_1x1']) == 1
+    assert 'faces_120.zip is missing' in capsys.readouterr().err
+
+
+def test_how_far_labels_are_off_is_found_again():
+    truth = poses(4000)
+    rng = np.random.default_rng(2)
+    noise = Rotation.from_rotvec(rng.normal(0.0, (3.0, 2.0, 1.0), (4000, 3)), degrees=True)
+    variances = np.array(fit_label_variances(noise.as_matrix() @ truth, truth))
+    assert variances.min() >= 0.0
+    assert variances[:, 0] == pytest.approx((9.0, 4.0, 1.0), rel=0.25)
+    assert np.shape(label_variances()) == (3, 3)
 
 
 @pytest.mark.skipif(not all(t.is_file() for t in TEACHERS), reason='../shared has no teachers')
