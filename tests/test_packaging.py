@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEVELOPER_TOOLS = {
     'draw_axes',
     'fit_uncertainty',
+    'held_out',
     'make_clip',
     'measure_face_squares',
     'write_parameter_docs',
