@@ -12,10 +12,10 @@ from hypothesis import Phase, settings
 from fsanet_ros.detection import make_detector
 from fsanet_ros.research.rendering import Figure, HeadModel
 
-# For mutmut (pyproject.toml): the same examples for every mutant, and none made smaller.
 # No test depends on how fast the machine is.
 settings.register_profile('without deadline', deadline=None)
 settings.load_profile('without deadline')
+# For mutmut (pyproject.toml): the same examples for every mutant, and none made smaller.
 settings.register_profile(
     'mutants', phases=[Phase.explicit, Phase.generate], derandomize=True, database=None
 )
