@@ -65,6 +65,8 @@ def face_picture(image: Image, box: Box, tilt_rad: float = 0.0, size: int = PICT
     center = np.array([(center_x - left) * scale_x, (center_y - top) * scale_y])
     offset = center - 0.5 - turn @ [(width - 1) / 2, (height - 1) / 2]
     x, y = (size - width) // 2, (size - height) // 2
+    if region.shape[:2] == (1, 1):  # OpenCV 4.5.4 refuses a single pixel; beside it all is black
+        region = np.pad(region, ((0, 1), (0, 1), (0, 0)))
     picture[y : y + height, x : x + width] = cv2.warpAffine(
         region,
         np.column_stack([turn, offset]),
