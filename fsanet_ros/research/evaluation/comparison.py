@@ -121,6 +121,8 @@ def _fitted(image: Image, panel: tuple[int, int]) -> Image:
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    if image.shape[:2] == (1, 1):  # OpenCV 4.5.4 refuses a single pixel
+        image = np.pad(image, ((0, 1), (0, 1), (0, 0)), mode='edge')
     small = cv2.resize(image, size, interpolation=method)
     canvas = np.zeros((height, width, 3), np.uint8)
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
