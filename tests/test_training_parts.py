@@ -18,7 +18,7 @@ from fsanet_ros.research.augmentation.varied_crops import (  # noqa: E402
     augment,
     central_crops,
 )
-from fsanet_ros.research.datasets.faces import LabelledFaces, join  # noqa: E402
+from fsanet_ros.research.datasets.faces import LabelledFaces, join, joined  # noqa: E402
 from fsanet_ros.research.datasets.labelled_images import LabelledImage  # noqa: E402
 from fsanet_ros.research.datasets.pointing04 import PROTOCOL_2_TEST  # noqa: E402
 from fsanet_ros.research.training import marks_on_a_wall, teacher  # noqa: E402
@@ -40,7 +40,11 @@ from fsanet_ros.research.training.teacher import (  # noqa: E402
     look,
     mean_rotations,
 )
-from fsanet_ros.research.training.training_data import Sources, load_training  # noqa: E402
+from fsanet_ros.research.training.training_data import (  # noqa: E402
+    Sources,
+    load_further,
+    load_training,
+)
 from fsanet_ros.research.training.training_loop import Trainer  # noqa: E402
 
 torch.set_num_threads(1)
@@ -275,6 +279,19 @@ def test_a_source_that_is_missing_is_named(tmp_path):
         load_training(Recipe(also={'rendered': 0.1}), Sources(tmp_path))
     with pytest.raises(ValueError, match='needs a teacher: expected --teacher'):
         load_training(Recipe(labels='teacher'), Sources(tmp_path))
+
+
+def test_a_set_of_two_folders_is_refused_where_only_one_makes_sense(tmp_path):
+    recipe = Recipe(also={'pointing04': 0.1})
+    folders = {'pointing04': [tmp_path, tmp_path]}
+    with pytest.raises(ValueError, match='given 2 times: expected one folder'):
+        load_further('pointing04', recipe, Sources(tmp_path, folders))
+
+
+def test_folders_of_one_set_become_one_set():
+    both = joined([faces(3, 'a'), faces(2, 'b')])
+    assert both.sets is None
+    assert [name[0] for name in both.names] == ['a', 'a', 'a', 'b', 'b']
 
 
 # ---- what is varied

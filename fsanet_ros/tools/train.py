@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsanet_ros.research.arguments import positive
-from fsanet_ros.research.datasets.faces import LabelledFaces, load_turned_away
+from fsanet_ros.research.datasets.faces import LabelledFaces, joined, load_turned_away
 from fsanet_ros.research.evaluation.scores import Scores
 from fsanet_ros.research.training.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.research.training.training_data import Sources, load_training
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         action='append',
         default=[],
         metavar='NAME=FOLDER',
-        help="of the recipe's further sets; may be given several times",
+        help="of the recipe's further sets; may be given several times, rendered=FOLDER too",
     )
     parser.add_argument(
         '--teacher',
@@ -120,7 +120,7 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     log.close()
     if scores is not None:
         print(f'kept aside: {scores}')
-    rendered = data if recipe.data == 'rendered' else dict(arguments.also).get('rendered')
+    rendered = [data] if recipe.data == 'rendered' else _further(arguments).get('rendered', [])
     network = _finished(trainer, training, rendered)
     _write(network, recipe, name, folder)
     if recipe.data == 'aflw':
@@ -131,16 +131,23 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _further(arguments: argparse.Namespace) -> dict[str, list[Path]]:
+    folders: dict[str, list[Path]] = {}
+    for name, folder in arguments.also:
+        folders.setdefault(name, []).append(folder)
+    return folders
+
+
 def _load(
     recipe: Recipe, data: Path, folder: Path, arguments: argparse.Namespace
 ) -> tuple[LabelledFaces, LabelledFaces]:
     if not data.is_dir():
         raise FileNotFoundError(f'{data} is no folder: expected that of {recipe.data}')
-    sources = Sources(data, dict(arguments.also), arguments.teacher, cache=folder)
+    sources = Sources(data, _further(arguments), arguments.teacher, cache=folder)
     return load_training(recipe, sources)
 
 
-def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) -> Network:
+def _finished(trainer: Trainer, training: LabelledFaces, rendered: Sequence[Path]) -> Network:
     """Return the averaged network, with an error head if the recipe has one."""
     from fsanet_ros.network.fsanet import FSANet
     from fsanet_ros.research.training.error_head_training import with_error_head
@@ -148,7 +155,7 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Path | None) 
     network = trainer.average.cpu()
     if not trainer.recipe.error_head_samples or not isinstance(network, FSANet):
         return network
-    turned_away = None if rendered is None else load_turned_away(rendered)
+    turned_away = joined(map(load_turned_away, rendered)) if rendered else None
     return with_error_head(network, trainer.recipe, training, turned_away, trainer.head)
 
 

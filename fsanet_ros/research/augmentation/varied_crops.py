@@ -26,7 +26,8 @@ class Augmentation:
     """
     How far to vary; shares are probabilities, lengths are in units of the face square.
 
-    ``circle_share``: of faces that are turned in the plane by any angle. ``dark_share``: of
+    ``circle_share``: of faces that are turned in the plane by any angle up to ``circle_max_deg``,
+    clockwise or not. ``dark_share``: of
     pictures in a tenth to half of the light, with the noise of it. ``infrared_share``: of pictures
     as a camera with a lamp of its own takes them in the dark. ``thing_share``: of faces onto which
     a mask, glasses, a hat or a hand is drawn (drawn_things).
@@ -57,6 +58,7 @@ class Augmentation:
     dark_share: float = 0.0
     cover_share: float = 0.0
     circle_share: float = 0.0
+    circle_max_deg: float = 180.0
     infrared_share: float = 0.0
     thing_share: float = 0.0
 
@@ -82,7 +84,7 @@ def augment(
         turn_deg = float(np.clip(rng.normal(0, settings.roll_sigma_deg), -60, 60))
     border = cv2.BORDER_CONSTANT
     if settings.circle_share and rng.random() < settings.circle_share:
-        turn_deg = rng.uniform(-180.0, 180.0)
+        turn_deg = rng.uniform(-settings.circle_max_deg, settings.circle_max_deg)
         # Black corners of a turned picture would give away the angle.
         border = _BORDERS[int(rng.integers(len(_BORDERS)))]
     scale = rng.uniform(settings.scale_min, settings.scale_max)

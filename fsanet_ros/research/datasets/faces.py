@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,12 @@ def join(parts: Mapping[str, LabelledFaces]) -> LabelledFaces:
             [np.ones(len(part)) if part.weights is None else part.weights for part in every]
         ),
     )
+
+
+def joined(parts: Iterable[LabelledFaces]) -> LabelledFaces:
+    """Join folders of one set of faces, such as rendered heads; who is who is forgotten."""
+    every = join({str(number): part for number, part in enumerate(parts)})
+    return replace(every, sets=None)
 
 
 def load_rendered_faces(root: str | Path) -> LabelledFaces:

@@ -18,6 +18,7 @@ from fsanet_ros.research.datasets.faces import (
     MAX_ANGLE_DEG,
     LabelledFaces,
     join,
+    joined,
     load_aflw_faces,
     load_rendered_faces,
     split,
@@ -45,13 +46,13 @@ class Sources:
     """
     The places of a recipe's faces.
 
-    ``root``: the folder of its data. ``also``: by name, the folders of its further sets.
-    ``teachers``: ONNX files, where the recipe needs them; all but the first are for labels:
-    teachers. ``cache``: a folder to keep the labels in; None: they are made again each time.
+    ``root``: the folder of its data. ``also``: by name, the folders of its further sets; several of
+    rendered heads. ``teachers``: ONNX files, where the recipe needs them; all but the first are for
+    labels: teachers. ``cache``: a folder to keep the labels in; None: they are made each time.
     """
 
     root: Path
-    also: Mapping[str, Path] = field(default_factory=dict)
+    also: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     teachers: Sequence[Path] = ()
     cache: Path | None = None
 
@@ -69,7 +70,7 @@ def load_training(recipe: Recipe, sources: Sources) -> tuple[LabelledFaces, Labe
         training = _relabelled(training, recipe, sources)
     if not recipe.also:
         return training, aside
-    parts = {name: _further(name, recipe, sources) for name in recipe.also}
+    parts = {name: load_further(name, recipe, sources) for name in recipe.also}
     return join({recipe.data: training, **parts}), aside
 
 
@@ -184,10 +185,19 @@ def _teacher(recipe: Recipe, sources: Sources) -> Teacher | Teachers:
     return load_teacher(sources.teachers[0])
 
 
-def _further(name: str, recipe: Recipe, sources: Sources) -> LabelledFaces:
+def load_further(name: str, recipe: Recipe, sources: Sources) -> LabelledFaces:
+    """
+    Return a further set of a recipe: rendered or pointing04.
+
+    :raises FileNotFoundError: if a folder does not hold that set
+    :raises ValueError: if there are several folders of a set that has one, or no teacher
+    """
+    folders = sources.also[name]
     if name == 'rendered':
-        return load_rendered_faces(sources.also[name])
-    return pointing04_faces(sources.also[name], _teacher(recipe, sources))
+        return joined(load_rendered_faces(folder) for folder in folders)
+    if len(folders) > 1:
+        raise ValueError(f'--also {name} is given {len(folders)} times: expected one folder')
+    return pointing04_faces(folders[0], _teacher(recipe, sources))
 
 
 def load_kept_aside(root: Path, labels: Path | None, recipe: str) -> LabelledFaces:
