@@ -27,7 +27,8 @@ from fsanet_ros.network.variants import build_network  # noqa: E402
 from fsanet_ros.research.augmentation.varied_crops import central_crops  # noqa: E402
 from fsanet_ros.research.datasets.faces import LabelledFaces  # noqa: E402
 from fsanet_ros.research.evaluation.known_faces import clip_faces  # noqa: E402
-from fsanet_ros.research.training.error_head_training import mean_errors_deg, with_error_head  # noqa: E402
+from fsanet_ros.research.evaluation.pose_errors import mean_errors_deg  # noqa: E402
+from fsanet_ros.research.training.error_head_training import with_error_head  # noqa: E402
 from fsanet_ros.research.training.recipe import Recipe  # noqa: E402
 
 torch.set_num_threads(1)  # the networks are small: waiting for each other costs more

@@ -3,8 +3,9 @@ Compare weights on faces that no training saw: labels of several teachers, turne
 
 AFLW faces kept aside against labels that ./run labels made (those expected to be within 8 degrees),
 upright, turned in the plane, with the lower face covered, in the dark and 16 pixels wide; rendered
-heads of exact pose, with and without things worn. Geodesic error first, then the mean absolute
-error of the angles, in degrees.
+heads of exact pose, with and without things worn; and what the network should be unsure of:
+pieces of faces, lying faces, patches of photographs without people. Geodesic error first, then the
+mean absolute error of the angles, in degrees.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ from fsanet_ros.research.datasets.faces import (
     load_rendered_faces,
 )
 from fsanet_ros.research.evaluation.pose_errors import smallest_angles_deg
+from fsanet_ros.research.evaluation.unsure import (
+    known_as_unsure,
+    odd_pictures,
+    patches_of_photos,
+)
 from fsanet_ros.research.training.label_calibration import slopes
 from fsanet_ros.research.training.training_data import load_kept_aside
 
@@ -50,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runtime = OnnxRuntime(weights)
             print('\n'.join(_upright(runtime, faces) + _hidden(runtime, faces)))
             print('\n'.join(_turned(runtime, faces)))
+            print('\n'.join(_unsure(runtime, faces, arguments.photos)))
             if heads is not None:
                 covered = covered_of_rendered(arguments.rendered, heads.names)
                 print('\n'.join(_rendered(runtime, heads, covered)))
@@ -129,6 +136,21 @@ def _rendered(runtime: OnnxRuntime, heads: LabelledFaces, covered: NDArray[np.bo
     return lines
 
 
+def _unsure(runtime: OnnxRuntime, faces: LabelledFaces, photos: Path | None) -> list[str]:
+    others = odd_pictures(faces)
+    if photos is not None:
+        others['patches of photos'] = patches_of_photos(photos)
+    known = known_as_unsure(runtime, faces, others)
+    return [
+        f'  rank correlation of expected and real error {known.rank_correlation:.3f}; 1 % of the '
+        f'faces are expected to be off by more than {known.limit_deg:.1f}, and of others',
+        *(
+            f'    {name:17} {100 * share:5.1f} % (median {median:.1f}; {count} pictures)'
+            for name, (count, median, share) in known.rows.items()
+        ),
+    ]
+
+
 def _row(angles: FloatArray, answers: FloatArray, truth: FloatArray) -> str:
     apart = rotations.geodesic_deg(answers, truth)
     absolute = np.abs(angles - smallest_angles_deg(truth)).mean()
@@ -160,6 +182,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--root', type=Path, required=True, help='faces_120.zip and labels.npz')
     parser.add_argument('--labels', type=Path, metavar='FILE.npz', help='of ./run labels')
     parser.add_argument('--rendered', type=Path, metavar='DIR', help='of ./run render')
+    parser.add_argument(
+        '--photos', type=Path, metavar='FILE.zip', help='JPEG files of scenes without people'
+    )
     parser.add_argument('--recipe', default='finer_1x1', help='which training kept them aside')
     parser.add_argument('--weights', action='append', required=True, help='a name or a file')
     return parser

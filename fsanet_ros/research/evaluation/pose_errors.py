@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.types import FloatArray
@@ -180,3 +181,17 @@ def _band(errors: PoseErrors, low: float, high: float) -> dict[str, Any]:
         'mae': float(errors.mean_deg[inside].mean()),
         'geodesic': float(errors.geodesic_deg[inside].mean()),
     }
+
+
+def mean_errors_deg(angles_deg: FloatArray, truth: FloatArray) -> FloatArray:
+    """
+    Return the mean absolute error about an axis: of the rotation vector from answer to truth.
+
+    :param angles_deg: [n, 3], yaw, pitch, roll
+    :param truth: float64 [n, 3, 3]
+    :returns: float64 [n], degrees
+    """
+    answers = rotations.matrix_from_yaw_pitch_roll_deg(np.asarray(angles_deg, np.float64))
+    vectors = Rotation.from_matrix(truth @ np.swapaxes(answers, -1, -2)).as_rotvec(degrees=True)
+    mean: FloatArray = np.abs(vectors).mean(axis=1)
+    return mean

@@ -28,6 +28,7 @@ from fsanet_ros.network.fsanet import FSANet
 from fsanet_ros.network.variants import build_network
 from fsanet_ros.research.augmentation.varied_crops import Augmentation, augment, turn_in_plane
 from fsanet_ros.research.datasets.faces import LabelledFaces
+from fsanet_ros.research.evaluation.pose_errors import mean_errors_deg
 from fsanet_ros.research.training.batches import Batch, make_batch, sampling
 from fsanet_ros.research.training.recipe import Recipe
 
@@ -101,20 +102,6 @@ def _loss(network: FSANet, head: ErrorHead, crops: Crops, truth: Matrices) -> Te
     errors = torch.from_numpy(mean_errors_deg(angles, truth)).float()
     expected = head(stages, vectors)
     return (errors / expected + expected.log()).mean()
-
-
-def mean_errors_deg(angles_deg: NDArray[np.floating], truth: Matrices) -> NDArray[np.float64]:
-    """
-    Return the mean absolute error about an axis: of the rotation vector from answer to truth.
-
-    :param angles_deg: [n, 3], yaw, pitch, roll
-    :param truth: float64 [n, 3, 3]
-    :returns: float64 [n], degrees
-    """
-    answers = rotations.matrix_from_yaw_pitch_roll_deg(np.asarray(angles_deg, np.float64))
-    vectors = Rotation.from_matrix(truth @ np.swapaxes(answers, -1, -2)).as_rotvec(degrees=True)
-    mean: NDArray[np.float64] = np.abs(vectors).mean(axis=1)
-    return mean
 
 
 def _examples(
