@@ -220,7 +220,7 @@ def made(monkeypatch):
     spy(messages, 'pose_array', 'poses')
     spy(messages, 'transforms', '/tf')
     spy(outputs, 'marker_array', 'markers')
-    spy(outputs, 'draw_heads', 'debug_image')
+    spy(outputs, 'debug_image', 'debug_image')
     return made
 
 

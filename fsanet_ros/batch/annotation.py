@@ -14,7 +14,7 @@ import numpy as np
 from fsanet_ros.batch import video_frames
 from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.sightings import SightedFrame
-from fsanet_ros.drawing import draw_heads
+from fsanet_ros.drawing import draw_heads, note_about
 from fsanet_ros.files.pictures import MAX_PIXELS, read_picture
 from fsanet_ros.types import Image
 
@@ -85,7 +85,8 @@ def annotate_video(one: Input, frames: Iterable[SightedFrame], target: Path) -> 
 
 
 def _drawn(image: Image, frame: SightedFrame) -> Image:
-    return draw_heads(image, [(s.id, s.head) for s in frame.sightings])
+    named = [(s.id, s.head) for s in frame.sightings]
+    return draw_heads(image, named, note=note_about(image, len(named)))
 
 
 def _write(output: Any, source: str, sighted: Iterable[SightedFrame]) -> None:

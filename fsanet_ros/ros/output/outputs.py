@@ -13,7 +13,6 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from fsanet_ros.arrays import Image as BgrImage
-from fsanet_ros.drawing import draw_heads
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.inference.heat_maps import HeatMaps
 from fsanet_ros.msg import HeadPoseArray
@@ -125,8 +124,7 @@ class Outputs:
             length_m = self._settings.axis_length_m
             self.markers.publish(marker_array(tracked, header, length_m, seen.camera_index))
         if is_heard(self.debug_images[seen.camera_index]):
-            named = [(t.id, t.head) for t in tracked]
-            drawn = draw_heads(seen.image, named, seen.camera, self._settings.axis_length_m)
+            drawn = debug_image(seen, self._settings.axis_length_m)
             self.debug_images[seen.camera_index].publish(image_from_bgr(drawn, header))
         self.heat_maps.offer(seen.camera_index, seen.image, tracked, header)
 
@@ -154,6 +152,15 @@ class Outputs:
 
     def _tf_wanted(self) -> bool:
         return self._settings.tf and self.tf is not None and is_heard(self.tf)
+
+
+def debug_image(seen: Seen, axis_length_m: float) -> BgrImage:
+    """Return an image with its heads drawn in, or a line that says why there is nothing."""
+    from fsanet_ros.drawing import draw_heads, note_about  # here: robots look at no pictures
+
+    note = note_about(seen.image, len(seen.tracked), seen.camera is not None)
+    named = [(t.id, t.head) for t in seen.tracked]
+    return draw_heads(seen.image, named, seen.camera, axis_length_m, note)
 
 
 def debug_topics(cameras: int, name: str = 'debug_image') -> list[str]:

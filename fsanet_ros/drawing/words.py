@@ -1,0 +1,88 @@
+"""What pictures say in words: where a nose points, and why there is nothing to see."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from fsanet_ros.geometry.rotations import rotation_to_ray
+from fsanet_ros.types import FloatArray, Head, Image
+
+# The letters of OpenCV 4 are those of ASCII.
+_DEGREE, _PLUS_MINUS = ('°', '±') if int(cv2.__version__.split('.')[0]) >= 5 else ('', '+-')
+# Nearer than this to straight up or down, a nose has no side on which the head could lean.
+_UPRIGHT_NOSE = math.sin(math.radians(85.0))
+_SAMPLES = 40  # along each side of an image
+_DARK, _FLAT = 32, 10  # of 255
+
+
+def lean_deg(rotation_optical: FloatArray) -> float:
+    """
+    Return how far a head leans over, about the direction of its nose, in degrees.
+
+    Positive to the person's left shoulder: clockwise in the image for somebody who looks into the
+    camera. Unlike roll it is 0 for every upright head, in profile too. NaN where the nose points
+    straight up or down.
+
+    :param rotation_optical: float64 [3, 3]
+    """
+    _, (top_x, top_y, top_z), (nose_x, nose_y, nose_z) = (-rotation_optical.T).tolist()
+    if abs(nose_y) > _UPRIGHT_NOSE:
+        return math.nan
+    # Against two directions across the nose: the level one to the person's left, and upwards.
+    level = nose_x * top_z - nose_z * top_x
+    up = nose_y * (nose_x * top_x + nose_z * top_z) - (nose_x**2 + nose_z**2) * top_y
+    return math.degrees(math.atan2(level, up))
+
+
+def direction_words(head: Head) -> str:
+    """
+    Say where a head's nose points, how far the head leans over and how sure that is, in degrees.
+
+    As the picture shows it: 0 is into the camera, wherever the head is, left and right are those
+    of the image. (yaw, pitch and roll of a Head are against the axis of a calibrated camera.)
+    """
+    if not head.rotation_known:
+        return 'direction unknown'
+    rotation = head.rotation_optical
+    if head.position_m is not None and np.isfinite(head.position_m).all():
+        rotation = rotation_to_ray(head.position_m).T @ rotation
+    x, y, z = (-rotation[:, 2]).tolist()  # as rotations.pan_tilt_deg, without its arrays
+    pan, tilt = math.atan2(-x, -z), math.asin(min(max(-y, -1.0), 1.0))
+    parts = [_degrees(pan, 'left', 'right'), _degrees(tilt, 'up', 'down')]
+    lean = lean_deg(rotation)
+    if math.isfinite(lean):
+        parts.append(f'tilt {round(lean):+d}{_DEGREE}' if round(lean) else f'tilt 0{_DEGREE}')
+    if (error := head.expected_error_deg) is not None:
+        parts.append(f'{_PLUS_MINUS}{error:.0f}{_DEGREE}')
+    return '  '.join(parts)
+
+
+def note_about(image: Image, people: int, calibrated: bool = True) -> str:
+    """
+    Say what keeps a picture empty: nobody, darkness, no calibration. Empty if nothing does.
+
+    :param image: uint8 [h, w, 3]
+    :param people: how many heads are shown
+    :param calibrated: whether the camera is: else there are no positions and no TF frames
+    """
+    notes = [] if people else ['nobody in view' + _excuse(image)]
+    if not calibrated:
+        notes.append('no calibration: no positions' if people else 'no calibration')
+    return ', '.join(notes)
+
+
+def _excuse(image: Image) -> str:
+    height, width = image.shape[:2]
+    few = image[:: 1 + height // _SAMPLES, :: 1 + width // _SAMPLES].max(axis=2)
+    low, high = np.percentile(few, (5, 95))
+    if high < _DARK:
+        return ': the picture is dark'
+    return ': the picture has no contrast' if high - low < _FLAT else ''
+
+
+def _degrees(radians: float, positive: str, negative: str) -> str:
+    angle = round(math.degrees(radians))
+    return f'{positive if angle >= 0 else negative} {abs(angle)}{_DEGREE}'
