@@ -11,6 +11,7 @@ import numpy as np
 
 from fsanet_ros.batch import bag_frames, video_frames
 from fsanet_ros.batch.head_arrays import ROW_WIDTH, FrameHeads, row_from_head
+from fsanet_ros.batch.head_finder import NODE_MIRROR_MAX_FACES, HeadFinder
 from fsanet_ros.batch.jobs import EstimationSettings, Job
 from fsanet_ros.batch.readers import Frame, pictures
 from fsanet_ros.detection import make_detector
@@ -45,6 +46,10 @@ def estimate_job(job: Job, settings: EstimationSettings) -> bytes:
     estimator, camera = load_estimator(settings)
     collected = _Collected()
     is_picture = job.inputs[0].kind == 'picture'
+    # Pictures do not follow one another.
+    finder = HeadFinder(
+        estimator, settings.detection_size, as_node=settings.as_node and not is_picture
+    )
     try:
         for frame in _frames(job, settings):
             if frame.image is None:
@@ -56,7 +61,8 @@ def estimate_job(job: Job, settings: EstimationSettings) -> bytes:
             if misfit := _misfit(seen_by, frame.image):
                 collected.problems[collected.next_frame if is_picture else WHOLE] = misfit
                 seen_by = None
-            collected.add(frame, estimator.estimate(frame.image, seen_by))
+            heads = finder.find(frame.image, seen_by, frame.topic, frame.time_s)
+            collected.add(frame, heads)
     except (ValueError, OSError) as error:
         collected.problems[WHOLE] = str(error)
     return collected.result().to_bytes()
@@ -98,7 +104,13 @@ def load_estimator(settings: EstimationSettings) -> tuple[HeadPoseEstimator, Cam
         detection_size=settings.detection_size,
         model_path=settings.detector_model,
     )
-    return HeadPoseEstimator(detector, settings.weights, mirror=settings.mirror), camera
+    estimator = HeadPoseEstimator(
+        detector,
+        settings.weights,
+        mirror=settings.mirror,
+        mirror_max_faces=NODE_MIRROR_MAX_FACES if settings.as_node else None,
+    )
+    return estimator, camera
 
 
 def _misfit(camera: CameraModel | None, image: Image) -> str:

@@ -24,6 +24,7 @@ _PARTS: dict[str, tuple[int, ...]] = {
     'score': (),
     'square': (3,),
     'landmarks': (5, 2),
+    'turn_deg': (),
     'rotation': (3, 3),
     'position_m': (3,),
     'rotation_covariance_rad2': (3, 3),
@@ -131,6 +132,7 @@ def row_from_head(head: Head) -> FloatArray:
         'score': face.score,
         'square': (face.square.center_x, face.square.center_y, face.square.side),
         'landmarks': face.landmarks,
+        'turn_deg': face.turn_deg,
         'rotation': head.rotation_optical,
         'position_m': head.position_m,
         'rotation_covariance_rad2': head.rotation_covariance_rad2,
@@ -159,6 +161,7 @@ def head_from_row(row: FloatArray) -> Head:
         score=float(part('score')),
         square=Square(*part('square').tolist()),
         landmarks=known('landmarks'),
+        turn_deg=float(part('turn_deg')),
     )
     return Head(
         face=face,

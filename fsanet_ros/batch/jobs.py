@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
+from fsanet_ros import __version__
 from fsanet_ros.batch.inputs import LIVE, Input
 from fsanet_ros.batch.readers import Extent, ReadError, extent_of
 
@@ -53,7 +54,8 @@ class EstimationSettings:
     What decides the heads of a frame; see HeadPoseEstimator.
 
     ``calibration``: a file of camera_calibration, empty for none; bags have their camera_info.
-    ``image_topics``: of a bag; none: all.
+    ``image_topics``: of a bag; none: all. ``as_node``: faces are searched for and followed as the
+    node does by default, see HeadFinder.
     """
 
     detector: str = 'auto'
@@ -63,17 +65,20 @@ class EstimationSettings:
     mirror: bool = True
     calibration: str = ''
     image_topics: tuple[str, ...] = ()
+    as_node: bool = False
 
     def fingerprint(self) -> str:
-        """Return the settings as one text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Return the settings and the version, on which results depend, as one text."""
+        return json.dumps([__version__, asdict(self)], sort_keys=True)
 
 
-def jobs_of(inputs: Sequence[Input]) -> Iterator[Job | tuple[Input, str]]:
+def jobs_of(inputs: Sequence[Input], whole: bool = False) -> Iterator[Job | tuple[Input, str]]:
     """
     Cut the inputs into jobs, in their order; yield an input and the reason where it can't be read.
 
     Cameras and streams, which have no end, are left out.
+
+    :param whole: leave videos and bags whole
     """
     for is_picture, group in groupby(inputs, key=lambda one: one.kind == 'picture'):
         if is_picture:
@@ -84,16 +89,17 @@ def jobs_of(inputs: Sequence[Input]) -> Iterator[Job | tuple[Input, str]]:
         else:
             for one in group:
                 if one.kind not in LIVE:
-                    yield from _parts_of(one)
+                    yield from _parts_of(one, whole)
 
 
-def _parts_of(one: Input) -> Iterator[Job | tuple[Input, str]]:
+def _parts_of(one: Input, whole: bool) -> Iterator[Job | tuple[Input, str]]:
     try:
         extent: Extent = extent_of(one)
     except ReadError as error:
         yield one, str(error)
         return
-    count = max(1, int(extent.duration_s // SECONDS_PER_JOB)) if extent.seekable else 1
+    is_cut = extent.seekable and not whole
+    count = max(1, int(extent.duration_s // SECONDS_PER_JOB)) if is_cut else 1
     # The last part has no end: what a container says of its length is often a little short.
     begins = [extent.begin_s + i * SECONDS_PER_JOB for i in range(count)]
     ends = [*begins[1:], float('inf')]

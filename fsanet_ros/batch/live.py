@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from fsanet_ros.batch.estimation_job import load_estimator
+from fsanet_ros.batch.head_finder import HeadFinder
 from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.jobs import EstimationSettings
 from fsanet_ros.batch.sightings import Follower, SightedFrame, TrackingSettings
@@ -28,11 +29,12 @@ def sighted_frames_live(
     """
     estimator, camera = load_estimator(settings)
     source: str | int = int(one.address) if one.kind == 'camera' else one.address
+    finder = HeadFinder(estimator, settings.detection_size, as_node=settings.as_node)
     follower = Follower(tracking)
     with open_frames(source) as frames:
         begin_s = time.monotonic()
         for number, image in enumerate(frames):
             time_s = time.monotonic() - begin_s
-            heads = estimator.estimate(image, camera)
+            heads = finder.find(image, camera, '', time_s)
             yield SightedFrame(number, time_s, sightings=follower.follow(heads, time_s))
             advance(1)

@@ -64,7 +64,7 @@ class Plan:
 def make_plan(inputs: Sequence[Input], settings: EstimationSettings) -> Plan:
     """Cut the inputs into jobs."""
     plan = Plan()
-    for found in jobs_of(inputs):
+    for found in jobs_of(inputs, whole=settings.as_node):
         if isinstance(found, Job):
             plan.jobs[found] = found.key(settings.fingerprint())
         else:

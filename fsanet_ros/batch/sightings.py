@@ -12,8 +12,9 @@ from fsanet_ros.tracking.tracker import HeadTracker
 from fsanet_ros.types import Head
 
 CAMERA = 'camera'
-# As the node takes it.
+# As the node takes it, and its defaults.
 LATE_S = 0.2
+NODE_ANNOUNCE_S, NODE_SMOOTHING = 0.05, 'light'
 _AT_CAMERA = {CAMERA: (0.0, 0.0, 0.0)}
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,7 +17,7 @@ from fsanet_ros.batch.inputs import LIVE, find_inputs
 from fsanet_ros.batch.jobs import EstimationSettings
 from fsanet_ros.batch.report import ERROR, INTERRUPTED, RunReport
 from fsanet_ros.batch.run import Outputs, estimate_heads, make_plan, write_results
-from fsanet_ros.batch.sightings import TrackingSettings
+from fsanet_ros.batch.sightings import NODE_ANNOUNCE_S, NODE_SMOOTHING, TrackingSettings
 from fsanet_ros.batch.tables import SUFFIXES
 from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import make_workers
@@ -87,6 +88,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     parser.add_argument('--smoothing', choices=SMOOTHINGS, default='none', help='of videos')
     parser.add_argument(
+        '--as-node',
+        action='store_true',
+        help='what the node would publish with its defaults and input.deterministic: faces are '
+        'followed, and searched for at full size; poses are smoothed. Videos and bags are not '
+        'split, so a single one uses one core',
+    )
+    parser.add_argument(
         '--attention', action='store_true', help='who looks at the camera, and at whom (videos)'
     )
     parser.add_argument(
@@ -144,8 +152,11 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
         weights=arguments.weights,
         calibration=arguments.calibration,
         image_topics=tuple(arguments.topics),
+        as_node=arguments.as_node,
     )
     tracking = TrackingSettings(smoothing=arguments.smoothing, attention=arguments.attention)
+    if arguments.as_node:
+        tracking = replace(tracking, announce_s=NODE_ANNOUNCE_S, smoothing=NODE_SMOOTHING)
     plan = make_plan(inputs, settings)
     with ExitStack() as stack:
         if arguments.output:
