@@ -36,6 +36,13 @@ class View:
     image: Image
     camera: CameraModel | None = None
 
+    def fitted(self) -> View:
+        """Return it with the camera for the size of its image; see CameraModel.fitting."""
+        if self.camera is None:
+            return self
+        camera = self.camera.fitting(self.image.shape[1], self.image.shape[0])
+        return self if camera is self.camera else View(self.image, camera)
+
 
 class HeadPoseEstimator:
     """
@@ -96,7 +103,8 @@ class HeadPoseEstimator:
         :param image: uint8 [h, w, 3] BGR; it is not copied
         :param camera: with it, rotations are against the camera's axis and positions metric;
             without, rotations are against the ray to the face and positions unknown
-        :raises ValueError: if the image has another shape or dtype
+        :raises ValueError: if the image has another shape or dtype, or the camera is not for
+            images of its size; see CameraModel.resized
         """
         return self.estimate_faces(image, self.detector.detect(image), camera)
 
@@ -122,6 +130,7 @@ class HeadPoseEstimator:
             of have no head
         :raises ValueError: if an image has another shape or dtype
         """
+        views = [view.fitted() for view in views]
         cut = [
             cut_faces(view.image, faces, self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)

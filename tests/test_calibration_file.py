@@ -123,8 +123,11 @@ def test_written_and_read_back(tmp_path_factory, size, focal, d, p, name):
         (changed(camera_matrix={'data': [float('nan')] * 9}), 'camera_matrix'),
         (changed(projection_matrix={'data': [1] * 9}), 'projection_matrix: .* expected 12'),
         (changed(distortion_coefficients=None), 'distortion_coefficients is None'),
-        (changed(distortion_coefficients={'data': [0] * 8}), '8 numbers, expected 4 or 5'),
-        (changed(distortion_model='equidistant'), '5 numbers, expected 4'),
+        (changed(distortion_coefficients={'data': [0.1] * 8}), 'with 8 coefficients: expected'),
+        (
+            changed(distortion_model='equidistant', distortion_coefficients={'data': [0.1] * 5}),
+            'with 5 coefficients: expected',
+        ),
         (changed(distortion_model=5), 'distortion_model is 5'),
     ],
 )

@@ -12,6 +12,7 @@ from fsanet_ros.files.image_layout import ImageError
 from fsanet_ros.files.image_messages import bgr_from_compressed, bgr_from_image
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.camera_info import (
+    NOT_CALIBRATED,
     Calibration,
     camera_from_info,
     info_topic,
@@ -28,7 +29,7 @@ class BagImage(NamedTuple):
     """
     An image, uint8 [h, w, 3] BGR, or None and why there is none.
 
-    ``camera``: None if it is not calibrated.
+    ``camera``: None if it is not calibrated, or if there is a ``calibration_problem``.
     """
 
     image: Image | None
@@ -37,6 +38,7 @@ class BagImage(NamedTuple):
     stamp_ns: int
     recorded_ns: int
     camera: CameraModel | None = None
+    calibration_problem: str = ''
     problem: str = ''
 
 
@@ -104,8 +106,10 @@ def _frames(
         except ImageError as error:
             yield BagImage(None, *about, problem=f'{topic}: {error}')
             continue
-        camera = calibrations[topic].camera_for(image.shape[1], image.shape[0])
-        yield BagImage(image, *about, camera)
+        calibration = calibrations[topic]
+        camera = calibration.camera_for(image.shape[1], image.shape[0])
+        problem = '' if calibration.state in NOT_CALIBRATED else f'{topic}: {calibration.state}'
+        yield BagImage(image, *about, camera, '' if camera else problem)
 
 
 def _image_connections(reader: Any, path: str, topics: Sequence[str]) -> list[Any]:

@@ -16,7 +16,6 @@ from fsanet_ros.batch.jobs import EstimationSettings, Job
 from fsanet_ros.batch.readers import Frame, pictures
 from fsanet_ros.detection import make_detector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.pictures import MAX_PIXELS
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.types import FloatArray, Head, Image
@@ -58,7 +57,8 @@ def estimate_job(job: Job, settings: EstimationSettings) -> bytes:
                     collected.add(frame, [])  # each picture has its place
                 continue
             seen_by = frame.camera or camera
-            if misfit := _misfit(seen_by, frame.image):
+            misfit = misfit_of(seen_by, frame.image) if seen_by else frame.calibration_problem
+            if misfit:
                 collected.problems[collected.next_frame if is_picture else WHOLE] = misfit
                 seen_by = None
             heads = finder.find(frame.image, seen_by, frame.topic, frame.time_s)
@@ -84,6 +84,7 @@ def _frames(job: Job, settings: EstimationSettings) -> Iterator[Frame]:
                 stamp_ns=found.stamp_ns,
                 recorded_ns=found.recorded_ns,
                 camera=found.camera,
+                calibration_problem=found.calibration_problem,
                 problem=found.problem,
             )
     else:
@@ -98,7 +99,7 @@ def load_estimator(settings: EstimationSettings) -> tuple[HeadPoseEstimator, Cam
     """Return the estimator and the camera that the settings name; see estimate_job."""
     camera = None
     if settings.calibration:
-        camera = CameraModel.from_calibration(read_calibration(settings.calibration))
+        camera = CameraModel.from_file(settings.calibration)
     detector = make_detector(
         settings.detector,
         detection_size=settings.detection_size,
@@ -113,14 +114,19 @@ def load_estimator(settings: EstimationSettings) -> tuple[HeadPoseEstimator, Cam
     return estimator, camera
 
 
-def _misfit(camera: CameraModel | None, image: Image) -> str:
-    """Return why a calibration says nothing of an image, empty if it does or there is none."""
-    if camera is None or (camera.height, camera.width) == image.shape[:2]:
-        return ''
-    return (
-        f'the calibration is for {camera.width} x {camera.height} pixels, the frames have '
-        f'{image.shape[1]} x {image.shape[0]}: no positions'
-    )
+def misfit_of(camera: CameraModel, image: Image) -> str:
+    """Return why a calibration says nothing of an image, empty if it does."""
+    height, width = image.shape[:2]
+    if camera.width not in (0, width) or camera.height not in (0, height):
+        return (
+            f'the calibration is for {camera.width} x {camera.height} pixels, the frames have '
+            f'{width} x {height}: no positions'
+        )
+    try:
+        camera.fitting(width, height)
+    except ValueError as error:
+        return f'{error}: no positions'
+    return ''
 
 
 class _Collected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from fsanet_ros.batch.estimation_job import load_estimator
+from fsanet_ros.batch.estimation_job import load_estimator, misfit_of
 from fsanet_ros.batch.head_finder import HeadFinder
 from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.jobs import EstimationSettings
@@ -26,6 +26,7 @@ def sighted_frames_live(
     out: nothing falls behind.
 
     :raises VideoError: if the camera or stream does not open
+    :raises ValueError: if the calibration is not for its frames
     """
     estimator, camera = load_estimator(settings)
     source: str | int = int(one.address) if one.kind == 'camera' else one.address
@@ -35,6 +36,8 @@ def sighted_frames_live(
         begin_s = time.monotonic()
         for number, image in enumerate(frames):
             time_s = time.monotonic() - begin_s
+            if camera is not None and (misfit := misfit_of(camera, image)):
+                raise ValueError(f'{settings.calibration}: {misfit}')
             heads = finder.find(image, camera, '', time_s)
             yield SightedFrame(number, time_s, sightings=follower.follow(heads, time_s))
             advance(1)

@@ -23,8 +23,8 @@ class Frame:
     One frame of an input, uint8 [h, w, 3] BGR, or why there is none.
 
     ``time_s``: since the begin of a video, the stamp in a bag, NaN for a picture. Of a bag:
-    ``topic``, ``frame_id``, the stamp and when it was recorded in nanoseconds, and ``camera``, as
-    camera_info says.
+    ``topic``, ``frame_id``, the stamp and when it was recorded in nanoseconds, ``camera``, as
+    camera_info says, or why that cannot be used.
     """
 
     image: Image | None
@@ -34,6 +34,7 @@ class Frame:
     stamp_ns: int = 0
     recorded_ns: int = 0
     camera: CameraModel | None = None
+    calibration_problem: str = ''
     problem: str = ''
 
 

@@ -14,15 +14,8 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.files.distortion import is_known_model, meant_distortion
 from fsanet_ros.files.untrusted import load_yaml
-
-# How many coefficients a model may have; other models are passed on as they are.
-_COEFFICIENTS = {
-    'plumb_bob': (4, 5),
-    'rational_polynomial': (8, 12, 14),
-    'equidistant': (4,),
-    'fisheye': (4,),
-}
 
 
 class CalibrationError(ValueError):
@@ -34,9 +27,10 @@ class CalibrationData:
     """
     What a calibration file says of one camera; the names are those of sensor_msgs/CameraInfo.
 
-    ``width``, ``height``: the calibrated picture in pixels. ``k``: float64 [3, 3], the intrinsic
-    matrix in pixels. ``d``: float64 [n], the coefficients of ``distortion_model``. ``r``: float64
-    [3, 3], rectifying rotation. ``p``: float64 [3, 4], projection of the rectified picture.
+    ``width``, ``height``: the calibrated picture in pixels, 0 where not known. ``k``: float64
+    [3, 3], the intrinsic matrix in pixels. ``d``: float64 [n], the coefficients of
+    ``distortion_model``. ``r``: float64 [3, 3], rectifying rotation. ``p``: float64 [3, 4],
+    projection of the rectified picture.
     """
 
     width: int
@@ -109,7 +103,12 @@ def _calibration(content: Any) -> CalibrationData:
     model = content.get('distortion_model', 'plumb_bob')
     if not isinstance(model, str):
         raise CalibrationError(f'distortion_model is {model!r}, expected a name such as plumb_bob.')
-    d = _numbers(content, 'distortion_coefficients', _COEFFICIENTS.get(model))
+    d = _numbers(content, 'distortion_coefficients', None)
+    if is_known_model(model):  # others are passed on as they are
+        try:
+            meant_distortion(model, d)
+        except ValueError as error:
+            raise CalibrationError(f'distortion_coefficients: {error}') from error
     r, p = np.eye(3), np.hstack([k, np.zeros((3, 1))])  # what they are for a single camera
     if 'rectification_matrix' in content:
         r = _numbers(content, 'rectification_matrix', (9,)).reshape(3, 3)
@@ -129,7 +128,7 @@ def _calibration(content: Any) -> CalibrationData:
 
 def _size(content: Mapping[str, Any], field: str) -> int:
     value = content.get(field)
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise CalibrationError(f'{field} is {value!r}, expected a positive number of pixels.')
     return value
 

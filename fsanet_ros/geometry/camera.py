@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.files.calibration_file import CalibrationData
+from fsanet_ros.files.calibration_file import (
+    CalibrationData,
+    CalibrationError,
+    read_calibration,
+)
+from fsanet_ros.files.distortion import EQUIDISTANT, meant_distortion, shown_numbers
 from fsanet_ros.geometry.lenses import (
     FisheyeLens,
     Lens,
@@ -18,21 +24,20 @@ from fsanet_ros.geometry.lenses import (
     pinhole_rays,
 )
 
-# How many coefficients OpenCV takes; sensor_msgs/distortion_models names the models.
-_COEFFICIENTS = {
-    'plumb_bob': (0, 4, 5),
-    'rational_polynomial': (0, 8, 12, 14),
-    'equidistant': (0, 4),
-    'fisheye': (0, 4),
-}
-_FISHEYE = ('equidistant', 'fisheye')
-
 # A calibration puts (0, 0) into the middle of the first pixel, boxes put it at its corner.
 _PIXEL_CENTER = 0.5
 
 # Of the picture. Round pictures of fisheyes fill a half and more; a distortion that ends before
 # that was fitted to another lens.
 _LEAST_COVERED = 0.1
+
+# The focal length over the longer side of the picture: from 172 down to 0.3 degrees of view for a
+# pinhole. Fisheyes of 220 degrees have 0.26, or half of it where their round picture is small.
+_LEAST_FOCAL, _GREATEST_FOCAL = 0.05, 200.0
+# fx over fy, or the reverse: pixels that are not square, or neighbours that are added up in a row.
+_GREATEST_ASPECT = 5.0
+# From the middle of the picture to the principal point, in sides of the picture.
+_FARTHEST_CENTER = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,10 @@ class CameraModel:
 
     ``k``: float64 [3, 3], pixels. ``d``: float64 [n], coefficients of ``distortion_model``:
     plumb_bob, rational_polynomial, equidistant (also named fisheye; for lenses of any angle of
-    view, 180 degrees and more included). ``width``, ``height``: the calibrated picture in pixels.
+    view, 180 degrees and more included); see files.distortion for what else is understood.
+    ``width``, ``height``: the calibrated picture in pixels, 0 where that is not known.
+    ``whole``: whether it is all of what was calibrated; where it is a part, see ``cropped``, the
+    optical axis may lead past it.
     """
 
     width: int
@@ -50,32 +58,30 @@ class CameraModel:
     k: FloatArray
     d: FloatArray
     distortion_model: str = 'plumb_bob'
+    whole: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what is no calibration with a ValueError."""
+        """Refuse what is no calibration, or cannot be one of such a picture, with a ValueError."""
         if self.k.shape != (3, 3) or not np.isfinite(self.k).all():
-            raise ValueError(f'expected a finite 3 x 3 camera matrix K, got {self.k.tolist()}')
+            raise ValueError(
+                f'expected a finite 3 x 3 camera matrix K, got {shown_numbers(self.k)}'
+            )
         if not (self.k[0, 0] > 0 and self.k[1, 1] > 0):
             raise ValueError(
                 f'the focal lengths in K are {self.k[0, 0]:g} and {self.k[1, 1]:g}: not calibrated'
             )
         if self.k[1, 0] or self.k[2].tolist() != [0.0, 0.0, 1.0]:
             raise ValueError(
-                f'expected K as fx, 0, cx, 0, fy, cy, 0, 0, 1, row by row, got {self.k.tolist()}'
+                'expected K as fx, 0, cx, 0, fy, cy, 0, 0, 1, row by row, got '
+                f'{shown_numbers(self.k)}'
             )
-        if not np.isfinite(self.d).all():
-            raise ValueError(f'expected finite distortion coefficients D, got {self.d.tolist()}')
-        # An empty name goes with no distortion.
-        counts = _COEFFICIENTS.get(self.distortion_model, (0,) if not self.distortion_model else ())
-        if self.d.size not in counts:
-            raise ValueError(
-                f'distortion model {self.distortion_model!r} with {self.d.size} coefficients: '
-                f'expected one of {", ".join(f"{m} {c}" for m, c in _COEFFICIENTS.items())}'
-            )
+        meant_distortion(self.distortion_model, self.d)
+        self._check_focal_lengths()
+        self._check_center()
         covered = self._share_with_rays()
         if covered < _LEAST_COVERED:
             raise ValueError(
-                f'the distortion {self.d.tolist()} ({self.distortion_model}) leads rays to '
+                f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) leads rays to '
                 f'{covered:.0%} of the picture only: not the one of this lens, or too far from '
                 'what was calibrated'
             )
@@ -91,7 +97,11 @@ class CameraModel:
 
     @classmethod
     def from_calibration(cls, calibration: CalibrationData) -> CameraModel:
-        """Return the camera of a calibration file."""
+        """
+        Return the camera of what a calibration file says.
+
+        :raises ValueError: if that cannot be used
+        """
         return cls(
             calibration.width,
             calibration.height,
@@ -99,6 +109,70 @@ class CameraModel:
             calibration.d,
             calibration.distortion_model,
         )
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> CameraModel:
+        """
+        Return the camera of a file of camera_calibration (YAML).
+
+        :raises CalibrationError: a ValueError that names the file, see read_calibration; also for
+            a calibration that cannot be used
+        """
+        calibration = read_calibration(path)
+        try:
+            return cls.from_calibration(calibration)
+        except ValueError as error:
+            raise CalibrationError(f'the calibration {path}: {error}') from error
+
+    def cropped(self, x: int, y: int, width: int, height: int) -> CameraModel:
+        """Return the camera of a part of the picture; ``x``, ``y``: its first pixel."""
+        k = self.k.copy()
+        k[:2, 2] -= x, y
+        return replace(self, width=width, height=height, k=k, whole=False)
+
+    def binned(self, binning_x: int, binning_y: int) -> CameraModel:
+        """Return the camera of a picture in which so many pixels are one, in each direction."""
+        return replace(
+            self,
+            width=self.width // binning_x,
+            height=self.height // binning_y,
+            k=_scaled_k(self.k, 1.0 / binning_x, 1.0 / binning_y),
+        )
+
+    def resized(self, width: int, height: int) -> CameraModel:
+        """
+        Return the camera of the whole picture scaled to another size, in pixels.
+
+        :raises ValueError: if the calibrated size is not known, or the sides have another ratio:
+            cut off, not scaled
+        """
+        by_x, by_y = (
+            to / max(size, 1) for to, size in ((width, self.width), (height, self.height))
+        )
+        # Sides are whole pixels.
+        if not (self.width and self.height) or abs(by_x - by_y) * max(self.width, self.height) > 2:
+            raise ValueError(
+                f'a picture of {self.width} x {self.height} pixels cannot be scaled to {width} x '
+                f'{height}: expected sides of the same ratio'
+            )
+        return replace(self, width=width, height=height, k=_scaled_k(self.k, by_x, by_y))
+
+    def fitting(self, width: int, height: int) -> CameraModel:
+        """
+        Return the camera of pictures of a size in pixels: itself, if they are what it is for.
+
+        A size that is not known is taken from the picture.
+
+        :raises ValueError: if they have another size, or if this cannot be their calibration
+        """
+        if (self.width, self.height) == (width, height):
+            return self
+        if self.width not in (0, width) or self.height not in (0, height):
+            raise ValueError(
+                f'the calibration is for {self.width} x {self.height} pixels, the image has '
+                f'{width} x {height}'
+            )
+        return replace(self, width=width, height=height)
 
     def rays(self, points_px: ArrayLike) -> FloatArray:
         """
@@ -127,6 +201,33 @@ class CameraModel:
         pixels: FloatArray = xy @ self._px_per_focal_length + self._center_px
         return pixels
 
+    def _check_focal_lengths(self) -> None:
+        fx, fy = float(self.k[0, 0]), float(self.k[1, 1])
+        if max(fx, fy) > _GREATEST_ASPECT * min(fx, fy) or abs(self.k[0, 1]) > fx:
+            raise ValueError(
+                f'fx, skew and fy in K are {fx:g}, {self.k[0, 1]:g} and {fy:g}: expected fx and fy '
+                'to be about the same, and a skew of about 0'
+            )
+        longer = max(self.width, self.height)
+        if longer and not _LEAST_FOCAL <= np.sqrt(fx) * np.sqrt(fy) / longer <= _GREATEST_FOCAL:
+            raise ValueError(
+                f'the focal lengths in K are {fx:g} and {fy:g}, expected '
+                f'{_LEAST_FOCAL * longer:g} to {_GREATEST_FOCAL * longer:g} for {self.width} x '
+                f'{self.height} pixels: not calibrated'
+            )
+
+    def _check_center(self) -> None:
+        cx, cy = self.k[:2, 2].tolist()
+        if not (self.whole and self.width and self.height):
+            return
+        places = ((cx, self.width), (cy, self.height))
+        off = max(abs(place - size / 2) / size for place, size in places)
+        if off > _FARTHEST_CENTER or cx == cy == 0.0:
+            raise ValueError(
+                f'the principal point in K is {cx:g}, {cy:g}, expected a place near the middle of '
+                f'{self.width} x {self.height} pixels: not calibrated'
+            )
+
     def _share_with_rays(self) -> float:
         """Return for which share of the picture there are rays, 1 if its size is not known."""
         if self._lens is None or not (self.width and self.height):
@@ -139,11 +240,12 @@ class CameraModel:
     @cached_property
     def _lens(self) -> Lens | None:
         """The lens, None for a pinhole."""
-        if self.distortion_model in _FISHEYE:
+        model, d = meant_distortion(self.distortion_model, self.d)
+        if model == EQUIDISTANT:
             # The name alone says how angles become pixels, with or without coefficients.
-            k1, k2, k3, k4 = self.d.tolist() or [0.0] * 4
+            k1, k2, k3, k4 = d.tolist() or [0.0] * 4
             return FisheyeLens((k1, k2, k3, k4))
-        return PolynomialLens(self.d) if self.d.any() else None
+        return PolynomialLens(d) if d.any() else None
 
     @cached_property
     def _center_px(self) -> FloatArray:
@@ -156,3 +258,13 @@ class CameraModel:
     @cached_property
     def _focal_lengths_per_px(self) -> FloatArray:
         return np.ascontiguousarray(np.linalg.inv(self.k[:2, :2]).T)
+
+
+def _scaled_k(k: FloatArray, by_x: float, by_y: float) -> FloatArray:
+    """Return K of a scaled picture; pixel centres are whole numbers in K, so its centre moves."""
+    scaled = k.copy()
+    scaled[0] *= by_x
+    scaled[1] *= by_y
+    scaled[0, 2] += 0.5 * by_x - 0.5
+    scaled[1, 2] += 0.5 * by_y - 0.5
+    return scaled

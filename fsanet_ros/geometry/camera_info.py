@@ -23,6 +23,7 @@ class CameraInfoMessage(Protocol):
     distortion_model: str
     d: Any
     k: Any
+    r: Any
     p: Any
     binning_x: int
     binning_y: int
@@ -48,16 +49,19 @@ def camera_from_info(info: CameraInfoMessage) -> CameraModel | None:
     """
     Return the camera of the raw images that a CameraInfo describes (K and D), as published.
 
-    None where it says that it is not calibrated (K is zero). Binning and region of interest are
-    taken into account. The camera's axes are those of the raw image: a stereo pair's R is not
-    applied.
+    None where it says that it is not calibrated (K is zero). Where only P is given, and there is
+    nothing to rectify, P holds. Binning and region of interest are taken into account. The
+    camera's axes are those of the raw image: a stereo pair's R is not applied. Sizes of 0 stay
+    unknown, see CameraModel.fitting.
 
     :raises ValueError: if it claims a calibration that is none
     """
-    if not any(info.k):
-        return None
-    k = np.array(info.k, np.float64).reshape(3, 3)
-    return _published(info, k, np.array(info.d, np.float64), info.distortion_model)
+    if any(info.k):
+        k = np.array(info.k, np.float64).reshape(3, 3)
+        return _published(info, k, np.array(info.d, np.float64), info.distortion_model)
+    if any(info.p) and not any(info.d) and _turns_nothing(info.r):
+        return rectified_camera_from_info(info)
+    return None
 
 
 def rectified_camera_from_info(info: CameraInfoMessage) -> CameraModel | None:
@@ -83,24 +87,36 @@ def rectified_camera_from_info(info: CameraInfoMessage) -> CameraModel | None:
     return camera_from_info(info)
 
 
+def _turns_nothing(r: Any) -> bool:
+    """Return whether a rectifying rotation is none, or was not filled in."""
+    values = np.array(r, np.float64)
+    return not values.any() or bool(np.abs(values - np.eye(3).ravel()).max() < 1e-6)
+
+
 def _published(info: CameraInfoMessage, k: FloatArray, d: FloatArray, model: str) -> CameraModel:
     """Return the camera of the published picture, from that of the whole sensor."""
     width, height = int(info.width), int(info.height)
+    camera = CameraModel(width, height, k, d, model)
     roi = info.roi
     # An empty region is the whole picture.
     if roi.width and roi.height:
-        k[:2, 2] -= roi.x_offset, roi.y_offset
-        width, height = int(roi.width), int(roi.height)
-    binning_x, binning_y = max(info.binning_x, 1), max(info.binning_y, 1)
-    # Pixel centres are whole numbers in K, so binning shifts the centre by half a pixel too.
-    k[0] /= binning_x
-    k[1] /= binning_y
-    k[0, 2] += 0.5 / binning_x - 0.5
-    k[1, 2] += 0.5 / binning_y - 0.5
-    return CameraModel(width // binning_x, height // binning_y, k, d, model)
+        right, bottom = roi.x_offset + roi.width, roi.y_offset + roi.height
+        if right > (width or right) or bottom > (height or bottom):
+            raise ValueError(
+                f'the region of interest, {roi.width} x {roi.height} at {roi.x_offset}, '
+                f'{roi.y_offset}, is not within the {width} x {height} pixels of the sensor'
+            )
+        if (roi.width, roi.height) != (width, height):
+            camera = camera.cropped(roi.x_offset, roi.y_offset, int(roi.width), int(roi.height))
+    if info.binning_x > 1 or info.binning_y > 1:
+        camera = camera.binned(max(info.binning_x, 1), max(info.binning_y, 1))
+    return camera
 
 
 Reader = Callable[[CameraInfoMessage], CameraModel | None]
+NOT_CALIBRATED = _NONE, _ZERO = 'no camera_info', 'not calibrated (K is zero)'
+"""The states of a Calibration that are no mistake."""
+_UNUSABLE = 'unusable camera_info: '
 
 
 class Calibration:
@@ -110,12 +126,11 @@ class Calibration:
     ``state`` is 'calibrated' or says why there is no camera. A CameraInfo may change at any time.
     """
 
-    def __init__(
-        self, read: Callable[[CameraInfoMessage], CameraModel | None] = camera_from_info
-    ) -> None:
+    def __init__(self, read: Reader = camera_from_info) -> None:
         """Start without any; ``read`` is rectified_camera_from_info for rectified images."""
-        self.state = 'no camera_info'
+        self.state = _NONE
         self._read = read
+        self._published: CameraModel | None = None  # sizes of 0 are filled in by an image
         self._camera: CameraModel | None = None
         self._content: tuple[object, ...] = ()
 
@@ -130,28 +145,39 @@ class Calibration:
         content = (
             *(info.width, info.height, info.distortion_model, info.binning_x, info.binning_y),
             *(roi.x_offset, roi.y_offset, roi.width, roi.height),
-            *(bytes(memoryview(values)) for values in (info.d, info.k, info.p)),
+            *(bytes(memoryview(values)) for values in (info.d, info.k, info.r, info.p)),
         )
         if content == self._content:
             return
         self._content = content
         try:
-            self._camera = self._read(info)
-            self.state = 'calibrated' if self._camera else 'not calibrated (K is zero)'
+            self._camera = self._published = self._read(info)
+            self.state = 'calibrated' if self._camera else _ZERO
         except ValueError as error:
-            self._camera = None
-            self.state = f'unusable camera_info: {error}'
+            self._camera = self._published = None
+            self.state = f'{_UNUSABLE}{error}'
 
     def camera_for(self, width: int, height: int) -> CameraModel | None:
         """Return the camera of a picture of this size in pixels, None without calibration."""
         camera = self._camera
+        if camera is None or (camera.width, camera.height) != (width, height):
+            camera = self._fitting(width, height)
+        if camera is not None:
+            self._camera, self.state = camera, 'calibrated'
+        return camera
+
+    def _fitting(self, width: int, height: int) -> CameraModel | None:
+        camera = self._published
         if camera is None:
             return None
-        if (camera.width, camera.height) != (width, height):
+        if camera.width not in (0, width) or camera.height not in (0, height):
             self.state = (
                 f'camera_info is for {camera.width} x {camera.height} pixels, the image has '
                 f'{width} x {height}'
             )
             return None
-        self.state = 'calibrated'
-        return camera
+        try:
+            return camera.fitting(width, height)
+        except ValueError as error:
+            self.state = f'{_UNUSABLE}{error}'
+            return None

@@ -266,7 +266,7 @@ class VideoSource(Node):
         height, width = frame.shape[:2]
         if self._info is None:
             return uncalibrated_camera_info(width, height)
-        if (self._info.width, self._info.height) != (width, height):
+        if self._info.width not in (0, width) or self._info.height not in (0, height):
             self.get_logger().error(
                 f'the calibration is for {self._info.width} x {self._info.height} pixels, but '
                 f'{self._name} has {width} x {height}: publishing an uncalibrated '

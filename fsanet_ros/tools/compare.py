@@ -21,7 +21,6 @@ from tqdm import tqdm
 from fsanet_ros import demo
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -99,7 +98,7 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
     """Write the video; return the lines of the summary."""
     camera = None
     if arguments.calibration:
-        camera = CameraModel.from_calibration(read_calibration(arguments.calibration))
+        camera = CameraModel.from_file(arguments.calibration)
     detector = detector_of(arguments)
     models = _named(
         {weights: HeadPoseEstimator(detector, weights) for weights in arguments.weights}
