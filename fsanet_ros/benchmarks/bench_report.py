@@ -150,3 +150,23 @@ def plot_range(cases: Sequence[Mapping[str, Any]], path: Path) -> None:
     for axes in (found, first):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def plot_lifecycle(parts: Sequence[Mapping[str, float]], path: Path) -> None:
+    """
+    Draw memory against rounds through the lifecycle.
+
+    :param parts: as in the JSON of ``bench lifecycle``
+    :raises ImportError: if matplotlib is not installed
+    """
+    figure = new_figure(width=8, height=3.5)
+    axes = figure.subplots()
+    rounds = [part['round'] for part in parts]
+    for name, label in (('rss_mb', 'resident'), ('private_mb', 'private')):
+        axes.plot(rounds, [part[name] for part in parts], label=label)
+    axes.set_xlabel('rounds: configure, activate, deactivate, clean up')
+    axes.set_ylabel('memory, MB')
+    axes.set_ylim(bottom=0.0)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize='small')
+    figure.savefig(path, dpi=100)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -21,12 +21,18 @@ from rclpy.timer import Timer
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-from fsanet_ros.allocation import keep_freed_memory
+from fsanet_ros.allocation import give_back_freed_memory, keep_freed_memory
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.loading import LoadingErrors, estimator_with, load_estimator
 from fsanet_ros.ros.pipeline import Pipeline
-from fsanet_ros.ros.rclpy_internals import RareEvents, call_after_set, given_parameters
+from fsanet_ros.ros.rclpy_internals import (
+    RareEvents,
+    answer_always,
+    call_after_set,
+    forget_destroyed,
+    given_parameters,
+)
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
 from fsanet_ros.ros.throttling import ThrottledWarnings
@@ -83,6 +89,7 @@ class HeadPoseNode(RareEvents):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         call_after_set(self, self._apply_settings)
         self.create_service(SetBool, '~/enable', self._on_enable)
+        answer_always(self, partial(self._warnings.warn, cause='requests'))
 
     # Transitions
 
@@ -124,12 +131,14 @@ class HeadPoseNode(RareEvents):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End all input and output. SUCCESS: inactive."""
         self._stop()
+        self._tidy()
         return super().on_deactivate(state)
 
     @logging_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the models and the publishers. SUCCESS: unconfigured."""
         self._release()
+        self._tidy()
         return SUCCESS
 
     @logging_errors
@@ -174,6 +183,11 @@ class HeadPoseNode(RareEvents):
             self.destroy_lifecycle_publisher(self._diagnostics)
         self._pipeline = self._prepared = self._diagnostics = None
 
+    def _tidy(self) -> None:
+        """Leave nothing behind, or memory grows with the number of starts."""
+        forget_destroyed(self)
+        give_back_freed_memory()
+
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.success = self._is_active
         if self._pipeline is None or not self._is_active:
@@ -182,6 +196,7 @@ class HeadPoseNode(RareEvents):
             self._pipeline.open()
         else:
             self._pipeline.close()
+            self._tidy()
         return response
 
     # Parameters

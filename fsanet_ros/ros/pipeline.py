@@ -157,8 +157,8 @@ class Pipeline:
             camera.refresh()
             if camera.silent_s > max(self._settings.tracking.keep_s, SILENT_S):
                 self._outputs.forget(camera.topic)
-        for problem in self._problems():
-            self._warnings.warn(problem)
+        for cause, problem in self._problems():
+            self._warnings.warn(problem, cause)
         self._start()  # on images that have waited long enough for their camera_info
 
     def statuses(self, name: str, period_s: float) -> list[DiagnosticStatus]:
@@ -207,10 +207,12 @@ class Pipeline:
         self._warn(found.image.camera, f'image dropped: {found.problem}')
 
     def _warn(self, camera: Camera, text: str) -> None:
-        self._warnings.warn(f'{camera.topic}: {text}')
+        self._warnings.warn(f'{camera.topic}: {text}', f'images of {camera.topic}')
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is missing, each after its cause."""
         for camera in self._cameras:
             if problem := camera.problem():
-                yield problem
-        yield from self._outputs.attention.problems()
+                yield camera.topic, problem
+        for problem in self._outputs.attention.problems():
+            yield 'attention', problem

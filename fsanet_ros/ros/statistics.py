@@ -7,9 +7,13 @@ from collections import Counter
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from fsanet_ros.files.texts import shortened
+
 # Reasons for dropping an image that need attention.
 UNREADABLE = 'unreadable image'
 FAILED = 'estimation failed'
+
+_MOST_CHARACTERS = 1000  # of a message or value
 
 
 class Statistics:
@@ -66,7 +70,10 @@ def diagnostic_status(
     return DiagnosticStatus(
         level=DiagnosticStatus.WARN if problem else DiagnosticStatus.OK,
         name=name,
-        message=problem or 'running',
+        message=shortened(problem or 'running', _MOST_CHARACTERS),
         hardware_id=hardware_id,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        values=[
+            KeyValue(key=key, value=shortened(value, _MOST_CHARACTERS))
+            for key, value in values.items()
+        ],
     )

@@ -1,8 +1,8 @@
 """
 Speed on this machine, in a minute or two: the network, the stages of an image, the node.
 
-"bench node", "library", "detectors", "models", "estimate", "range" and "soak" measure one thing
-thoroughly; each takes --help. What is measured: docs/how_to/measure_speed.md.
+"bench node", "library", "detectors", "models", "estimate", "range", "soak" and "lifecycle" measure
+one thing thoroughly; each takes --help. What is measured: docs/how_to/measure_speed.md.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools import bench_library, bench_node
 from fsanet_ros.tools.bench_detectors import bench_detectors
 from fsanet_ros.tools.bench_estimate import bench_estimate
+from fsanet_ros.tools.bench_lifecycle import bench_lifecycle
 from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.tools.bench_range import bench_range
 from fsanet_ros.tools.bench_soak import bench_soak
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Sequence[str]], int]] = {
     'estimate': bench_estimate,
     'range': bench_range,
     'soak': bench_soak,
+    'lifecycle': bench_lifecycle,
 }
 
 
