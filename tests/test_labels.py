@@ -12,9 +12,13 @@ from fsanet_ros.drawing import color_of, draw_heads, note_about
 from fsanet_ros.drawing.heads import placed_labels
 from fsanet_ros.drawing.labels import note_label, text_size
 from fsanet_ros.drawing.lines import lines_of
-from fsanet_ros.drawing.words import direction_words, lean_deg
+from fsanet_ros.drawing.words import direction_words
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg, rotation_to_ray
+from fsanet_ros.geometry.rotations import (
+    lean_deg,
+    matrix_from_yaw_pitch_roll_deg,
+    rotation_to_ray,
+)
 from fsanet_ros.types import Box, Face, Head, Square
 
 

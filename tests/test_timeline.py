@@ -22,6 +22,7 @@ from fsanet_ros.research.evaluation.timelines import (
     Timelines,
     broken_at_gaps,
     check_plot,
+    directions_deg,
     plot,
     write_table,
 )
@@ -68,6 +69,22 @@ def test_lines_break_where_nothing_was_seen_and_where_angles_wrap():
     assert broken_at_gaps(poses[:1]).tolist() == poses[:1].tolist()
 
 
+@pytest.mark.parametrize(
+    ('yaw_pitch_roll_deg', 'directions'),
+    [
+        ((20.0, 0.0, 0.0), (20.0, 0.0, 0.0)),
+        ((0.0, 15.0, 0.0), (0.0, 15.0, 0.0)),
+        ((0.0, 0.0, -30.0), (0.0, 0.0, -30.0)),
+        # Upright, to the left and a little behind; and in profile, leaning over.
+        ((80.0, 180.0, 180.0), (100.0, 0.0, 0.0)),
+        ((90.0, 0.0, 20.0), (90.0, 0.0, 20.0)),
+    ],
+)
+def test_the_plot_shows_where_noses_point(yaw_pitch_roll_deg, directions):
+    poses = np.array([[2.0, *yaw_pitch_roll_deg]])
+    assert directions_deg(poses)[0] == pytest.approx([2.0, *directions], abs=1e-6)
+
+
 def test_nobody_is_nothing():
     assert len(Timelines()) == Timelines().count == 0
     assert Timelines().of_heads() == {}
@@ -93,7 +110,8 @@ def test_the_plot_has_three_panels_and_names_the_heads(tmp_path, suffix):
     assert path.stat().st_size > 5000
     if suffix == 'svg':
         text = path.read_text()
-        for word in ('yaw (degrees)', 'pitch (degrees)', 'roll (degrees)', 'late', 'a title'):
+        panels = [f'{name} (degrees)' for name in ('nose left', 'nose up', 'lean')]
+        for word in (*panels, 'late', 'a title'):
             assert f'<!-- {word} -->' in text
 
 

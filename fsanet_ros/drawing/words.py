@@ -7,34 +7,13 @@ import math
 import cv2
 import numpy as np
 
-from fsanet_ros.geometry.rotations import rotation_to_ray
-from fsanet_ros.types import FloatArray, Head, Image
+from fsanet_ros.geometry.rotations import lean_deg, rotation_to_ray
+from fsanet_ros.types import Head, Image
 
 # The letters of OpenCV 4 are those of ASCII.
 _DEGREE, _PLUS_MINUS = ('°', '±') if int(cv2.__version__.split('.')[0]) >= 5 else ('', '+-')
-# Nearer than this to straight up or down, a nose has no side on which the head could lean.
-_UPRIGHT_NOSE = math.sin(math.radians(85.0))
 _SAMPLES = 40  # along each side of an image
 _DARK, _FLAT = 32, 10  # of 255
-
-
-def lean_deg(rotation_optical: FloatArray) -> float:
-    """
-    Return how far a head leans over, about the direction of its nose, in degrees.
-
-    Positive to the person's left shoulder: clockwise in the image for somebody who looks into the
-    camera. Unlike roll it is 0 for every upright head, in profile too. NaN where the nose points
-    straight up or down.
-
-    :param rotation_optical: float64 [3, 3]
-    """
-    _, (top_x, top_y, top_z), (nose_x, nose_y, nose_z) = (-rotation_optical.T).tolist()
-    if abs(nose_y) > _UPRIGHT_NOSE:
-        return math.nan
-    # Against two directions across the nose: the level one to the person's left, and upwards.
-    level = nose_x * top_z - nose_z * top_x
-    up = nose_y * (nose_x * top_x + nose_z * top_z) - (nose_x**2 + nose_z**2) * top_y
-    return math.degrees(math.atan2(level, up))
 
 
 def direction_words(head: Head) -> str:

@@ -35,6 +35,8 @@ _HEAD_FROM_GAZE: FloatArray = HEAD_FROM_FACE @ FACE_FROM_GAZE
 
 # Of the sine of yaw: beyond, pitch and roll are not separable.
 _LOCKED = 1.0 - 1e-12
+# Nearer than this to straight up or down, a nose has no side on which the head could lean.
+_UPRIGHT_NOSE = math.sin(math.radians(85.0))
 
 
 def matrix_from_yaw_pitch_roll_deg(yaw_pitch_roll_deg: ArrayLike) -> FloatArray:
@@ -141,6 +143,25 @@ def pan_tilt_deg(rotation_optical: ArrayLike) -> FloatArray:
     pan = np.arctan2(-x, -z)
     tilt = -np.arcsin(np.clip(y, -1.0, 1.0))
     return np.degrees(np.stack([pan, tilt], axis=-1))
+
+
+def lean_deg(rotation_optical: FloatArray) -> float:
+    """
+    Return how far a head leans over, about the direction of its nose, in degrees.
+
+    Positive to the person's left shoulder: clockwise in the image for somebody who looks into the
+    camera. Unlike roll it is 0 for every upright head, in profile too. NaN where the nose points
+    straight up or down.
+
+    :param rotation_optical: float64 [3, 3]
+    """
+    _, (top_x, top_y, top_z), (nose_x, nose_y, nose_z) = (-rotation_optical.T).tolist()
+    if abs(nose_y) > _UPRIGHT_NOSE:
+        return math.nan
+    # Against two directions across the nose: the level one to the person's left, and upwards.
+    level = nose_x * top_z - nose_z * top_x
+    up = nose_y * (nose_x * top_x + nose_z * top_z) - (nose_x**2 + nose_z**2) * top_y
+    return math.degrees(math.atan2(level, up))
 
 
 def rotation_to_ray(ray: ArrayLike) -> FloatArray:

@@ -19,7 +19,7 @@ COMMANDS = {
     'estimate': ('estimate', 'head poses in pictures, videos and bags, without ROS'),
     'evaluate': ('evaluate', 'accuracy on the published benchmarks'),
     'compare': ('compare', 'ground truth and models side by side, as a video'),
-    'timeline': ('timeline', 'yaw, pitch and roll of a video, bag or topic over time, as a plot'),
+    'timeline': ('timeline', 'where heads point over time, in a video, bag or topic, as a plot'),
     'heatmaps': ('heatmaps', 'where in a face the network looks, as a picture'),
     'models': ('models', 'list, download, convert and fuse networks; download detectors'),
     'train': ('train', 'train the network'),

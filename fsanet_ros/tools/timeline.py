@@ -1,7 +1,8 @@
 """
-Yaw, pitch and roll over time as a plot: of a video, of a recording (bag), or of a live topic.
+Where heads point over time, as a plot: in a video, in a recording (bag), or on a live topic.
 
-A video goes through detector, network and tracker here. Of a bag and a topic the messages
+The direction of the nose and how far the head leans over; --table has yaw, pitch and roll. A video
+goes through detector, network and tracker here. Of a bag and a topic the messages
 fsanet_ros/HeadPoseArray are drawn; a topic until Ctrl-C or for --seconds.
 """
 

@@ -1,5 +1,5 @@
 """
-Yaw, pitch and roll of each head over time, from any source, as a plot or a table.
+Where each head points over time, from any source, as a plot or a table.
 
     timelines = Timelines()
     timelines.add('h1', 0.033, (12.0, -3.0, 1.0))
@@ -14,10 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from fsanet_ros.geometry.rotations import (
+    lean_deg,
+    matrix_from_yaw_pitch_roll_deg,
+    pan_tilt_deg,
+)
 from fsanet_ros.research.evaluation.report_plots import new_figure
 from fsanet_ros.types import FloatArray
 
-ANGLES = ('yaw', 'pitch', 'roll')
+# Yaw, pitch and roll of an upright head in profile jump; what is plotted instead does not.
+DIRECTIONS = ('nose left', 'nose up', 'lean')
 COLUMNS = ('stamp_s', 'id', 'yaw_deg', 'pitch_deg', 'roll_deg')
 # A line across a longer gap, or across the jump from 180 to -180 degrees, would show what nobody
 # has measured.
@@ -70,6 +76,19 @@ def broken_at_gaps(poses: FloatArray) -> FloatArray:
     return np.insert(poses, breaks + 1, np.nan, axis=0)
 
 
+def directions_deg(poses: FloatArray) -> FloatArray:
+    """
+    Return where a head's nose points and how far it leans over, instead of yaw, pitch and roll.
+
+    :param poses: float64 [n, 4], see Timelines.of_heads
+    :returns: float64 [n, 4]: seconds; pan and tilt (rotations.pan_tilt_deg), lean
+        (rotations.lean_deg) in degrees
+    """
+    turned = matrix_from_yaw_pitch_roll_deg(poses[:, 1:])
+    leans = [lean_deg(rotation) for rotation in turned]
+    return np.column_stack([poses[:, 0], pan_tilt_deg(turned), leans])
+
+
 def write_table(timelines: Timelines, path: str | Path) -> None:
     """Write a CSV with the columns COLUMNS, one head after the other."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +103,10 @@ def write_table(timelines: Timelines, path: str | Path) -> None:
 
 def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
     """
-    Plot yaw, pitch and roll over time, with one line per head.
+    Plot over time where noses point and how far heads lean over, with one line per head.
+
+    Left is the image's left. Lean is the turn about the nose, clockwise in the image for somebody
+    who looks into the camera: 0 for every upright head.
 
     :param path: .png, .svg, .pdf or any other format of matplotlib
     :raises ImportError: if matplotlib is not installed
@@ -96,13 +118,13 @@ def plot(timelines: Timelines, path: str | Path, title: str = '') -> None:
     heads = timelines.of_heads()
     axes = figure.subplots(3, 1, sharex=True)
     for head, poses in heads.items():
-        line = broken_at_gaps(poses)
+        line = broken_at_gaps(directions_deg(poses))
         for column, panel in enumerate(axes, start=1):
             # A single pose between gaps has no line: the points show it.
             panel.plot(
                 line[:, 0], line[:, column], label=head, linewidth=1, marker='.', markersize=2
             )
-    for name, panel in zip(ANGLES, axes, strict=True):
+    for name, panel in zip(DIRECTIONS, axes, strict=True):
         panel.set_ylabel(f'{name} (degrees)')
         panel.axhline(0, color='0.6', linewidth=0.6)
         panel.grid(alpha=0.3)
