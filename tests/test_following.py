@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -265,7 +266,10 @@ def test_without_a_period_every_image_is_searched(blobs):
 def test_while_there_is_nobody_whole_images_are_searched_now_and_then(blobs, follower):
     for i in range(31):
         assert follower.find(blobs, scene(), i / 30) == []
-    assert blobs.sizes == [(WIDTH, HEIGHT)] * 6
+    assert blobs.sizes == [(WIDTH, HEIGHT)] * 5, 'at first'
+    for i in range(31, 121):
+        assert follower.find(blobs, scene(), i / 30) == []
+    assert blobs.sizes == [(WIDTH, HEIGHT)] * 8, 'each second where nothing changes'
 
 
 def test_while_there_is_nobody_whoever_comes_is_found_at_once(blobs, follower):
@@ -354,6 +358,37 @@ def test_whom_a_whole_image_shows_too_small_is_not_lost_when_images_come_rarely(
         assert face.box.width == pytest.approx(45 - 5 * second, abs=2)
     # 40 pixels are still seen; then a look at the place, at the least size, saves the face.
     assert blobs.looks == [(WIDTH, HEIGHT), *[(WIDTH, HEIGHT), (64, 64)] * 2]
+
+
+def test_how_a_face_is_turned_is_asked_seldom_once_it_is_certain(blobs, follower):
+    image = scene((100, 100, 60))
+    asked_s = []
+    for i in range(12 * 10):
+        blobs.sizes.clear()
+        follower.find(blobs, image, i / 10)
+        asked_s += [i / 10] * blobs.sizes.count(TURNED)
+    assert asked_s == pytest.approx([0.1, 1.1, 6.1, 11.1], abs=0.11)
+
+
+class Fading(Blobs):
+    """Is less sure of its faces from a moment on."""
+
+    faded = False
+
+    def detect(self, image):
+        faces = super().detect(image)
+        return [replace(face, score=0.3) for face in faces] if self.faded else faces
+
+
+def test_how_a_face_is_turned_is_asked_again_when_it_is_seen_less_well(follower):
+    blobs = Fading()
+    for i in range(30):
+        follower.find(blobs, scene((100, 100, 60)), i / 10)
+    blobs.sizes.clear()
+    blobs.faded = True
+    for i in range(30, 33):
+        follower.find(blobs, scene((100, 100, 60)), i / 10)
+    assert TURNED in blobs.sizes
 
 
 def test_the_clip_has_the_same_faces_as_when_every_image_is_searched():

@@ -1,5 +1,7 @@
 """Small faces anywhere: each part of an image is searched in a stated time, at a bounded cost."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from fsanet_ros.detection.changes import cells_of
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
 from fsanet_ros.detection.sweep import (
     DETECTABLE_PX,
+    SMALLEST_FACE_PX,
     TILE_AREA,
     TILE_PX,
     TILES_PER_IMAGE,
@@ -80,7 +83,9 @@ def test_all_of_a_changing_image_is_searched_within_the_time(width, height, tile
     sweep, last_seen = Sweep(), {}
     for number in range(4 * RATE_HZ):
         cells = rng.integers(0, 255, (height // 8, width // 8)).astype(np.int16)
-        found = sweep.next_windows(width, height, number / RATE_HZ, cells, settings)
+        found = sweep.next_windows(
+            (width, height), number / RATE_HZ, partial(np.copy, cells), settings
+        )
         assert len(found) <= TILES_PER_IMAGE
         for window in found:
             key = window.shown_width, window.turn_deg, window.left // 20, window.top // 20
@@ -104,32 +109,60 @@ def nearest(windows, moved):
 def test_where_nothing_changes_a_sweep_comes_to_rest_and_goes_where_something_comes():
     settings, sweep = SweepSettings(), Sweep()
     cells = np.full((90, 160), 60, np.int16)
-    counts = [len(sweep.next_windows(1280, 720, i / RATE_HZ, cells, settings)) for i in range(150)]
-    assert sum(counts[:90]) > 60 and sum(counts[110:]) == 0
-    cells = cells.copy()
+
+    def windows_in(images):
+        look = partial(np.copy, cells)
+        size = 1280, 720
+        return [sweep.next_windows(size, i / RATE_HZ, look, settings) for i in images]
+
+    counts = [len(windows) for windows in windows_in(range(240))]
+    assert sum(counts[:90]) > 60 and sum(counts[110:150]) == 0
+    assert 10 < sum(counts[150:]) < 30, 'after some seconds, once more'
     cells[40:43, 80:83] = 200
-    windows = [w for i in range(150, 180)
-               for w in sweep.next_windows(1280, 720, i / RATE_HZ, cells, settings)]  # fmt: skip
+    windows = [window for found in windows_in(range(240, 270)) for window in found]
     assert windows and all(
         w.left <= 83 * 8 and w.left + w.width >= 80 * 8 and w.top <= 43 * 8 for w in windows
     )
+
+
+def test_known_faces_that_move_keep_no_window_from_coming_to_rest():
+    sweep, looks = Sweep(), []
+    for i in range(30 * RATE_HZ):
+        cells = np.full((90, 160), 60, np.int16)
+        x = 40 + i % 3
+        cells[30:46, x : x + 12] = 200 if i % 2 else 120
+        face = Square((x + 6) * 8.0, 38 * 8.0, 100.0)
+        size, look = (1280, 720), partial(np.copy, cells)
+        looks.append(len(sweep.next_windows(size, i / RATE_HZ, look, SweepSettings(), [face])))
+    assert sum(looks[: 10 * RATE_HZ]) > 40
+    assert sum(looks[-10 * RATE_HZ :]) < 30
+
+
+def test_with_faces_in_view_a_sweep_takes_a_part_of_a_window_for_each_image():
+    sweep, looks = Sweep(), []
+    for i in range(20 * RATE_HZ):
+        cells = rng.integers(0, 255, (90, 160)).astype(np.int16)
+        size, look = (1280, 720), partial(np.copy, cells)
+        face = Square(300.0, 300.0, 80.0)
+        looks.append(len(sweep.next_windows(size, i / RATE_HZ, look, SweepSettings(), [face])))
+    assert sum(looks[: 4 * RATE_HZ]) >= len(sweep_windows(1280, 720, SweepSettings()))
+    assert 0.1 <= np.mean(looks[10 * RATE_HZ :]) <= 0.25
 
 
 def test_a_slow_camera_gets_no_more_than_its_share():
     sweep = Sweep()
     for i in range(20):
         cells = rng.integers(0, 255, (90, 160)).astype(np.int16)
-        found = sweep.next_windows(1280, 720, i / 2.0, cells, SweepSettings(found_within_s=1.0))
+        found = sweep.next_windows((1280, 720), i / 2.0, partial(np.copy, cells), SweepSettings())
         assert len(found) <= TILES_PER_IMAGE
 
 
 def test_the_smallest_face_sets_the_scale():
     finest = {
-        px: max(w.scale for w in sweep_windows(1280, 720, SweepSettings(px))) for px in (18, 36, 54)
+        px: max(w.scale for w in sweep_windows(1280, 720, SweepSettings(px))) for px in (18, 30)
     }
-    assert finest[18] == pytest.approx(1.5, abs=0.01)
-    assert finest[36] == pytest.approx(0.75, abs=0.01)
-    assert finest[54] == pytest.approx(0.5, abs=0.01)
+    for px, scale in finest.items():
+        assert scale == pytest.approx(DETECTABLE_PX / px, abs=0.01)
 
 
 def finest_scale_shown(follower):
@@ -140,9 +173,9 @@ def finest_scale_shown(follower):
 def test_with_a_calibration_the_distance_sets_the_scale():
     follower = FaceFollower(0.3, 480, SearchAtOnce())
     follower.max_distance_m = 4.0  # 32 pixels
-    assert finest_scale_shown(follower) == pytest.approx(1.5, abs=0.02)
+    assert finest_scale_shown(follower) == pytest.approx(DETECTABLE_PX / SMALLEST_FACE_PX, abs=0.02)
     follower.focal_px = 930.0
-    assert finest_scale_shown(follower) == pytest.approx(27 / 32, abs=0.02)
+    assert finest_scale_shown(follower) == pytest.approx(DETECTABLE_PX / 32, abs=0.02)
 
 
 class Eyes:

@@ -51,11 +51,18 @@ def changed_cells(cells: Cells, earlier: Cells) -> NDArray[np.uint8]:
     return (np.abs(difference) >= _LEAST_CHANGE).astype(np.uint8)
 
 
-def has_changed(cells: Cells, earlier: Cells) -> bool:
-    """Whether a face or more may have come: cells of another shape have."""
+def has_changed(cells: Cells, earlier: Cells, known: Sequence[Square] = ()) -> bool:
+    """
+    Whether a face or more may have come: cells of another shape have.
+
+    :param known: faces, in pixels of what the cells show, whose movement is no change
+    """
     if cells.shape != earlier.shape:
         return True
-    return int(np.count_nonzero(changed_cells(cells, earlier))) >= _LEAST_CELLS
+    changed = changed_cells(cells, earlier)
+    for square in known:
+        _clear(changed, square)
+    return int(np.count_nonzero(changed)) >= _LEAST_CELLS
 
 
 class Changes:

@@ -12,19 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
-from fsanet_ros.detection.changes import Cells, Changes, cells_of
+from fsanet_ros.detection.changes import LOOKS, Cells, Changes, cells_of
 from fsanet_ros.detection.detector import FaceDetector
+from fsanet_ros.detection.known import Known
 from fsanet_ros.detection.matching import best_first, is_same, nearest, others
-from fsanet_ros.detection.places import (
-    NEAR_REACH,
-    REACH,
-    TILES_PX,
-    at_places,
-    tile_size,
-)
+from fsanet_ros.detection.places import TILES_PX, at_places, tile_size
 from fsanet_ros.detection.searching import (
     Found,
     Job,
@@ -42,81 +37,27 @@ from fsanet_ros.detection.sweep import (
     whole_view,
 )
 from fsanet_ros.detection.windows import Window
-from fsanet_ros.types import Face, Image, Square
+from fsanet_ros.types import Face, Image
 
 __all__ = ['FaceFollower', 'SearchAtOnce', 'SearchBeside']
 
 # Less than the detector's threshold is enough for a face that was sure so short a time ago.
 _SURE_S, _UNSURE_SHARE = 1.0, 0.5
-# A face that is not found where it should be is looked for there for so long ...
+# A face that is not found where it should be is looked for there for so long.
 LOST_S = 0.5
-# ... in a place that grows by so much of the usual one with each image.
-_WIDER = 0.25
-# Seen so often, its movement is known.
-_WELL_KNOWN = 3
 # Where a face square has this many pixels in a whole view, that shows it.
 _SEEN_IN_WHOLE_PX = 24.0
 # Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below this
 # part of the way from the threshold to 1. While an image waits, so many are looked at again.
 _CONFIRMED_SHARE, _CANDIDATES_NOW = 0.35, 2
-# Faces whose best turn is asked for in a search, and how often that of each is.
-_TURNS, _TURN_S = 2, 1.0
+# Faces whose best turn is asked for in a search.
+_TURNS = 2
 # A new face may be so much smaller than the smallest that is searched for.
 _SMALLER = 0.75
+# Where nothing has changed, whole images are searched as often after some looks.
+_STILL_S = 1.0
 # Tiles in a second that a detector can be asked for, if it does not say so itself.
 _TILES_PER_S = 25.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """
-    A face that is followed.
-
-    ``face``: as it was seen last, at ``seen_s``; ``sure_s``: when its score was above the
-    threshold. ``velocity``: of its middle, pixels per second. ``seen``: how often; ``missed``:
-    images since then. ``turned_s``: when its best turn was asked
-    for. ``number``: of its own.
-    """
-
-    face: Face
-    seen_s: float
-    sure_s: float
-    velocity: tuple[float, float] = (0.0, 0.0)
-    seen: int = 1
-    missed: int = 0
-    turned_s: float = -math.inf
-    number: int = 0
-
-    @property
-    def reach(self) -> float:
-        near = self.seen >= _WELL_KNOWN and not self.missed
-        return NEAR_REACH if near else REACH * (1.0 + _WIDER * self.missed)
-
-    def expected(self, time_s: float) -> Face:
-        """Return the face where it should be."""
-        passed_s = time_s - self.seen_s
-        x, y = (v * passed_s for v in self.velocity)
-        box, square = self.face.box, self.face.square
-        return replace(
-            self.face,
-            box=replace(box, x=box.x + x, y=box.y + y),
-            square=Square(square.center_x + x, square.center_y + y, square.side),
-        )
-
-    def seen_again(self, face: Face, time_s: float, is_sure: bool) -> _Known:
-        """Return the same face as seen in a later image."""
-        passed_s = time_s - self.seen_s
-        velocity = self.velocity
-        if passed_s > 0.0:
-            x, y = (
-                0.5 * v + 0.5 * (now - before) / passed_s
-                for v, now, before in zip(
-                    velocity, face.box.center, self.face.box.center, strict=True
-                )
-            )
-            velocity = x, y
-        sure_s = time_s if is_sure else self.sure_s
-        return _Known(face, time_s, sure_s, velocity, self.seen + 1, 0, self.turned_s, self.number)
 
 
 class _Look:
@@ -167,10 +108,11 @@ class FaceFollower:
         self._search = search
         self._sweep = Sweep()
         self._changes = Changes()
-        self._known: list[_Known] = []
+        self._known: list[Known] = []
         self._count = 0
         self._asked: tuple[FaceDetector, float, int] | None = None
-        self._seen_s = self._searched_s = -math.inf
+        self._seen_s = self._searched_s = self._compared_s = -math.inf
+        self._still = 0  # searches of the whole image in a row in which nothing had changed
 
     def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
         """
@@ -187,7 +129,7 @@ class FaceFollower:
         look = _Look(detector, image, time_s, self.detection_size)
         asked = detector, look.threshold, self.detection_size
         if asked != self._asked:  # another may see what was looked at, and miss what is known
-            self._asked, self._known, self._searched_s = asked, [], -math.inf
+            self._asked, self._known, self._searched_s, self._still = asked, [], -math.inf, 0
         expected = [known.expected(time_s) for known in self._known]
         sides = [face.square.side for face in expected]
         size = tile_size(sides, look.whole.shown_size) if recent else 0
@@ -236,15 +178,13 @@ class FaceFollower:
     def _window_now(self, look: _Look, seen: dict[int, Face], recent: bool) -> Window | None:
         """Return what must be searched before the image is answered."""
         if not recent or self._lost_a_near_one(seen, look.whole.scale):
-            self._searched_s = look.time_s
+            self._searched_s = self._compared_s = look.time_s
+            self._still = 0
             return look.whole
         if seen:
             return None
         changed = self._changed(look, [])
-        if self._is_due(look.time_s):
-            self._searched_s = look.time_s
-            return look.whole
-        return changed
+        return look.whole if self._whole_is_due(look.time_s, changed) else changed
 
     def _changed(self, look: _Look, seen: Sequence[Face]) -> Window | None:
         """Return what has changed besides the faces that are seen, None if nothing has."""
@@ -259,10 +199,12 @@ class FaceFollower:
         known = [*seen.values(), *new]
         if self._search.ready:
             settings = self._sweep_settings(look.detector)
-            windows = self._sweep.next_windows(*look.size, look.time_s, look.cells, settings)
-            if known and self._is_due(look.time_s):
-                self._searched_s = look.time_s
-                windows.insert(0, self._changed(look, known) or look.whole)
+            squares = [face.square for face in known]
+            windows = self._sweep.next_windows(
+                look.size, look.time_s, lambda: look.cells, settings, squares
+            )
+            if known and not 0.0 <= look.time_s - self._compared_s < self.period_s:
+                windows[:0] = self._due_windows(look, known)
             to_turn = self._take_those_to_turn(seen, look.time_s)
         return self._search.look(
             Job(
@@ -296,8 +238,25 @@ class FaceFollower:
             getattr(detector, 'tiles_per_s', _TILES_PER_S),
         )
 
-    def _is_due(self, time_s: float) -> bool:
-        return not 0.0 <= time_s - self._searched_s < self.period_s
+    def _due_windows(self, look: _Look, known: Sequence[Face]) -> list[Window]:
+        """Return what has changed besides the known faces, or the whole image."""
+        self._compared_s = look.time_s
+        changed = self._changed(look, known)
+        if changed is not None:
+            self._still = 0
+            return [changed]
+        return [look.whole] if self._whole_is_due(look.time_s, None) else []
+
+    def _whole_is_due(self, time_s: float, changed: Window | None) -> bool:
+        """Whether the whole image is to be searched now, and if so take it for searched."""
+        if changed is not None:
+            self._still = 0
+        period_s = self.period_s if self._still < LOOKS else max(self.period_s, _STILL_S)
+        if 0.0 <= time_s - self._searched_s < period_s:
+            return False
+        self._searched_s = time_s
+        self._still += 1
+        return True
 
     def _lost_a_near_one(self, seen: dict[int, Face], scale: float) -> bool:
         """Whether somebody has just gone missing whom a whole view would show."""
@@ -318,7 +277,7 @@ class FaceFollower:
         """Take in the faces of an image: those seen again, the new and for a while the lost."""
         found = best_first([*seen.values(), *new])
         time_s = look.time_s
-        known: list[_Known] = []
+        known: list[Known] = []
         for index, one in enumerate(self._known):
             face = seen.get(index)
             if face is not None:
@@ -331,33 +290,24 @@ class FaceFollower:
         for face in new:
             if any(face is f for f in found):
                 self._count += 1
-                known.append(_Known(face, time_s, time_s, number=self._count))
+                known.append(Known(face, time_s, time_s, number=self._count))
         self._known = known
 
     def _take_those_to_turn(self, seen: dict[int, Face], time_s: float) -> dict[int, Face]:
         """Return some of the seen whose best turn is to be asked for, by their numbers."""
-        due = [index for index in seen if not 0.0 <= time_s - self._known[index].turned_s < _TURN_S]
+        due = [index for index in seen if self._known[index].turn_is_due(time_s)]
         due = sorted(due, key=lambda index: self._known[index].turned_s)[:_TURNS]
         for index in due:
-            self._known[index] = replace(self._known[index], turned_s=time_s)
+            self._known[index] = self._known[index].asked_to_turn(time_s)
         return {self._known[index].number: seen[index] for index in due}
 
     def _turn(self, turned: Mapping[int, tuple[Face, Face]]) -> None:
-        """Take in how faces are best seen; they have moved since."""
-        self._known = [
-            replace(known, face=_moved_with(*turned[known.number], known.face))
-            if known.number in turned
-            else known
-            for known in self._known
-        ]
-
-
-def _moved_with(before: Face, best: Face, now: Face) -> Face:
-    """Return a face as it is now, turned as it was best seen before."""
-    if best.turn_deg == now.turn_deg:
-        return now
-    x, y = (a - b for a, b in zip(now.box.center, before.box.center, strict=True))
-    return best.moved(x, y)
+        """Take in how faces are best seen."""
+        if turned:
+            self._known = [
+                known.turned(*turned[known.number]) if known.number in turned else known
+                for known in self._known
+            ]
 
 
 def _pair(look: _Look, expected: Sequence[Face], found: Sequence[Face]) -> dict[int, Face]:

@@ -13,7 +13,7 @@ from fsanet_ros.detection.windows import Window, detect_in
 from fsanet_ros.types import Face, Image
 
 # What windows show is looked at a second time before it counts: so less is enough at first.
-SCORE_SHARE = 0.5
+SCORE_SHARE = 0.33
 # So many candidates are looked at a second time in a search.
 _CANDIDATES = 6
 _EIGHTHS_DEG = range(0, 360, 45)

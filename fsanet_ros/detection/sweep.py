@@ -10,13 +10,15 @@ show the faces that lie on their side. All of these take turns, a few for each i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fsanet_ros.detection.changes import CELL_PX, LOOKS, Cells, has_changed
 from fsanet_ros.detection.windows import Window
+from fsanet_ros.types import Square
 
 # The larger side of the landmarks' box, in pixels, from which detectors find most faces.
-DETECTABLE_PX = 27.0
+DETECTABLE_PX = 23.0
 # Larger than the image is, nothing new is to be seen.
 MAX_SCALE = 2.0
 # What tiles have in common, in pixels as shown. A face up to 1/1.3 of that is in one of them with
@@ -30,8 +32,15 @@ SMALLEST_FACE_PX = 18.0
 FACE_M = 0.138
 # For an image, at most: with slow cameras a sweep takes longer.
 TILES_PER_IMAGE = 2
-# What has been seen often enough is seen again after that time.
-SETTLED_S = 5.0
+# What has been seen often enough is seen again after that time, then after twice, four times ...
+SETTLED_S, _LONGEST_S = 5.0, 40.0
+# To see that a window has not changed costs such a part of a search; so many are passed at once.
+_SETTLED_COST, _SETTLED_PASSED = 0.1, 8
+# Where there is time, all is searched more often than it has to be.
+_MOST_ROUNDS = 2
+# With faces in view, what has never been seen is searched at this share of the pace, and all else
+# may take what a detector does in so many seconds for each image.
+_UNSEEN_BESIDE_FACES, _BESIDE_FACES_S = 0.3, 0.0075
 # Detectors see a small face in one place and miss it three pixels beside.
 _STEPS_PX = (0, 3, 5)
 TURNS_DEG = (90, 270, 180, 45, 315)
@@ -53,7 +62,7 @@ class SweepSettings:
     smallest_face_px: float = SMALLEST_FACE_PX
     found_within_s: float = 1.0
     detection_size: int = TILE_PX
-    tiles_per_s: float = 50.0
+    tiles_per_s: float = 27.0
 
 
 class Sweep:
@@ -73,38 +82,74 @@ class Sweep:
         self._time_s = math.nan
 
     def next_windows(
-        self, width: int, height: int, time_s: float, cells: Cells, settings: SweepSettings
+        self,
+        size: tuple[int, int],
+        time_s: float,
+        look_at_cells: Callable[[], Cells],
+        settings: SweepSettings,
+        known: Sequence[Square] = (),
     ) -> list[Window]:
         """
         Return the windows that are to be searched in an image.
 
-        :param width: of the image in pixels; where it changes, the sweep begins anew
+        :param size: of the image, width and height in pixels; where it changes, the sweep begins
+            anew
         :param time_s: the image's stamp
-        :param cells: of the image
+        :param look_at_cells: returns the image's cells; asked where windows are due
+        :param known: faces that are followed: they take most of the time, and their movement is no
+            reason to search
         """
         if settings.found_within_s <= 0.0:
             return []
-        key = width, height, settings
+        key = *size, settings
         if key != self._key:
             self._key, self._next = key, 0
-            self._turns = [_Turn(window) for window in sweep_windows(width, height, settings)]
+            self._turns = [_Turn(window) for window in sweep_windows(*size, settings)]
         passed_s = time_s - self._time_s
         self._time_s = time_s
         if not 0.0 <= passed_s < settings.found_within_s:  # the first image, or a jump in time
             self._turns = [_Turn(turn.window) for turn in self._turns]
             self._owed = 1.0
         else:
-            self._owed += passed_s / settings.found_within_s * len(self._turns)
+            owed = passed_s / settings.found_within_s * len(self._turns)
+            self._owed += self._paid(owed, settings) if known else owed * self._rounds(settings)
         count = min(math.floor(self._owed + 1e-6), TILES_PER_IMAGE)
-        self._owed = min(self._owed - count, 1.0)
+        if not count:
+            return []
+        chosen = self._take(count, size, time_s, look_at_cells(), known)
+        self._owed = min(self._owed - len(chosen), 1.0)
+        return chosen
+
+    def _rounds(self, settings: SweepSettings) -> int:
+        """Return how often the whole sweep fits into its time."""
+        fits = settings.tiles_per_s * settings.found_within_s // len(self._turns)
+        return min(max(int(fits), 1), _MOST_ROUNDS)
+
+    def _paid(self, owed: float, settings: SweepSettings) -> float:
+        """Return the windows that an image with faces pays for, of those that others do."""
+        if any(turn.is_unseen for turn in self._turns):
+            return _UNSEEN_BESIDE_FACES * owed
+        return min(owed, _BESIDE_FACES_S * settings.tiles_per_s)
+
+    def _take(
+        self,
+        count: int,
+        size: tuple[int, int],
+        time_s: float,
+        cells: Cells,
+        known: Sequence[Square],
+    ) -> list[Window]:
+        """Return so many of the next windows that are worth a look, fewer where few are."""
         chosen: list[Window] = []
-        for _ in self._turns:
+        for _ in range(min(len(self._turns), count + _SETTLED_PASSED)):
             if len(chosen) >= count:
                 break
             turn = self._turns[self._next]
             self._next = (self._next + 1) % len(self._turns)
-            if not turn.is_settled(cells, time_s):
-                chosen.append(turn.take(cells, time_s, width, height))
+            if turn.is_settled(cells, time_s, known):
+                self._owed -= _SETTLED_COST
+            else:
+                chosen.append(turn.take(cells, time_s, *size))
         return chosen
 
 
@@ -117,13 +162,23 @@ class _Turn:
         self._looks = 0
         self._time_s = 0.0
 
-    def is_settled(self, cells: Cells, time_s: float) -> bool:
+    @property
+    def is_unseen(self) -> bool:
+        """Whether it has never been taken."""
+        return self._cells is None
+
+    def is_settled(self, cells: Cells, time_s: float, known: Sequence[Square]) -> bool:
         """Whether another look would show what the last ones have shown."""
         if self._cells is None:
             return False
-        if has_changed(self._part(cells), self._cells):
+        left, top = (start // CELL_PX * CELL_PX for start in (self.window.left, self.window.top))
+        here = [Square(k.center_x - left, k.center_y - top, k.side) for k in known]
+        if has_changed(self._part(cells), self._cells, here):
             self._looks = 0
-        return self._looks >= LOOKS and time_s - self._time_s < SETTLED_S
+        if self._looks < LOOKS:
+            return False
+        wait_s = min(SETTLED_S * 2.0 ** (self._looks - LOOKS), _LONGEST_S)
+        return time_s - self._time_s < wait_s
 
     def take(self, cells: Cells, time_s: float, width: int, height: int) -> Window:
         """Return the window for the next look, moved by a few pixels as shown."""
@@ -148,7 +203,7 @@ def sweep_windows(width: int, height: int, settings: SweepSettings) -> list[Wind
     turned = [turned_view(width, height, turn, tile_px) for turn in TURNS_DEG]
     upright = _pyramid(width, height, finest, whole, tile_px)
     while len(upright) + len(turned) > most and finest > whole:
-        finest = max(whole, 0.9 * finest)
+        finest = max(whole, 0.95 * finest)
         upright = _pyramid(width, height, finest, whole, tile_px)
     whole_image = whole_view(width, height, settings.detection_size)
     return _interleaved([*upright, whole_image], turned)

@@ -85,42 +85,53 @@ class Window:
         turn[:, 2] += (width - self.shown_width) / 2, (height - self.shown_height) / 2
         return np.asarray(cv2.warpAffine(picture, turn, (width, height)), np.uint8)
 
-    def face_in_image(self, face: Face) -> Face:
-        """Return a face of the picture as one of the image."""
-        side = max(face.box.width, face.box.height) / self.scale
-        x, y = self._point(*face.box.center)
-        if self.turn_deg % 180 == 0:
-            width, height = face.box.width / self.scale, face.box.height / self.scale
-        elif self.turn_deg % 90 == 0:
-            width, height = face.box.height / self.scale, face.box.width / self.scale
-        else:
-            width = height = side
+    def face_in_image(self, face: Face, left: float = 0.0, top: float = 0.0) -> Face:
+        """
+        Return a face of the picture as one of the image.
+
+        :param left: where the picture begins in that of several, in pixels; ``top``: likewise
+        """
+        width, height = self.shown_size
+        middle_x, middle_y = left + width / 2, top + height / 2
+        origin_x, origin_y = self.left + self.width / 2, self.top + self.height / 2
+        cosine, sine = _cos_sin(self.turn_deg)
+        across, along = cosine / self.scale, sine / self.scale
+
+        def point(x: float, y: float) -> tuple[float, float]:
+            right, down = x - middle_x, y - middle_y
+            return (
+                origin_x + across * right - along * down,
+                origin_y + along * right + across * down,
+            )
+
+        x, y = point(*face.box.center)
+        wide, high = self._sides_in_image(face.box)
         landmarks = face.landmarks
         if landmarks is not None:
-            landmarks = np.array([self._point(*point) for point in landmarks.tolist()])
-        center = self._point(face.square.center_x, face.square.center_y)
-        return replace(
-            face,
-            box=Box(x - width / 2, y - height / 2, width, height),
-            square=Square(*center, face.square.side / self.scale),
-            landmarks=landmarks,
-            turn_deg=float(self.turn_deg),
+            turn = np.array([[across, along], [-along, across]])
+            landmarks = (landmarks - (middle_x, middle_y)) @ turn + (origin_x, origin_y)
+        square = Square(*point(face.square.center_x, face.square.center_y), face.square.side)
+        return Face(
+            Box(x - wide / 2, y - high / 2, wide, high),
+            face.score,
+            square.scaled(self.width / self.shown_width),
+            landmarks,
+            float(self.turn_deg),
         )
+
+    def _sides_in_image(self, box: Box) -> tuple[float, float]:
+        """Return width and height, in the image, of a box of the picture."""
+        if self.turn_deg % 180 == 0:
+            return box.width / self.scale, box.height / self.scale
+        if self.turn_deg % 90 == 0:
+            return box.height / self.scale, box.width / self.scale
+        side = max(box.width, box.height) / self.scale
+        return side, side
 
     def _inside(self, image: Image) -> Image:
         if self.width == self.height:
             return cut_square(image, self.left, self.top, self.width)
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
-
-    def _point(self, x: float, y: float) -> tuple[float, float]:
-        """Return where in the image a point of the picture is."""
-        width, height = self.shown_size
-        right, down = (x - width / 2) / self.scale, (y - height / 2) / self.scale
-        cosine, sine = _cos_sin(self.turn_deg)
-        return (
-            self.left + self.width / 2 + cosine * right - sine * down,
-            self.top + self.height / 2 + sine * right + cosine * down,
-        )
 
 
 def detect_in(
@@ -161,8 +172,7 @@ def detect_side_by_side(
         column, row = int(x // size), int(y // size)
         index = row * columns + column
         if 0 <= column < columns and 0 <= index < len(windows):
-            here = face.moved(-column * size, -row * size)
-            found[index].append(windows[index].face_in_image(here))
+            found[index].append(windows[index].face_in_image(face, column * size, row * size))
     return found
 
 

@@ -46,7 +46,7 @@ class YuNetDetector:
     """YuNet (a ``FaceDetector``): boxes, scores and five landmarks."""
 
     name = 'yunet'
-    tiles_per_s = 50.0  # for a sweep (sweep.py)
+    tiles_per_s = 27.0  # for a sweep (sweep.py)
 
     def __init__(
         self,

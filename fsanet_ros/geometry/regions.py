@@ -48,6 +48,9 @@ class Box:
 
     def shared_area(self, other: Box) -> float:
         """Return the area of the intersection with another box, in square pixels."""
+        # Most pairs are asked in vain: comparing costs less than min and max.
+        if self.x >= other.x + other.width or other.x >= self.x + self.width:
+            return 0.0
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         return width * height if width > 0.0 and height > 0.0 else 0.0

@@ -121,10 +121,11 @@ class FaceDetectionSettings:
     )
     found_within_s: float = parameter(
         1.0,
-        'How soon every part of the image is searched at full resolution, in seconds. Parts are '
-        'searched in turn beside the images; where nothing changes, less often. Images that are '
-        'too large for this time are searched for larger faces only. 0: only search the whole '
-        'image, scaled down to size.',
+        'How soon every part of the image is searched at full resolution while nobody is in view, '
+        'in seconds. With faces in view it takes three times as long, and longer where each part '
+        'has been searched before; where nothing changes, parts are searched less often. Images '
+        'that are too large for this time are searched for larger faces only. 0: only search the '
+        'whole image, scaled down to size.',
         low=0.0,
         high=60.0,
         live=True,
