@@ -7,6 +7,11 @@ The lifecycle node head_pose: images in, head poses out.
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the rest is imported, which takes a second
+    from fsanet_ros.ros.signals import end_quietly_at_signals
+
+    end_quietly_at_signals('head_pose')
+
 import sys
 from collections.abc import Callable
 from functools import partial, wraps

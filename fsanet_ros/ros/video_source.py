@@ -9,6 +9,11 @@ In lockstep it listens to ``head_poses``.
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the rest is imported, which takes a second
+    from fsanet_ros.ros.signals import end_quietly_at_signals
+
+    end_quietly_at_signals('video_source')
+
 import contextlib
 import sys
 import time

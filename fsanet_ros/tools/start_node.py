@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from fsanet_ros.ros.signals import end_quietly_at_signals
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit code."""
@@ -21,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         '  source 0        publishes the first camera as the topic image',
     )
     refuse_rest(parser, own)
+    end_quietly_at_signals('head_pose')
     from fsanet_ros.ros.node import main as run_node
 
     return run_node(['node', *ros])

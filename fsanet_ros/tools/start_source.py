@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from fsanet_ros.ros.signals import end_quietly_at_signals
 from fsanet_ros.tools.start_node import refuse_rest, split_arguments
 
 
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     if source is not None:
         # In quotes, as YAML would read the number of a camera as a number.
         ros = ['--ros-args', '-p', f'source:={json.dumps(source)}', '--', *ros]
+    end_quietly_at_signals('video_source')
     from fsanet_ros.ros.video_source import main as run_source
 
     return run_source(['source', *ros])
