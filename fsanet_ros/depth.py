@@ -29,6 +29,8 @@ _LEAST_RATIO, _GREATEST_RATIO = 0.6, 1.7
 # How many places must agree: so many, and this share of those that are in the picture. Hair and
 # glasses make holes; of a face half behind a hand neither side is believed.
 _LEAST_PLACES, _LEAST_SHARE = 6, 0.6
+# Pixels of the colour image in one of the depth image, at most: a face is then a few of these.
+_COARSEST = 32
 _LOOK_AGAIN = 0.1  # when the distance from the size was off by so much
 # Heads differ from the mean head by some millimetres, rotations by some degrees.
 _RELIEF_M = 0.025
@@ -81,6 +83,17 @@ def with_depth(head: Head, depth: DepthImage, camera: CameraModel) -> Head:
     )
 
 
+def too_coarse(depth: DepthImage, camera: CameraModel) -> str:
+    """Return why a depth image, [h, w], tells nothing of faces, empty if it may."""
+    height, width = depth.shape
+    if width * _COARSEST >= camera.width and height * _COARSEST >= camera.height:
+        return ''
+    return (
+        f'the depth image has {width} x {height} pixels, the image {camera.width} x '
+        f'{camera.height}: expected a depth image that is aligned with it, of about its size'
+    )
+
+
 def _measured(
     rotation: FloatArray,
     position: FloatArray,
@@ -101,10 +114,13 @@ def _measured(
     facing = SKIN_NORMALS @ (rotation.T @ position) < -_LEAST_FACING * np.sqrt(position @ position)
     height, width = depth.shape
     pixels = camera.project(points[facing]) * (width / camera.width, height / camera.height)
-    with np.errstate(invalid='ignore'):
+    with np.errstate(invalid='ignore'):  # NaN
         columns, rows = np.floor(pixels).T
         inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    seen = depth[rows[inside].astype(np.intp), columns[inside].astype(np.intp)].astype(np.float64)
+        row, column = rows[inside].astype(np.intp), columns[inside].astype(np.intp)
+        seen = depth[row, column].astype(np.float64)
+    if len(set((row * width + column).tolist())) < _LEAST_PLACES:
+        return position, 0.0  # the face is a few pixels
     if depth.dtype.kind == 'u':
         seen *= 0.001
     expected = points[facing][inside, 2]

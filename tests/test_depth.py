@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsanet_ros.depth import with_depth
+from fsanet_ros.depth import too_coarse, with_depth
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.face_model import SKIN_M, SKIN_NORMALS
 from fsanet_ros.geometry.position import position_covariance_m2
@@ -147,6 +147,24 @@ def test_wrong_arrays_are_refused():
     for wrong in (np.zeros((480, 640, 1), np.uint16), np.zeros((480, 640), np.uint8)):
         with pytest.raises(ValueError, match='expected depth as uint16 or float32'):
             with_depth(head(), wrong, CAMERA)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (0, 0), (16, 12)])
+def test_depth_images_too_coarse_for_faces_are_named(size):
+    depth = np.full(size[::-1], POSITION[2], np.float32)
+    assert f'has {size[0]} x {size[1]} pixels, the image 640 x 480' in too_coarse(depth, CAMERA)
+    assert not too_coarse(np.zeros((60, 80), np.float32), CAMERA)
+
+
+def test_a_face_that_is_a_few_depth_pixels_is_not_measured():
+    depth = np.full((15, 20), POSITION[2], np.float32)
+    assert not with_depth(head(), depth, CAMERA).distance_from_depth
+
+
+@pytest.mark.filterwarnings('error')
+def test_signalling_nan_is_no_depth():
+    depth = np.full((480, 640), 0x7F800001, np.uint32).view(np.float32)
+    assert not with_depth(head(), depth, CAMERA).distance_from_depth
 
 
 def test_distance_becomes_surer_and_direction_stays():

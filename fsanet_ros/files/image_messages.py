@@ -7,6 +7,7 @@ with any NumPy.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -187,7 +188,8 @@ def bgr_from_compressed(msg: CompressedImageMessage) -> Image:
     data = bytes_of(msg.data)
     picture = None
     if data.size and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
-        picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
+        with contextlib.suppress(cv2.error):  # sizes that it does not take
+            picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ImageError(
             f'the compressed image (format {msg.format!r}, {data.size} bytes) cannot be decoded; '

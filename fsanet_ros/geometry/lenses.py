@@ -134,9 +134,11 @@ class PolynomialLens:
         bent, slopes = self._bent(straight)
         a, b = slopes[::2].T
         c, d = slopes[1::2].T
-        # Beyond the fold of the polynomial, pixels come back towards the centre.
-        good = (np.abs(bent - xy).max(axis=1) <= _MAX_MISS) & self._in_model(straight)
-        good &= (a * d - b * c > 0.0) & (a + d > 0.0)
+        # Beyond the fold of the polynomial, pixels come back towards the centre. Coefficients of
+        # nonsense lead to infinity.
+        with np.errstate(over='ignore', invalid='ignore'):
+            good = (np.abs(bent - xy).max(axis=1) <= _MAX_MISS) & self._in_model(straight)
+            good &= (a * d - b * c > 0.0) & (a + d > 0.0)
         straight[~good] = np.nan
         return pinhole_rays(straight)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fsanet_ros.arrays import Image as BgrImage
-from fsanet_ros.depth import with_depth
+from fsanet_ros.depth import too_coarse, with_depth
 from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.files.image_layout import ImageError
 from fsanet_ros.files.image_messages import bgr_from_compressed
@@ -84,7 +84,9 @@ def _with_measured_distances(image: CameraImage, view: View, heads: list[Head]) 
     if image.depth is not None and view.camera is not None and heads:
         try:
             depth = depth_from_image(image.depth)
-            heads = [with_depth(head, depth, view.camera) for head in heads]
+            depth_problem = too_coarse(depth, view.camera)
+            if not depth_problem:
+                heads = [with_depth(head, depth, view.camera) for head in heads]
         except ImageError as error:
             depth_problem = str(error)
     return Estimate(image, view.image, view.camera, heads, depth_problem=depth_problem)

@@ -189,8 +189,9 @@ def problem(name: str, value: Any, default: Any, limits: Limits) -> str:
         return f'{name} is {value!r}, expected one of: {", ".join(limits.choices)}'
     if limits.low is None or limits.high is None:
         return ''
-    # Written so that NaN is refused too.
-    if not (math.isfinite(value) and limits.low <= value <= limits.high):
+    # Written so that NaN is refused too, and nothing at all, to which a parameter can be set.
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    if not (is_number and limits.low <= value <= limits.high):
         return f'{name} is {value}, expected {limits.low:g} to {limits.high:g}'
     return ''
 
