@@ -69,6 +69,15 @@ def check_size(msg: ImageMessage, *, name: str) -> None:
         )
 
 
+def check_pixels(width: int, height: int, most: int) -> None:
+    """Raise ImageError if an image has more pixels than are accepted."""
+    if width * height > most:
+        raise ImageError(
+            f'the image is {width} x {height} pixels, more than the {most} that are accepted '
+            '(input.max_pixels).'
+        )
+
+
 def bytes_of(data: Any) -> NDArray[np.uint8]:
     """Return a read-only view of a message's uint8[] field, uint8 [n]."""
     try:

@@ -22,9 +22,12 @@ from fsanet_ros.files.image_layout import (
     ImageError,
     ImageMessage,
     bytes_of,
+    check_pixels,
     check_size,
     checked_bytes,
 )
+from fsanet_ros.files.picture_sizes import MAX_PIXELS, size_of_picture
+from fsanet_ros.files.texts import shortened
 
 _Pixels = NDArray[np.uint8]
 
@@ -125,7 +128,7 @@ SUPPORTED_ENCODINGS = tuple(_ENCODINGS)
 """The values of sensor_msgs/Image.encoding that :func:`bgr_from_image` reads."""
 
 
-def bgr_from_image(msg: ImageMessage) -> Image:
+def bgr_from_image(msg: ImageMessage, max_pixels: int = MAX_PIXELS) -> Image:
     """
     Return the picture of a sensor_msgs/Image as BGR, uint8 [height, width, 3].
 
@@ -136,17 +139,18 @@ def bgr_from_image(msg: ImageMessage) -> Image:
     picture, as in cv_bridge. Stretching each picture to its own minimum and maximum would change
     the brightness of a face whenever something else comes into view.
 
-    :raises ImageError: if it does not know the encoding, or if size, step and length of the data
-        do not fit together
+    :raises ImageError: if it does not know the encoding, if size, step and length of the data do
+        not fit together, or above max_pixels
     """
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
         raise ImageError(
-            f"the image's encoding is {msg.encoding!r}; supported are "
+            f"the image's encoding is {shortened(msg.encoding, 40)!r}; supported are "
             f'{", ".join(SUPPORTED_ENCODINGS)}. Set one of them in the camera driver or put '
             'image_proc in between.'
         )
     pixels = _pixels(msg, encoding)
+    check_pixels(msg.width, msg.height, max_pixels)
     return pixels if encoding.to_bgr is None else encoding.to_bgr(pixels)
 
 
@@ -175,24 +179,29 @@ def _pixels(msg: ImageMessage, encoding: _Encoding) -> _Pixels:
     return pixels[..., 0] if encoding.channels == 1 else pixels
 
 
-def bgr_from_compressed(msg: CompressedImageMessage) -> Image:
+def bgr_from_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_PIXELS) -> Image:
     """
     Return the picture of a sensor_msgs/CompressedImage (JPEG, PNG ...), uint8 [h, w, 3] BGR.
 
     An orientation in EXIF data is not applied: camera_info describes the pixels as stored.
-    Raises ImageError when OpenCV cannot decode it.
+
+    :raises ImageError: if OpenCV cannot decode it; above max_pixels, by its header and before it
+        is decoded
     """
     stored_as, _, compression = msg.format.partition(';')
     mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
     mode = cv2.IMREAD_GRAYSCALE if mosaic and 'bgr' not in compression else cv2.IMREAD_COLOR
     data = bytes_of(msg.data)
     picture = None
-    if data.size and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
-        with contextlib.suppress(cv2.error):  # sizes that it does not take
+    size = size_of_picture(memoryview(data))
+    if size is not None and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
+        check_pixels(*size, max_pixels)
+        with contextlib.suppress(cv2.error):
             picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ImageError(
-            f'the compressed image (format {msg.format!r}, {data.size} bytes) cannot be decoded; '
+            f'the compressed image (format {shortened(msg.format, 80)!r}, {data.size} bytes) '
+            'cannot be decoded; '
             'a whole JPEG or PNG file is expected. Check that the topic is .../compressed, not '
             '.../compressedDepth or a video stream, and that the camera is healthy.'
         )

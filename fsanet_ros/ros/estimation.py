@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.depth import too_coarse, with_depth
@@ -16,7 +15,9 @@ from fsanet_ros.ros.input.depth_images import depth_from_image
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.input.topic_camera import CameraImage
 from fsanet_ros.ros.statistics import FAILED, UNREADABLE
-from fsanet_ros.types import Head
+from fsanet_ros.types import Face, Head
+
+_LONGEST_FRAME = 256  # characters; it becomes part of every output
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +39,12 @@ class Estimate:
 
 
 def estimate(estimator: HeadPoseEstimator, images: Sequence[CameraImage]) -> list[Estimate]:
-    """Return what came of each image; a failure is one result for each and raises nothing."""
+    """Return what came of each image; a failure is a result of that image and raises nothing."""
     try:
         return estimate_images(estimator, images)
     except Exception as error:  # whatever it is, the next image may do
+        if len(images) > 1:  # one by one: no image pays for another
+            return [result for image in images for result in estimate(estimator, [image])]
         problem = f'{type(error).__name__}: {error}'
         return [Estimate(image, dropped=FAILED, problem=problem) for image in images]
 
@@ -52,7 +55,7 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
     problems: dict[int, str] = {}
     for index, image in enumerate(images):
         try:
-            pixels = _pixels(image.message)
+            pixels = _pixels(image)
         except ImageError as error:
             problems[index] = str(error)
         else:
@@ -60,7 +63,12 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
             views[index] = View(pixels, camera)
             image.follower.focal_px = None if camera is None else float(camera.k[0, 0])
     faces = [
-        images[index].follower.find(estimator.detector, view.image, images[index].stamp_ns / 1e9)
+        _best(
+            images[index].follower.find(
+                estimator.detector, view.image, images[index].stamp_ns / 1e9
+            ),
+            images[index].max_faces,
+        )
         for index, view in views.items()
     ]
     found = estimator.estimate_found(list(views.values()), faces)
@@ -73,20 +81,34 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
     ]
 
 
-def _pixels(message: Any) -> BgrImage:
+def _best(faces: list[Face], most: int) -> list[Face]:
+    """Return the faces with the highest scores, in their order."""
+    if len(faces) <= most:
+        return faces
+    least = sorted((face.score for face in faces), reverse=True)[most - 1]
+    return [face for face in faces if face.score >= least][:most]
+
+
+def _pixels(image: CameraImage) -> BgrImage:
+    message, frame = image.message, image.message.header.frame_id
+    if len(frame) > _LONGEST_FRAME:
+        raise ImageError(
+            f'its frame_id has {len(frame)} characters, expected at most {_LONGEST_FRAME}. Set '
+            'header.frame_id in the camera driver.'
+        )
     if hasattr(message, 'format'):  # sensor_msgs/CompressedImage
-        return bgr_from_compressed(message)
-    return bgr_from_image(message)
+        return bgr_from_compressed(message, image.max_pixels)
+    return bgr_from_image(message, image.max_pixels)
 
 
 def _with_measured_distances(image: CameraImage, view: View, heads: list[Head]) -> Estimate:
     depth_problem = ''
     if image.depth is not None and view.camera is not None and heads:
         try:
-            depth = depth_from_image(image.depth)
+            depth = depth_from_image(image.depth, image.max_pixels)
             depth_problem = too_coarse(depth, view.camera)
             if not depth_problem:
                 heads = [with_depth(head, depth, view.camera) for head in heads]
-        except ImageError as error:
+        except ValueError as error:  # an ImageError is one
             depth_problem = str(error)
     return Estimate(image, view.image, view.camera, heads, depth_problem=depth_problem)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
 from fsanet_ros.detection.sweep import SMALLEST_FACE_PX
+from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.inference.runtime import RUNTIME_NAMES
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import group, parameter
@@ -56,6 +57,14 @@ class InputSettings:
         '0: no limit.',
         low=0.0,
         high=1000.0,
+        live=True,
+    )
+    max_pixels: int = parameter(
+        MAX_PIXELS,
+        'Images with more pixels than this are dropped; compressed ones by their header, before '
+        'they are decoded. The default is above the largest sensors on sale.',
+        low=1,
+        high=2**30,
         live=True,
     )
     deterministic: bool = parameter(
@@ -136,6 +145,14 @@ class FaceDetectionSettings:
         'score is at least half of it.',
         low=0.0,
         high=1.0,
+        live=True,
+    )
+    max_faces: int = parameter(
+        200,
+        'Greatest number of faces in an image; those with the highest scores are taken. Keeps a '
+        'wall of pictures from stopping everything.',
+        low=1,
+        high=1000,
         live=True,
     )
 

@@ -16,24 +16,25 @@ from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.files import image_messages
 from fsanet_ros.files.image_layout import ImageError
 from fsanet_ros.files.image_messages import SUPPORTED_ENCODINGS
+from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.ros.input.cv_bridge_images import bgr_from_cv_bridge
 
 
-def bgr_from_image(msg: Image) -> BgrImage:
+def bgr_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> BgrImage:
     """
     Return the picture of a sensor_msgs/Image as BGR, uint8 [height, width, 3].
 
     See image_messages.bgr_from_image. An encoding that is not in SUPPORTED_ENCODINGS is left to
     cv_bridge, if there is one.
 
-    :raises ImageError: if nobody knows the encoding, or if size, step and length of the data do
-        not fit together
+    :raises ImageError: if nobody knows the encoding, if size, step and length of the data do not
+        fit together, or above max_pixels
     """
-    if msg.encoding not in SUPPORTED_ENCODINGS:
+    if msg.encoding not in SUPPORTED_ENCODINGS and msg.width * msg.height <= max_pixels:
         picture = bgr_from_cv_bridge(msg)
         if picture is not None:
             return picture
-    return image_messages.bgr_from_image(msg)
+    return image_messages.bgr_from_image(msg, max_pixels)
 
 
 _FROM_BGR = {'bgr8': None, 'rgb8': cv2.COLOR_BGR2RGB, 'mono8': cv2.COLOR_BGR2GRAY}

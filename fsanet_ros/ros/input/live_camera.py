@@ -60,7 +60,7 @@ class LiveCamera(Camera):
         if not self._is_due(stamp_ns) or not self._demand.is_heard():
             return None
         depth = nearest_depth(self._recent_depths, stamp_ns)
-        return CameraImage(self, message, stamp_ns, self._calibration, self._follower, depth)
+        return self._to_process(message, stamp_ns, depth)
 
     def _on_info(self, info: CameraInfo) -> None:
         self._calibration.update(info)

@@ -72,7 +72,7 @@ class RecordedCamera(Camera):
         if not self._is_due(stamp_ns):
             return None
         depth = nearest_depth(self._depth_queue.waiting, stamp_ns)
-        return CameraImage(self, message, stamp_ns, self._calibration, self._follower, depth)
+        return self._to_process(message, stamp_ns, depth)
 
     def _is_complete(self, stamp_ns: int) -> bool:
         """Whether what belongs to an image has come, or is no longer waited for."""

@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce, SearchBeside
+from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.geometry.camera_info import (
     Calibration,
     camera_from_info,
@@ -45,7 +46,8 @@ class CameraImage:
     An image to process, and what belongs to it.
 
     ``message``: sensor_msgs/Image or CompressedImage. ``follower``: finds the faces of this
-    camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None.
+    camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None. ``max_pixels``,
+    ``max_faces``: what is accepted.
     """
 
     camera: Camera
@@ -54,6 +56,8 @@ class CameraImage:
     calibration: Calibration
     follower: FaceFollower
     depth: Image | None = None
+    max_pixels: int = MAX_PIXELS
+    max_faces: int = 200
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ class Camera(ABC):
     def adapt(self, settings: HeadPoseSettings) -> None:
         """Follow the settings that can change at any time."""
         self._max_rate_hz = settings.input.max_rate_hz
+        self._max_pixels = settings.input.max_pixels
+        self._max_faces = settings.detection.max_faces
         self._follower.period_s = settings.detection.search_period_s
         self._follower.detection_size = settings.detection.size
         self._follower.smallest_face_px = settings.detection.smallest_face_px
@@ -165,6 +171,20 @@ class Camera(ABC):
     @abstractmethod
     def next_image(self) -> CameraImage | None:
         """Return the image to process now, if there is one, and make room for another."""
+
+    def _to_process(
+        self, message: Image | CompressedImage, stamp_ns: int, depth: Image | None
+    ) -> CameraImage:
+        return CameraImage(
+            self,
+            message,
+            stamp_ns,
+            self._calibration,
+            self._follower,
+            depth,
+            self._max_pixels,
+            self._max_faces,
+        )
 
     def jumped_back_by_s(self, stamp_ns: int) -> float:
         """Return by how much a stamp is older than that of the last image, 0 if it is newer."""
