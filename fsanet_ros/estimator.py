@@ -127,12 +127,12 @@ class HeadPoseEstimator:
         One batch through the network for all images that are mirrored, one for those that are not.
 
         :param faces_of_views: the faces of each view, in its pixels; those that no crop can be cut
-            of have no head
+            of have no head, those that are not seen have a head of unknown orientation, at the end
         :raises ValueError: if an image has another shape or dtype
         """
         views = [view.fitted() for view in views]
         cut = [
-            cut_faces(view.image, faces, self.runtime.description)
+            cut_faces(view.image, [f for f in faces if f.seen], self.runtime.description)
             for view, faces in zip(views, faces_of_views, strict=True)
         ]
         heads: list[list[Head]] = [[] for _ in views]
@@ -146,6 +146,10 @@ class HeadPoseEstimator:
             found = self._through(chosen, [views[i] for i in indices], [cut[i] for i in indices])
             for index, of_image in zip(indices, found, strict=True):
                 heads[index] = of_image
+        for of_image, view, faces in zip(heads, views, faces_of_views, strict=True):
+            if away := [face for face in faces if not face.seen]:
+                as_if_facing = np.tile(np.eye(3), (len(away), 1, 1))
+                of_image += _heads(away, as_if_facing, None, view.camera)
         return heads
 
     def _through(
@@ -239,7 +243,7 @@ def _heads(
             to_rays = turned @ rotations.transpose(0, 2, 1)
             covariances_rad2 = to_rays @ covariances_rad2 @ to_rays.transpose(0, 2, 1)
         rotations = np.where(has_ray[:, None, None], turned, rotations)
-    has_rotation = _has_rotation(squares, covariances_rad2)
+    has_rotation = _has_rotation(squares, covariances_rad2) & [face.seen for face in faces]
     rotations = np.where(has_rotation[:, None, None], rotations, np.nan)
     has_position = np.isfinite(positions).all(axis=1)
     of_positions = position_covariance_m2(positions, [square.side for square in squares])

@@ -27,6 +27,7 @@ class Face:
     None: the person's right eye, left eye, tip of the nose, right and left corner of the mouth.
     ``turn_deg``: by how much the image was turned for the detector, a multiple of 45: a face that
     lies on its side, its top to the right, has 90. Box and square are upright in the image.
+    ``seen``: False for a head that has turned away: where it is, without a face.
     """
 
     box: Box
@@ -34,6 +35,7 @@ class Face:
     square: Square
     landmarks: FloatArray | None = None
     turn_deg: float = 0.0
+    seen: bool = True
 
     def moved(self, x: float, y: float) -> Face:
         """Return the same face so many pixels further to the right and down."""
@@ -52,9 +54,9 @@ class Head:
 
     ``rotation_optical``: float64 [3, 3], turns a head frame that agrees with the optical frame
     when the person looks straight along the camera's axis into the camera (Rx(-pitch) Ry(yaw)
-    Rz(roll)); NaN where the face does not show it, as it is too small. ``position_m``: float64
-    [3], the sellion (the dip of the nose between the eyes) in the optical frame in metres, or None
-    where no calibration makes a metric distance possible.
+    Rz(roll)); NaN where the face does not show it: it is too small, or turned away.
+    ``position_m``: float64 [3], the sellion (the dip of the nose between the eyes) in the optical
+    frame in metres, or None where no calibration makes a metric distance possible.
     ``distance_from_depth``: measured by a depth camera, not guessed from the face's size.
 
     How uncertain both are, in the optical frame, None where it is not known:

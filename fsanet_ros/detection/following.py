@@ -36,6 +36,7 @@ from fsanet_ros.detection.sweep import (
     close_view,
     whole_view,
 )
+from fsanet_ros.detection.turned_away import TurnedAway
 from fsanet_ros.detection.windows import Window
 from fsanet_ros.types import Face, Image
 
@@ -86,7 +87,8 @@ class FaceFollower:
     ``smallest_face_px``, ``found_within_s``: how small a new face may be (the larger side of the
     box around brows and chin) and how soon it is searched for, 0: only whole images are searched;
     see sweep.SweepSettings. ``max_distance_m`` replaces the smallest face where ``focal_px``, the
-    camera's focal length in pixels, is known, 0: it does not.
+    camera's focal length in pixels, is known, 0: it does not. ``turned_away_s``: how long a
+    head that is still there without being found is returned, as a face that is not seen.
     """
 
     def __init__(
@@ -105,9 +107,11 @@ class FaceFollower:
         self.found_within_s = 1.0
         self.max_distance_m = 0.0
         self.focal_px: float | None = None
+        self.turned_away_s = 3.0
         self._search = search
         self._sweep = Sweep()
         self._changes = Changes()
+        self._turned_away = TurnedAway()
         self._known: list[Known] = []
         self._count = 0
         self._asked: tuple[FaceDetector, float, int] | None = None
@@ -116,7 +120,7 @@ class FaceFollower:
 
     def find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
         """
-        Return the faces in an image, as ``FaceDetector.detect`` does.
+        Return the faces in an image, as ``FaceDetector.detect`` does, and who has turned away.
 
         :param image: uint8 [h, w, 3] BGR
         :param time_s: its stamp
@@ -150,7 +154,8 @@ class FaceFollower:
         new += at_places(unseen, TILES_PX[0], detector, image).values()
         self._keep(look, expected, seen, new)
         self._turn(beside.turned)
-        return best_first(known.face for known in self._known if not known.missed)
+        faces = best_first(known.face for known in self._known if not known.missed)
+        return faces + self._turned_away.look(image, time_s, faces, self.turned_away_s)
 
     def close(self) -> None:
         """End what runs."""

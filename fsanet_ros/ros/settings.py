@@ -222,6 +222,14 @@ class HeadTrackingSettings:
         high=60.0,
         live=True,
     )
+    turned_away_s: float = parameter(
+        3.0,
+        'How long a head that turns away from the camera stays published while it is still there, '
+        'in seconds: with its box, its id and an unknown orientation (NaN). 0: not at all.',
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
     smoothing: str = parameter(
         'light',
         'How much to smooth poses over time. docs/concepts/tracking.md says what delay that costs.',

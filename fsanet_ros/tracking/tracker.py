@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from fsanet_ros.tracking.assignment import assign, is_same_face
 from fsanet_ros.tracking.motion import BoxMotion, Steps
 from fsanet_ros.tracking.smoothing import SMOOTHINGS, Smoother, make_smoother
@@ -24,6 +26,8 @@ BETWEEN_IMAGES_S = 1.0
 # seen only once.
 UNANNOUNCED_MISSES = 2
 _ROUNDING_S = 1e-6
+# A head that is not found any more may have turned away if it was turned by so much, 45 degrees.
+_AWAY_COSINE = math.sqrt(0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,14 @@ class TrackedHead:
     age_s: float
 
 
+def _looks_away(head: Head) -> bool:
+    """Whether a head's face points so far from the camera that it may soon be out of sight."""
+    nose = head.nose_direction
+    if head.position_m is None:
+        return bool(-nose[2] < _AWAY_COSINE)
+    return bool(-nose @ head.position_m < _AWAY_COSINE * np.linalg.norm(head.position_m))
+
+
 class _Track:
     """One head from image to image; ``id`` is empty until it is announced."""
 
@@ -50,6 +62,8 @@ class _Track:
         self.seen, self.missed = 1, 0
         self.motion = BoxMotion(head.face.box)
         self.rotation: FloatArray = head.rotation_optical
+        self.looked_away = _looks_away(head)
+        self.is_away = False
         self.smoother = smoother
         self.head = smoother.smooth(head, time_s)
 
@@ -65,9 +79,16 @@ class _Track:
         self.motion.correct(head.face.box)
         if head.rotation_known:
             self.rotation = head.rotation_optical
+            self.looked_away = _looks_away(head)
         self.head = self.smoother.smooth(head, time_s)
         self.last_seen_s, self.unseen_s = time_s, 0.0
         self.seen, self.missed = self.seen + 1, 0
+
+    def stay(self, head: Head, time_s: float) -> None:
+        """Take in where the head is that has turned away."""
+        self.motion.correct(head.face.box)
+        self.head = self.smoother.smooth(head, time_s)
+        self.is_away = True
 
     def age_s(self, time_s: float) -> float:
         return time_s - self.first_seen_s
@@ -84,7 +105,8 @@ class HeadTracker:
 
     ``announce_s``: how long a new head must have been seen before it is given an id, in seconds,
     and then in two images at least; 0: at once. ``keep_s``: how long a head may be unseen and
-    keep its id. Both may be set at any time.
+    keep its id. ``turned_away_s``: how long a head is kept that has turned away, of unknown
+    orientation. All may be set at any time.
     """
 
     def __init__(
@@ -93,6 +115,7 @@ class HeadTracker:
         *,
         announce_s: float = 0.05,
         keep_s: float = 1.0,
+        turned_away_s: float = 3.0,
         smoothing: str = 'light',
     ) -> None:
         """
@@ -109,6 +132,7 @@ class HeadTracker:
             )
         self.announce_s = announce_s
         self.keep_s = keep_s
+        self.turned_away_s = turned_away_s
         self._prefix = id_prefix
         self._count = 0
         self._tracks: list[_Track] = []
@@ -178,10 +202,18 @@ class HeadTracker:
         track_of = {row: tracks[column] for row, column in assign(heads, tracks).items()}
         for track in tracks:
             track.missed += 1
-        for index, track in track_of.items():
-            track.see(heads[index], time_s)
+            track.is_away = False
+        for index, track in list(track_of.items()):
+            if heads[index].face.seen:
+                track.see(heads[index], time_s)
+            elif self._has_turned_away(track):
+                track.stay(heads[index], time_s)
+            else:
+                del track_of[index]
         for index, head in enumerate(heads):
             box = head.face.box
+            if not head.face.seen:
+                continue
             # A second box of a face that has a track is nobody new.
             if index in track_of or any(is_same_face(box, heads[o].face.box) for o in track_of):
                 continue
@@ -190,12 +222,16 @@ class HeadTracker:
             track_of[index] = track
         return track_of
 
+    def _has_turned_away(self, track: _Track) -> bool:
+        in_time = track.unseen_s <= self.turned_away_s
+        return in_time and track.announced and track.looked_away
+
     def _goes_on(self, track: _Track) -> bool:
         if not track.missed:
             return track.unseen_s <= max(self.keep_s, BETWEEN_IMAGES_S)
         if not track.announced and track.missed >= min(track.seen, UNANNOUNCED_MISSES):
             return False
-        return track.unseen_s <= self.keep_s
+        return track.unseen_s <= self.keep_s or (track.is_away and self._has_turned_away(track))
 
     def _announce(self, track: _Track, time_s: float) -> None:
         if track.announced:

@@ -166,6 +166,8 @@ class Camera(ABC):
         self._follower.found_within_s = settings.detection.found_within_s
         self._tracker.announce_s = settings.tracking.announce_s
         self._tracker.keep_s = settings.tracking.keep_s
+        self._tracker.turned_away_s = settings.tracking.turned_away_s
+        self._follower.turned_away_s = settings.tracking.turned_away_s
         self._tracker.smoothing = settings.tracking.smoothing
 
     @abstractmethod
