@@ -19,8 +19,8 @@ pytestmark = pytest.mark.ros
 
 # Where it grows, look first whether a robot needs it. Measured: 93 files with 11157 lines, 1,600 of
 # them the search for small and turned faces.
-MOST_FILES = 96
-MOST_LINES = 11500
+MOST_FILES = 98
+MOST_LINES = 12200
 LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools')
 HEAVY = {
     *('torch', 'scipy', 'matplotlib', 'onnx', 'safetensors', 'h5py', 'skimage', 'PIL', 'pandas'),
