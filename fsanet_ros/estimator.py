@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector, make_detector
+from fsanet_ros.detection.mounting import check_mounting, find_upright
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.position import poses_in_camera, position_covariance_m2
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -31,17 +32,27 @@ LEAST_SIDE_PX = 17.0
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """An image, uint8 [h, w, 3] BGR, and the camera that took it, None if it is not calibrated."""
+    """
+    An image, uint8 [h, w, 3] BGR, and the camera that took it, None if it is not calibrated.
+
+    ``mounting_deg``: how far the camera is turned clockwise, seen from behind it: 0, 90, 180 or
+    270. People are upright once the image is turned clockwise by so much; it is as it was taken.
+    """
 
     image: Image
     camera: CameraModel | None = None
+    mounting_deg: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for another angle."""
+        check_mounting(self.mounting_deg)
 
     def fitted(self) -> View:
         """Return it with the camera for the size of its image; see CameraModel.fitting."""
         if self.camera is None:
             return self
         camera = self.camera.fitting(self.image.shape[1], self.image.shape[0])
-        return self if camera is self.camera else View(self.image, camera)
+        return self if camera is self.camera else replace(self, camera=camera)
 
 
 class HeadPoseEstimator:
@@ -96,17 +107,21 @@ class HeadPoseEstimator:
         limit = math.inf if mirror_max_faces is None else mirror_max_faces
         self._mirrored_up_to = limit if mirror else -1  # faces in an image
 
-    def estimate(self, image: Image, camera: CameraModel | None = None) -> list[Head]:
+    def estimate(
+        self, image: Image, camera: CameraModel | None = None, *, mounting_deg: int = 0
+    ) -> list[Head]:
         """
         Return the heads in an image, the surest face first.
 
         :param image: uint8 [h, w, 3] BGR; it is not copied
         :param camera: with it, rotations are against the camera's axis and positions metric;
             without, rotations are against the ray to the face and positions unknown
+        :param mounting_deg: how far the camera is turned; see View. Heads are returned as the
+            image shows them: those that are upright have a roll of -mounting_deg
         :raises ValueError: if the image has another shape or dtype, or the camera is not for
             images of its size; see CameraModel.resized
         """
-        return self.estimate_faces(image, self.detector.detect(image), camera)
+        return self.estimate_views([View(image, camera, mounting_deg)])[0]
 
     def estimate_faces(
         self, image: Image, faces: list[Face], camera: CameraModel | None = None
@@ -116,7 +131,9 @@ class HeadPoseEstimator:
 
     def estimate_views(self, views: Sequence[View]) -> list[list[Head]]:
         """Return the heads in each of several images: one batch through the network."""
-        return self.estimate_found(views, [self.detector.detect(view.image) for view in views])
+        detect = self.detector.detect
+        faces = [find_upright(detect, view.image, view.mounting_deg) for view in views]
+        return self.estimate_found(views, faces)
 
     def estimate_found(
         self, views: Sequence[View], faces_of_views: Sequence[list[Face]]

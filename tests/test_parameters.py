@@ -43,7 +43,47 @@ def test_two_settings_share_no_list():
     assert second.inner.names == ['a']
 
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf'), 0.0, 100.5])
+@pytest.mark.parametrize(
+    ('value', 'taken'),
+    [
+        ([0, 180], True),
+        (270, True),
+        ([], True),
+        ([45], False),
+        (-90, False),
+        ([0.0], False),
+        (90.0, False),
+        (True, False),
+        (['90'], False),
+        (None, False),
+    ],
+)
+def test_mountings_are_quarter_turns_one_per_camera_or_one_for_all(value, taken):
+    name = 'input.mounting_deg'
+    reason = problem(name, value, [0], limits_of(HeadPoseSettings)[name])
+    assert (reason == '') is taken
+    assert taken or 'input.mounting_deg is ' in reason
+
+
+@pytest.mark.parametrize('name', ['mounting_deg', 'frame_ids'])
+def test_there_is_a_value_for_each_camera_or_one_for_all(name):
+    good, missing = ([90], 0) if name == 'mounting_deg' else (['eye'], '')
+    given = {'input.image_topics': ['a', 'b', 'c']}
+
+    def settings(values):
+        return settings_from(HeadPoseSettings, given | {f'input.{name}': values})
+
+    of = 'mounting_deg_of' if name == 'mounting_deg' else 'frame_id_of'
+    assert [getattr(settings(good).input, of)(i) for i in range(3)] == good * 3
+    assert getattr(settings([]).input, of)(2) == missing
+    last = 180 if name == 'mounting_deg' else 'last'
+    assert getattr(settings([*good, *good, last]).input, of)(2) == last
+    assert not settings([*good, *good, last]).conflict()
+    reason = settings(good * 2).conflict()
+    assert f'input.{name} has 2 entries, expected one for each of the 3' in reason
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 0.0, 100.5, None, '10', []])
 def test_a_number_out_of_range_is_a_problem(value):
     limits = limits_of(Outer)['inner.rate_hz']
     assert 'expected 0.1 to 100' in problem('inner.rate_hz', value, 10.0, limits)

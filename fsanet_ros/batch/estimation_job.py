@@ -47,7 +47,10 @@ def estimate_job(job: Job, settings: EstimationSettings) -> bytes:
     is_picture = job.inputs[0].kind == 'picture'
     # Pictures do not follow one another.
     finder = HeadFinder(
-        estimator, settings.detection_size, as_node=settings.as_node and not is_picture
+        estimator,
+        settings.detection_size,
+        as_node=settings.as_node and not is_picture,
+        mounting_deg=settings.mounting_deg,
     )
     try:
         for frame in _frames(job, settings):

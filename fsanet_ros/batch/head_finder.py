@@ -19,15 +19,23 @@ class HeadFinder:
     frame, and small ones are searched for part by part; else frames know nothing of one another.
     """
 
-    def __init__(self, estimator: HeadPoseEstimator, detection_size: int, as_node: bool) -> None:
+    def __init__(
+        self,
+        estimator: HeadPoseEstimator,
+        detection_size: int,
+        as_node: bool,
+        mounting_deg: int = 0,
+    ) -> None:
         """
         Start with nobody.
 
         :param detection_size: longest side in pixels at which whole images are searched
+        :param mounting_deg: how far the cameras are turned clockwise, seen from behind them
         """
         self._estimator = estimator
         self._detection_size = detection_size
         self._period_s = NODE_SEARCH_PERIOD_S if as_node else 0.0  # 0: nothing is followed
+        self._mounting_deg = mounting_deg
         self._followers: dict[str, FaceFollower] = {}
 
     def find(
@@ -43,6 +51,7 @@ class HeadFinder:
                 self._period_s, self._detection_size, SearchAtOnce()
             )
         follower = self._followers[topic]
+        follower.mounting_deg = self._mounting_deg
         follower.focal_px = None if camera is None else float(camera.k[0, 0])
         faces = follower.find(self._estimator.detector, image, time_s)
         return self._estimator.estimate_faces(image, faces, camera)

@@ -55,7 +55,7 @@ class EstimationSettings:
 
     ``calibration``: a file of camera_calibration, empty for none; bags have their camera_info.
     ``image_topics``: of a bag; none: all. ``as_node``: faces are searched for and followed as the
-    node does by default, see HeadFinder.
+    node does by default, see HeadFinder. ``mounting_deg``: see estimator.View.
     """
 
     detector: str = 'auto'
@@ -66,6 +66,7 @@ class EstimationSettings:
     calibration: str = ''
     image_topics: tuple[str, ...] = ()
     as_node: bool = False
+    mounting_deg: int = 0
 
     def fingerprint(self) -> str:
         """Return the settings and the version, on which results depend, as one text."""

@@ -30,7 +30,12 @@ def sighted_frames_live(
     """
     estimator, camera = load_estimator(settings)
     source: str | int = int(one.address) if one.kind == 'camera' else one.address
-    finder = HeadFinder(estimator, settings.detection_size, as_node=settings.as_node)
+    finder = HeadFinder(
+        estimator,
+        settings.detection_size,
+        as_node=settings.as_node,
+        mounting_deg=settings.mounting_deg,
+    )
     follower = Follower(tracking)
     with open_frames(source) as frames:
         begin_s = time.monotonic()

@@ -19,6 +19,7 @@ from fsanet_ros.detection.changes import LOOKS, Cells, Changes, cells_of
 from fsanet_ros.detection.detector import FaceDetector
 from fsanet_ros.detection.known import Known
 from fsanet_ros.detection.matching import best_first, is_same, nearest, others
+from fsanet_ros.detection.mounting import find_upright
 from fsanet_ros.detection.places import TILES_PX, at_places, tile_size
 from fsanet_ros.detection.searching import (
     Found,
@@ -89,6 +90,8 @@ class FaceFollower:
     see sweep.SweepSettings. ``max_distance_m`` replaces the smallest face where ``focal_px``, the
     camera's focal length in pixels, is known, 0: it does not. ``turned_away_s``: how long a
     head that is still there without being found is returned, as a face that is not seen.
+    ``mounting_deg``: how far the camera is turned clockwise, seen from behind it, one of
+    MOUNTINGS_DEG.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class FaceFollower:
         self.max_distance_m = 0.0
         self.focal_px: float | None = None
         self.turned_away_s = 3.0
+        self.mounting_deg = 0
         self._search = search
         self._sweep = Sweep()
         self._changes = Changes()
@@ -126,6 +130,11 @@ class FaceFollower:
         :param time_s: its stamp
         :raises ValueError: if the image has another shape or type
         """
+        return find_upright(
+            lambda upright: self._find(detector, upright, time_s), image, self.mounting_deg
+        )
+
+    def _find(self, detector: FaceDetector, image: Image, time_s: float) -> list[Face]:
         if self.period_s <= 0.0:
             return detector.detect(image)
         recent = 0.0 <= time_s - self._seen_s < self.period_s

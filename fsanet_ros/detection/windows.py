@@ -111,12 +111,12 @@ class Window:
             turn = np.array([[across, along], [-along, across]])
             landmarks = (landmarks - (middle_x, middle_y)) @ turn + (origin_x, origin_y)
         square = Square(*point(face.square.center_x, face.square.center_y), face.square.side)
-        return Face(
-            Box(x - wide / 2, y - high / 2, wide, high),
-            face.score,
-            square.scaled(self.width / self.shown_width),
-            landmarks,
-            float(self.turn_deg),
+        return replace(
+            face,
+            box=Box(x - wide / 2, y - high / 2, wide, high),
+            square=square.scaled(self.width / self.shown_width),
+            landmarks=landmarks,
+            turn_deg=(face.turn_deg + self.turn_deg) % 360.0,
         )
 
     def _sides_in_image(self, box: Box) -> tuple[float, float]:

@@ -42,14 +42,17 @@ class Limits:
     What a parameter is for and which values it takes.
 
     ``live``: it may change at any time. ``number``: a string that may be given as a whole number.
+    ``choices``: of a list, of each of its entries. ``one_for_all``: a list that may be given as a
+    single value.
     """
 
     description: str
     low: float | None = None
     high: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Any, ...] = ()
     live: bool = False
     number: bool = False
+    one_for_all: bool = False
 
 
 def parameter(default: Any, description: str, **limits: Any) -> Any:
@@ -181,12 +184,11 @@ def problem(name: str, value: Any, default: Any, limits: Limits) -> str:
     :param default: a value of the right type
     """
     if isinstance(default, list):
-        if not _is_list(value) or not all(isinstance(entry, str) for entry in value):
-            return f'{name} is {value!r}, expected a list of strings'
-    elif limits.number and (isinstance(value, bool) or not isinstance(value, (str, int))):
+        return _problem_of_list(name, value, default, limits)
+    if limits.number and (isinstance(value, bool) or not isinstance(value, (str, int))):
         return f'{name} is {value!r}, expected a string or a whole number'
     if limits.choices and value not in limits.choices:
-        return f'{name} is {value!r}, expected one of: {", ".join(limits.choices)}'
+        return f'{name} is {value!r}, expected one of: {_listed(limits.choices)}'
     if limits.low is None or limits.high is None:
         return ''
     # Written so that NaN is refused too, and nothing at all, to which a parameter can be set.
@@ -194,6 +196,35 @@ def problem(name: str, value: Any, default: Any, limits: Limits) -> str:
     if not (is_number and limits.low <= value <= limits.high):
         return f'{name} is {value}, expected {limits.low:g} to {limits.high:g}'
     return ''
+
+
+def _problem_of_list(name: str, value: Any, default: list[Any], limits: Limits) -> str:
+    entries = value if _is_list(value) else [value] if limits.one_for_all else None
+    kind = _kind_of_entries(default)
+    if entries is None or not all(type(entry) is kind for entry in entries):
+        return f'{name} is {_shown(value)}, expected {_list_of(kind, limits)}'
+    if limits.choices and not all(entry in limits.choices for entry in entries):
+        return (
+            f'{name} is {_shown(value)}, expected for each camera one of: {_listed(limits.choices)}'
+        )
+    return ''
+
+
+def _kind_of_entries(default: list[Any]) -> type:
+    return type(default[0]) if default else str
+
+
+def _list_of(kind: type, limits: Limits) -> str:
+    several, one = ('strings', 'one') if kind is str else ('whole numbers', 'a single one')
+    return f'a list of {several}' + (f', or {one} for all cameras' if limits.one_for_all else '')
+
+
+def _listed(choices: Sequence[Any]) -> str:
+    return ', '.join(map(str, choices))
+
+
+def _shown(value: Any) -> str:
+    return repr(list(value) if isinstance(value, array.array) else value)
 
 
 def nearest_name(name: str, known: Sequence[str], former_names: Mapping[str, str]) -> str:
@@ -250,7 +281,7 @@ def _is_list(value: Any) -> bool:
 def _plain(value: Any, default: Any) -> Any:
     """Return a value in the type that the settings have."""
     if isinstance(default, list):
-        return list(value)
+        return list(value) if _is_list(value) else [value]
     return str(value) if isinstance(default, str) else value
 
 
@@ -262,12 +293,13 @@ def _descriptor(default: Any, limits: Limits) -> ParameterDescriptor:
     if isinstance(default, list):
         # An empty list has no type; the strings are checked here.
         descriptor.dynamic_typing = True
-        constraints.append('A list of strings.')
+        kind = _list_of(_kind_of_entries(default), limits)
+        constraints.append(f'{kind[0].upper()}{kind[1:]}.')
     if limits.number:
         descriptor.dynamic_typing = True
         constraints.append('A string or a whole number.')
     if limits.choices:
-        constraints.append(f'One of: {", ".join(limits.choices)}.')
+        constraints.append(f'One of: {_listed(limits.choices)}.')
     if not limits.live:
         constraints.append('Not live.')
     descriptor.additional_constraints = ' '.join(constraints)

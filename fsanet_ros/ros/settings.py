@@ -7,9 +7,12 @@ config/head_pose.yaml and docs/reference/parameters.md are written from here. Af
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES
+from fsanet_ros.detection.mounting import MOUNTINGS_DEG
 from fsanet_ros.detection.sweep import SMALLEST_FACE_PX
 from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.inference.runtime import RUNTIME_NAMES
@@ -17,6 +20,8 @@ from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.ros.parameters import group, parameter
 from fsanet_ros.tracking.smoothing import SMOOTHINGS
 from fsanet_ros.tracking.tracker import is_id_prefix
+
+Value = TypeVar('Value')
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 RELIABILITIES = ('reliable', 'best_effort')
@@ -51,6 +56,22 @@ class InputSettings:
         '<topic>/compressed.',
         choices=IMAGE_TRANSPORTS,
     )
+    frame_ids: list[str] = parameter(
+        [],
+        'Frames of the cameras whose images have no header.frame_id: x right, y down, z forward '
+        '(REP-103). One per camera, or one for all.',
+        one_for_all=True,
+        live=True,
+    )
+    mounting_deg: list[int] = parameter(
+        [0],
+        'How far each camera is turned clockwise, seen from behind it, in degrees. Faces are '
+        'looked for in images turned upright; everything is published as the camera sees it. One '
+        'per camera, or one for all.',
+        choices=MOUNTINGS_DEG,
+        one_for_all=True,
+        live=True,
+    )
     max_rate_hz: float = parameter(
         0.0,
         'Maximum number of images per second to process from each camera, by their stamps. '
@@ -77,6 +98,21 @@ class InputSettings:
     def topics_of(self, index: int) -> tuple[str, str]:
         """Return the topics of a camera's images and depth images, empty without depth."""
         return self.image_topics[index], self.depth_topics[index] if self.depth_topics else ''
+
+    def frame_id_of(self, index: int) -> str:
+        """Return the frame of a camera whose images name none, empty if that is not known."""
+        return _entry(self.frame_ids, index, '')
+
+    def mounting_deg_of(self, index: int) -> int:
+        """Return how far a camera is turned clockwise."""
+        return _entry(self.mounting_deg, index, 0)
+
+
+def _entry(values: Sequence[Value], index: int, default: Value) -> Value:
+    """Return a camera's value of one per camera, one for all, or none."""
+    if not values:
+        return default
+    return values[0] if len(values) == 1 else values[index]
 
 
 @dataclass(frozen=True)
@@ -318,6 +354,15 @@ class HeadPoseSettings:
                 f'input.depth_topics has {len(depths)} entries, expected {len(topics)}, one for '
                 "each of input.image_topics ('' for a camera without depth), or none at all"
             )
+        for name, values in (
+            ('frame_ids', self.input.frame_ids),
+            ('mounting_deg', self.input.mounting_deg),
+        ):
+            if len(values) not in (0, 1, len(topics)):
+                return (
+                    f'input.{name} has {len(values)} entries, expected one for each of the '
+                    f'{len(topics)} of input.image_topics, or one for all'
+                )
         prefix = self.tracking.id_prefix
         if not is_id_prefix(prefix):
             return f'tracking.id_prefix is {prefix!r}, expected a letter, then letters or digits'

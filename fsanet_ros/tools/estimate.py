@@ -22,6 +22,7 @@ from fsanet_ros.batch.tables import SUFFIXES
 from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import make_workers
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
+from fsanet_ros.detection.mounting import MOUNTINGS_DEG
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.tracking.tracker import SMOOTHINGS
 
@@ -76,6 +77,14 @@ def make_parser() -> argparse.ArgumentParser:
         help='topics of the input bags that the new bags have too; without a name: all',
     )
     parser.add_argument('--calibration', default='', help='YAML of camera_calibration: positions')
+    parser.add_argument(
+        '--mounting-deg',
+        type=int,
+        choices=MOUNTINGS_DEG,
+        default=0,
+        help='how far the camera is turned clockwise, seen from behind it; results are as the '
+        'pictures show it (default %(default)s)',
+    )
     parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
     parser.add_argument('--detector-model', default='', help="the detector's file, if it needs one")
     parser.add_argument(
@@ -152,6 +161,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
         weights=arguments.weights,
         calibration=arguments.calibration,
         image_topics=tuple(arguments.topics),
+        mounting_deg=arguments.mounting_deg,
         as_node=arguments.as_node,
     )
     tracking = TrackingSettings(smoothing=arguments.smoothing, attention=arguments.attention)

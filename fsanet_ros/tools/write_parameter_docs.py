@@ -20,7 +20,7 @@ from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
 
-_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string', list: 'string[]'}
+_TYPES = {bool: 'bool', int: 'int', float: 'double', str: 'string'}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,7 +115,7 @@ def _table(settings: type) -> list[str]:
     for name, default in defaults_of(settings).items():
         cells = (
             f'`{name}`',
-            _TYPES[type(default)],
+            _type(default),
             f'`{_yaml(default)}`',
             _allowed(limits[name]),
             'yes' if limits[name].live else 'no',
@@ -125,9 +125,15 @@ def _table(settings: type) -> list[str]:
     return lines
 
 
+def _type(default: Any) -> str:
+    if isinstance(default, list):
+        return f'{_type(default[0] if default else "")}[]'
+    return _TYPES[type(default)]
+
+
 def _allowed(limits: Limits) -> str:
     if limits.choices:
-        return ', '.join(limits.choices)
+        return ', '.join(map(str, limits.choices))
     if limits.low is None or limits.high is None:
         return ''
     return f'{_number(limits.low)} to {_number(limits.high)}'

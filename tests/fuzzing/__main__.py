@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pickle
 import resource
 import subprocess
@@ -85,7 +86,13 @@ def in_a_process(name: str, inputs: int, seconds: float, seed: int) -> Result:
         command += ['--inputs', str(inputs), '--seconds', str(seconds), '--seed', str(seed)]
         begin_s = time.monotonic()
         with (folder / 'output').open('wb') as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT / 'tests')
+            process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                cwd=ROOT / 'tests',
+                env={**os.environ, 'HYPOTHESIS_STORAGE_DIRECTORY': str(ROOT / '.hypothesis')},
+            )
             how = watched(process, folder / 'last_input')
         if (folder / 'result').is_file():
             fields = json.loads((folder / 'result').read_text(encoding='utf-8'))

@@ -164,6 +164,7 @@ class Camera(ABC):
         self._follower.smallest_face_px = settings.detection.smallest_face_px
         self._follower.max_distance_m = settings.detection.max_distance_m
         self._follower.found_within_s = settings.detection.found_within_s
+        self._follower.mounting_deg = settings.input.mounting_deg_of(self.index)
         self._tracker.announce_s = settings.tracking.announce_s
         self._tracker.keep_s = settings.tracking.keep_s
         self._tracker.turned_away_s = settings.tracking.turned_away_s
