@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fsanet_ros.arrays import Image
 from fsanet_ros.files.bags import BagError, open_bag
 from fsanet_ros.files.image_layout import ImageError
-from fsanet_ros.files.image_messages import bgr_from_compressed, bgr_from_image
+from fsanet_ros.files.image_messages import SignificantBits, bgr_from_compressed, bgr_from_image
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.camera_info import (
     NOT_CALIBRATED,
@@ -81,6 +81,7 @@ def _frames(
     begin_ns = None if begin_s == -float('inf') else round(begin_s * _NS)
     end_ns = None if end_s == float('inf') else round(end_s * _NS)
     calibrations = {connection.topic: _calibration(connection.topic) for connection in images}
+    bits = {connection.topic: SignificantBits() for connection in images}
     infos = [
         connection
         for connection in reader.connections
@@ -102,7 +103,7 @@ def _frames(
         about = topic, message.header.frame_id, stamp_ns, recorded_ns
         read = bgr_from_image if connection.msgtype == IMAGE else bgr_from_compressed
         try:
-            image = read(message)
+            image = read(message, bits=bits[topic])
         except ImageError as error:
             yield BagImage(None, *about, problem=f'{topic}: {error}')
             continue

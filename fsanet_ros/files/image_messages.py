@@ -128,17 +128,39 @@ SUPPORTED_ENCODINGS = tuple(_ENCODINGS)
 """The values of sensor_msgs/Image.encoding that :func:`bgr_from_image` reads."""
 
 
-def bgr_from_image(msg: ImageMessage, max_pixels: int = MAX_PIXELS) -> Image:
+class SignificantBits:
+    """
+    How many bits of 16-bit samples a camera uses: 8, 10, 12, 14 or 16, by its largest sample.
+
+    They never become fewer: the brightness of a face does not change with what else is in view.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first picture."""
+        self.bits = 0
+
+    def eight(self, samples: NDArray[np.uint16]) -> _Pixels:
+        """Return the upper eight of the bits that are used, of samples of any shape."""
+        if self.bits < 16:
+            used = int(samples.max()).bit_length()
+            self.bits = max(self.bits, 8, used + used % 2)
+        return (samples >> (self.bits - 8)).astype(np.uint8)
+
+
+def bgr_from_image(
+    msg: ImageMessage, max_pixels: int = MAX_PIXELS, bits: SignificantBits | None = None
+) -> Image:
     """
     Return the picture of a sensor_msgs/Image as BGR, uint8 [height, width, 3].
 
     For bgr8 and 8UC3 the result is a read-only view of the message's bytes, padded rows
     included: nothing is copied. Bytes after the last row are ignored.
 
-    Of 16-bit samples the high byte is taken: the full range of the type is the full range of the
-    picture, as in cv_bridge. Stretching each picture to its own minimum and maximum would change
-    the brightness of a face whenever something else comes into view.
+    Cameras with 10, 12 or 14 bits put these into 16: what their largest sample says is taken for
+    the full range. Stretching each picture to its own minimum and maximum would change the
+    brightness of a face whenever something else comes into view.
 
+    :param bits: of the camera, over all its images; None: of this image alone
     :raises ImageError: if it does not know the encoding, if size, step and length of the data do
         not fit together, or above max_pixels
     """
@@ -149,13 +171,17 @@ def bgr_from_image(msg: ImageMessage, max_pixels: int = MAX_PIXELS) -> Image:
             f'{", ".join(SUPPORTED_ENCODINGS)}. Set one of them in the camera driver or put '
             'image_proc in between.'
         )
-    pixels = _pixels(msg, encoding)
+    pixels = _pixels(msg, encoding, bits or SignificantBits())
     check_pixels(msg.width, msg.height, max_pixels)
     return pixels if encoding.to_bgr is None else encoding.to_bgr(pixels)
 
 
-def _pixels(msg: ImageMessage, encoding: _Encoding) -> _Pixels:
-    """Return the samples of an image as a read-only view, uint8 [rows, width(, channels)]."""
+def _pixels(msg: ImageMessage, encoding: _Encoding, bits: SignificantBits) -> _Pixels:
+    """
+    Return the samples of an image, uint8 [rows, width(, channels)].
+
+    A read-only view of the message, but for those of 16 bits.
+    """
     check_size(msg, name='image')
     width, height = msg.width, msg.height
     multiple_x, multiple_y = encoding.multiple
@@ -168,29 +194,34 @@ def _pixels(msg: ImageMessage, encoding: _Encoding) -> _Pixels:
     rows = height * encoding.half_heights // 2
     row_bytes = width * encoding.channels * encoding.sample_bytes
     data = checked_bytes(msg, name='image', row_bytes=row_bytes, rows=rows)
-    pixels = np.ndarray(
-        (rows, width, encoding.channels, encoding.sample_bytes),
-        np.uint8,
+    kind = np.uint8 if encoding.sample_bytes == 1 else '>u2' if msg.is_bigendian else '<u2'
+    samples = np.ndarray(
+        (rows, width, encoding.channels),
+        kind,
         data,
-        strides=(msg.step, row_bytes // width, encoding.sample_bytes, 1),
+        strides=(msg.step, row_bytes // width, encoding.sample_bytes),
     )
-    high_byte = 0 if msg.is_bigendian else encoding.sample_bytes - 1
-    pixels = pixels[..., high_byte]
+    pixels = samples if encoding.sample_bytes == 1 else bits.eight(samples)
     return pixels[..., 0] if encoding.channels == 1 else pixels
 
 
-def bgr_from_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_PIXELS) -> Image:
+def bgr_from_compressed(
+    msg: CompressedImageMessage, max_pixels: int = MAX_PIXELS, bits: SignificantBits | None = None
+) -> Image:
     """
     Return the picture of a sensor_msgs/CompressedImage (JPEG, PNG ...), uint8 [h, w, 3] BGR.
 
     An orientation in EXIF data is not applied: camera_info describes the pixels as stored.
 
+    :param bits: see bgr_from_image
     :raises ImageError: if OpenCV cannot decode it; above max_pixels, by its header and before it
         is decoded
     """
     stored_as, _, compression = msg.format.partition(';')
     mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
     mode = cv2.IMREAD_GRAYSCALE if mosaic and 'bgr' not in compression else cv2.IMREAD_COLOR
+    if '16' in stored_as:
+        mode |= cv2.IMREAD_ANYDEPTH
     data = bytes_of(msg.data)
     picture = None
     size = size_of_picture(memoryview(data))
@@ -198,14 +229,15 @@ def bgr_from_compressed(msg: CompressedImageMessage, max_pixels: int = MAX_PIXEL
         check_pixels(*size, max_pixels)
         with contextlib.suppress(cv2.error):
             picture = cv2.imdecode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
-    if picture is None:
+    if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise ImageError(
             f'the compressed image (format {shortened(msg.format, 80)!r}, {data.size} bytes) '
             'cannot be decoded; '
             'a whole JPEG or PNG file is expected. Check that the topic is .../compressed, not '
             '.../compressedDepth or a video stream, and that the camera is healthy.'
         )
-    picture = picture.astype(np.uint8, copy=False)
+    if picture.dtype == np.uint16:
+        picture = (bits or SignificantBits()).eight(picture)
     if mosaic and picture.ndim == 2:
         return mosaic(picture)
     # As in compressed_image_transport: the encoder was handed RGB for BGR.

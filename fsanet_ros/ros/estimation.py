@@ -97,8 +97,8 @@ def _pixels(image: CameraImage) -> BgrImage:
             'header.frame_id in the camera driver.'
         )
     if hasattr(message, 'format'):  # sensor_msgs/CompressedImage
-        return bgr_from_compressed(message, image.max_pixels)
-    return bgr_from_image(message, image.max_pixels)
+        return bgr_from_compressed(message, image.max_pixels, image.bits)
+    return bgr_from_image(message, image.max_pixels, image.bits)
 
 
 def _with_measured_distances(image: CameraImage, view: View, heads: list[Head]) -> Estimate:

@@ -95,10 +95,14 @@ class Pipeline:
                 )
                 self._outputs.clear()
             tracked = camera.track(found.heads, stamp_ns)
+            header = camera.header_of(found.image.message)
+            camera.notices.look_at_picture(found.pixels, found.image.bits.bits)
+            for notice in camera.notices.take():
+                self._warn(camera, notice)
             # Messages, each only if somebody subscribes to it.
             self._outputs.publish(
                 Seen(
-                    header=found.image.message.header,
+                    header=header,
                     image=found.pixels,
                     camera=found.camera,
                     camera_index=camera.index,

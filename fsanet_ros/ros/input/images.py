@@ -15,12 +15,14 @@ from std_msgs.msg import Header
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.files import image_messages
 from fsanet_ros.files.image_layout import ImageError
-from fsanet_ros.files.image_messages import SUPPORTED_ENCODINGS
+from fsanet_ros.files.image_messages import SUPPORTED_ENCODINGS, SignificantBits
 from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.ros.input.cv_bridge_images import bgr_from_cv_bridge
 
 
-def bgr_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> BgrImage:
+def bgr_from_image(
+    msg: Image, max_pixels: int = MAX_PIXELS, bits: SignificantBits | None = None
+) -> BgrImage:
     """
     Return the picture of a sensor_msgs/Image as BGR, uint8 [height, width, 3].
 
@@ -34,7 +36,7 @@ def bgr_from_image(msg: Image, max_pixels: int = MAX_PIXELS) -> BgrImage:
         picture = bgr_from_cv_bridge(msg)
         if picture is not None:
             return picture
-    return image_messages.bgr_from_image(msg, max_pixels)
+    return image_messages.bgr_from_image(msg, max_pixels, bits)
 
 
 _FROM_BGR = {'bgr8': None, 'rgb8': cv2.COLOR_BGR2RGB, 'mono8': cv2.COLOR_BGR2GRAY}

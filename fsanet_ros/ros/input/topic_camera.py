@@ -6,15 +6,17 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce, SearchBeside
+from fsanet_ros.files.image_messages import SignificantBits
 from fsanet_ros.files.picture_sizes import MAX_PIXELS
 from fsanet_ros.geometry.camera_info import (
     Calibration,
@@ -23,6 +25,7 @@ from fsanet_ros.geometry.camera_info import (
     is_rectified_topic,
     rectified_camera_from_info,
 )
+from fsanet_ros.ros.input.camera_notices import CameraNotices
 from fsanet_ros.ros.input.qos import matching_latched_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription, compressed_topic
 from fsanet_ros.ros.rclpy_internals import gate
@@ -47,7 +50,7 @@ class CameraImage:
 
     ``message``: sensor_msgs/Image or CompressedImage. ``follower``: finds the faces of this
     camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None. ``max_pixels``,
-    ``max_faces``: what is accepted.
+    ``max_faces``: what is accepted. ``bits``: which bits of 16 this camera uses.
     """
 
     camera: Camera
@@ -58,6 +61,7 @@ class CameraImage:
     depth: Image | None = None
     max_pixels: int = MAX_PIXELS
     max_faces: int = 200
+    bits: SignificantBits = field(default_factory=SignificantBits)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Camera(ABC):
         """
         self.index = index
         self.statistics = Statistics()
+        self.notices = CameraNotices()
         prefix = settings.tracking.id_prefix
         if len(settings.input.image_topics) > 1:
             prefix += letters(index)
@@ -117,6 +122,7 @@ class Camera(ABC):
         self._follower = FaceFollower(
             settings.detection.search_period_s, settings.detection.size, search
         )
+        self._bits = SignificantBits()
         self._demand = demand
         self._waiting: deque[Image | CompressedImage] = deque(maxlen=queue)
         self._last_ns = -1  # the stamp of the image that was tracked last
@@ -164,7 +170,9 @@ class Camera(ABC):
         self._follower.smallest_face_px = settings.detection.smallest_face_px
         self._follower.max_distance_m = settings.detection.max_distance_m
         self._follower.found_within_s = settings.detection.found_within_s
-        self._follower.mounting_deg = settings.input.mounting_deg_of(self.index)
+        self.notices.frame_id = settings.input.frame_id_of(self.index)
+        self.notices.mounting_deg = settings.input.mounting_deg_of(self.index)
+        self._follower.mounting_deg = self.notices.mounting_deg
         self._tracker.announce_s = settings.tracking.announce_s
         self._tracker.keep_s = settings.tracking.keep_s
         self._tracker.turned_away_s = settings.tracking.turned_away_s
@@ -187,6 +195,7 @@ class Camera(ABC):
             depth,
             self._max_pixels,
             self._max_faces,
+            self._bits,
         )
 
     def jumped_back_by_s(self, stamp_ns: int) -> float:
@@ -196,7 +205,16 @@ class Camera(ABC):
     def track(self, heads: list[Head], stamp_ns: int) -> list[TrackedHead]:
         """Return the heads of an image with their identities."""
         self._last_ns = stamp_ns
+        self.notices.look_at_heads(heads)
         return self._tracker.update(heads, stamp_ns / 1e9)
+
+    def header_of(self, message: Image | CompressedImage) -> Header:
+        """Return the header of an image for what comes of it, with a frame that TF takes."""
+        header = message.header
+        frame_id = self.notices.frame_of(header.frame_id)
+        if frame_id != header.frame_id:
+            header.frame_id = frame_id
+        return header
 
     def refresh(self) -> None:
         """Follow publishers that have come with another quality of service."""

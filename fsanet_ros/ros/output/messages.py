@@ -44,8 +44,10 @@ def pose_array(tracked: Sequence[TrackedHead], header: Header) -> PoseArray:
 
 
 def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[TransformStamped]:
-    """Return face_<id> and gaze_<id> of the heads whose pose is known."""
-    frames = []
+    """Return face_<id> and gaze_<id> of the heads whose pose is known; none without a parent."""
+    frames: list[TransformStamped] = []
+    if not header.frame_id:
+        return frames
     for t in tracked:
         if t.head.position_m is None or not t.head.rotation_known:
             continue
