@@ -107,7 +107,8 @@ class Rig:
     """
     A camera and the listeners of the outputs that are named, in a context of their own.
 
-    ``received[output]`` are the messages that have come. ``info`` is published with each image.
+    ``received[output]`` are the messages that have come. ``info`` is published with each image,
+    ``frame_id`` is that of both.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Rig:
         self._offered = reliability, transport
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.info: CameraInfo | None = None
+        self.frame_id = FRAME
         self._last_ns = 0
         # Outputs that have come since everybody got to know everybody.
         self._proven: set[str] = set()
@@ -204,7 +206,7 @@ class Rig:
         if stamp_ns is None:
             stamp_ns = max(time.time_ns(), self._last_ns + 1)
             self._last_ns = stamp_ns
-        header = Header(stamp=stamp_of(stamp_ns), frame_id=FRAME)
+        header = Header(stamp=stamp_of(stamp_ns), frame_id=self.frame_id)
         if self.info is not None:
             self.info.header = header
             self._camera_infos.publish(self.info)
