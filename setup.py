@@ -37,6 +37,7 @@ EXTRAS = {
     'video': ['video'],
     'tables': ['tables'],
     'cluster': ['cluster'],
+    'completion': ['completion'],
 }
 HOW_TO = """
 With messages:    source ROS 2, or install requirements/lock/ros-jazzy.txt and run

@@ -87,7 +87,7 @@ stale_steps() { # STEP...: those that have to be done
   for step in "$@"; do is_done "$step" || echo "$step"; done
 }
 
-prepare_environment() { # EXTRA...: plots, recordings, train, torch, test
+prepare_environment() { # EXTRA...: plots, completion, recordings, train, torch, test
   local steps=(base "$@" build)
   [ "$ROS" = sourced ] || steps=(ros "${steps[@]}")
   [ -n "$(stale_steps "${steps[@]}")" ] || return 0
@@ -133,6 +133,7 @@ title_of() {
     train) echo 'installing what training and conversions need (about 25 MB)' ;;
     torch) echo 'installing PyTorch, the CPU build (about 190 MB, 800 MB on disk)' ;;
     plots) echo 'installing Matplotlib (about 20 MB)' ;;
+    completion) echo 'installing what completes commands (about 1 MB)' ;;
     recordings) echo 'installing what reads and writes videos, bags and Parquet (about 90 MB)' ;;
     test) echo 'installing the test tools (about 45 MB)' ;;
     docs) echo 'installing what builds the documentation (about 15 MB)' ;;
@@ -203,6 +204,7 @@ step_ros() { install_requirements "ros-$ROS_DISTRO"; }
 step_base() { install_requirements base; }
 step_train() { install_requirements train; }
 step_plots() { install_requirements plots; }
+step_completion() { install_requirements completion; }
 step_recordings() { install_requirements recordings; }
 step_test() { install_requirements test; }
 step_docs() { install_requirements docs; }

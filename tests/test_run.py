@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fsanet_ros.tools.commands import COMMANDS
+from fsanet_ros.tools.commands import ALL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,7 +35,7 @@ def test_run_explains_itself(arguments):
 def test_run_lists_every_command():
     usage = run('help').stdout
     listed = set(re.findall(r'^  ([a-z]+)  ', usage, re.M))
-    assert listed == {*COMMANDS, 'shell', 'test', 'lint', 'lock', 'docs'}
+    assert listed == {*ALL, 'shell', 'test', 'lint', 'fuzz', 'lock', 'docs'}
 
 
 @pytest.mark.parametrize('command', ['shell', 'test', 'lint', 'lock', 'docs'])
@@ -77,7 +77,18 @@ def project(tmp_path):
     return copy
 
 
-STEPS = ('ros', 'base', 'plots', 'recordings', 'train', 'torch', 'docs', 'test', 'build')
+STEPS = (
+    'ros',
+    'base',
+    'plots',
+    'completion',
+    'recordings',
+    'train',
+    'torch',
+    'docs',
+    'test',
+    'build',
+)
 
 
 def in_environment(project, script, ros='pypi'):

@@ -59,8 +59,17 @@ def test_every_official_file_is_in_the_zoo_under_its_hash():
     assert not known
 
 
-def test_the_list_names_every_entry_and_how_to_get_it(capsys):
+def test_the_list_fits_a_screen(capsys):
     assert models.main([]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert max(map(len, listed)) <= 80
+    assert len(listed) <= len(zoo.models()) + 2
+    for name in zoo.models():
+        assert sum(line.startswith(f'{name} ') for line in listed) == 1
+
+
+def test_the_details_name_every_entry_and_how_to_get_it(capsys):
+    assert models.main(['--details']) == 0
     listed = capsys.readouterr().out
     for name in zoo.models():
         assert re.search(f'^{name}: ', listed, re.M)
@@ -138,7 +147,7 @@ def test_bad_files_are_refused_in_one_line(converter, tmp_path, capsys, cache):
     ):
         assert models.main(['import', str(path)]) == 1
         error = capsys.readouterr().err
-        assert re.fullmatch(rf'error: .*{message}.*\n', error), error
+        assert re.fullmatch(rf'models: .*{message}.*\n', error), error
     assert not cache.exists()
 
 
@@ -171,7 +180,7 @@ def test_without_internet_the_error_says_what_to_do(converter, monkeypatch, caps
     monkeypatch.setenv('https_proxy', 'http://127.0.0.1:9')  # nothing listens there
     assert models.main(['ssrnet_biwi']) == 1
     error = capsys.readouterr().err
-    assert error.startswith('error: ssrnet_mt.h5 could not be downloaded from https://raw.')
+    assert error.startswith('models: ssrnet_mt.h5 could not be downloaded from https://raw.')
     assert '"./run models ssrnet_biwi --from FOLDER"' in error and error.count('\n') == 1
 
 

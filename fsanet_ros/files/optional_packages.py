@@ -18,6 +18,7 @@ _EXTRAS = {
     'av': 'video',
     'pyarrow': 'tables',
     'distributed': 'cluster',
+    'argcomplete': 'completion',
 }
 _ROS = ('rclpy', 'rcl_interfaces', 'ament_index_python', 'builtin_interfaces', 'std_srvs')
 

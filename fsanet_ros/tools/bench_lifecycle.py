@@ -8,7 +8,6 @@ the rounds is a leak. How to read it: docs/how_to/measure_speed.md.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from fsanet_ros.benchmarks.node_runs.surroundings import leave_the_robot_alone
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.bench_node import add_parameters, chosen_parameters, detector_of, surround
+from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = ('round', 'seconds', 'RSS, MB', 'private, MB', 'threads', 'open files')
 _ROWS = 20
@@ -43,8 +43,7 @@ def bench_lifecycle(argv: Sequence[str]) -> int:
         parameters = chosen_parameters(arguments)
         detector_of(parameters)  # a line now, not a node that can not start
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench lifecycle: {error}', file=sys.stderr)
-        return 1
+        return fail('bench lifecycle', error)
     machine = Machine()
     print(machine.summary())
     leave_the_robot_alone()
@@ -59,8 +58,7 @@ def bench_lifecycle(argv: Sequence[str]) -> int:
             if part['round'] % every == 0:
                 print('  '.join(row(part)), flush=True)
     except BenchError as error:
-        print(f'bench lifecycle: {error}', file=sys.stderr)
-        return 1
+        return fail('bench lifecycle', error)
     figures |= {'rate_hz': arguments.rate, 'rounds': parts, **growth(parts)}
     save(arguments, machine, figures)
     said = (
@@ -195,7 +193,7 @@ def _managed_node(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench lifecycle', description=__doc__)
+    parser = command_parser('bench lifecycle', __doc__)
     parser.add_argument('--case', default='640x480 raw, 1 face', help='a part of its name')
     parser.add_argument('--rounds', type=positive, default=2000)
     parser.add_argument('--rate', type=positive_number, default=60.0, help='Hz of the images')

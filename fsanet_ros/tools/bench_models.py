@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import statistics
 import time
@@ -19,6 +18,7 @@ from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.description import WeightsError
 from fsanet_ros.inference.runtime import RUNTIME_NAMES, Runtime, make_runtime
 from fsanet_ros.network import zoo
+from fsanet_ros.tools.command_line import command_parser
 
 BATCHES = (1, 4, 16)
 THREADS = (1, 2)
@@ -42,7 +42,7 @@ class Timing:
 
 def bench_models(argv: Sequence[str]) -> int:
     """Measure from the command line; return 0, or 1 when no network could be measured."""
-    parser = argparse.ArgumentParser(prog='bench models', description=__doc__)
+    parser = command_parser('bench models', __doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='networks; none: all at hand')
     parser.add_argument('--repeat', type=int, default=20, help='how often each batch is timed')
     add_outputs(parser)

@@ -34,6 +34,7 @@ from fsanet_ros.detection import DETECTOR_NAMES, FaceDetector, make_detector
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.ros.parameters import defaults_of
 from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = (
     'case',
@@ -65,8 +66,7 @@ def bench_node(argv: Sequence[str]) -> int:
         parameters = chosen_parameters(arguments)
         detector = detector_of(parameters)
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench node: {error}', file=sys.stderr)
-        return 1
+        return fail('bench node', error)
     plan = Plan(
         arguments.seconds,
         arguments.rate,
@@ -174,9 +174,7 @@ def add_detector(parser: argparse._ActionsContainer) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     names = '; '.join(case.name for case in DEFAULT_CASES)
-    parser = argparse.ArgumentParser(
-        prog='bench node', description=__doc__, epilog=f'Cases without --cases: {names}.'
-    )
+    parser = command_parser('bench node', __doc__, epilog=f'Cases without --cases: {names}.')
     add_cases(parser)
     add_parameters(parser)
     parser.add_argument(

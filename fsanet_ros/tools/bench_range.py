@@ -42,6 +42,7 @@ from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.research.arguments import add_detector, detector_of, positive
 from fsanet_ros.research.datasets import labelled_images
 from fsanet_ros.research.datasets.aflw import read_aflw_kept_aside
+from fsanet_ros.tools.command_line import command_parser, fail
 from fsanet_ros.types import Image
 
 SIZES = ('1280x720',)
@@ -61,13 +62,12 @@ def bench_range(argv: Sequence[str]) -> int:
     machine = Machine()
     keep_freed_memory()  # as the node does
     try:
-        faces = _faces(arguments.faces, arguments.videos)
+        faces = _faces(arguments.root, arguments.videos)
         backgrounds = _backgrounds(arguments.backgrounds, arguments.videos)
         followers = _followers(arguments)
         estimator = HeadPoseEstimator(detector_of(arguments), mirror_max_faces=4)
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench range: {error}', file=sys.stderr)
-        return 1
+        return fail('bench range', error)
     print(machine.summary())
     print('  '.join(_HEADER))
     figures: list[dict[str, Any]] = []
@@ -182,9 +182,9 @@ def _size(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench range', description=__doc__)
+    parser = command_parser('bench range', __doc__)
     parser.add_argument(
-        '--faces', type=Path, metavar='DIR', help='AFLW faces (faces_120.zip, labels.npz), of '
+        '--root', type=Path, metavar='DIR', help='AFLW faces (faces_120.zip, labels.npz), of '
         'which those kept aside are taken; else rendered heads'
     )  # fmt: skip
     parser.add_argument(

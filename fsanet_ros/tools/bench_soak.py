@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -25,6 +24,7 @@ from fsanet_ros.benchmarks.node_runs.topics import NODE
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.bench_node import add_parameters, chosen_parameters, detector_of, surround
+from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = ('minute', 'latency p50 / p95 / p99, ms', 'answered, Hz', 'CPU per image, ms', 'RSS, MB')
 _PROBE_HZ = 15.0
@@ -38,8 +38,7 @@ def bench_soak(argv: Sequence[str]) -> int:
         parameters = chosen_parameters(arguments)
         detector_of(parameters)  # a line now, not a node that can not start
     except (ValueError, OSError, ImportError) as error:
-        print(f'bench soak: {error}', file=sys.stderr)
-        return 1
+        return fail('bench soak', error)
     machine = Machine()
     print(machine.summary())
     figures: dict[str, Any] = {'case': case.name, 'parameters': parameters, **surround()}
@@ -49,12 +48,11 @@ def bench_soak(argv: Sequence[str]) -> int:
             bench.start_up()
             rate_hz = arguments.rate or _full_load_hz(bench)
             print(f'{case.name}, {rate_hz:.0f} Hz sent\n{"  ".join(HEADER)}')
-            for part in _soak(bench, rate_hz, 60.0 * arguments.minutes, arguments.every):
+            for part in _soak(bench, rate_hz, 60.0 * arguments.minutes, arguments.period):
                 parts.append(part)
                 print('  '.join(row(part)), flush=True)
     except BenchError as error:
-        print(f'bench soak: {error}', file=sys.stderr)
-        return 1
+        return fail('bench soak', error)
     figures |= {'rate_hz': rate_hz, 'parts': parts, **change(parts)}
     save(arguments, machine, figures)
     page = [
@@ -134,10 +132,10 @@ def _summary(figures: dict[str, Any]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='bench soak', description=__doc__)
+    parser = command_parser('bench soak', __doc__)
     parser.add_argument('--case', default='640x480 raw, 1 face', help='a part of its name')
     parser.add_argument('--minutes', type=positive_number, default=30.0)
-    parser.add_argument('--every', type=positive_number, default=30.0, help='seconds for a figure')
+    parser.add_argument('--period', type=positive_number, default=30.0, help='seconds for a figure')
     parser.add_argument(
         '--rate', type=positive, default=0, help='Hz; without: one image in each median latency'
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 from fsanet_ros.research.datasets.biwi_boxes import write_boxes
 from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, make_any_detector
+from fsanet_ros.tools.command_line import command_parser, fail, note
 
 
 def main(argv: list[str] | None = None) -> int:
     """Make the table from the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog='boxes', description=__doc__)
+    parser = command_parser('boxes', __doc__)
     parser.add_argument('data', choices=('biwi',))
     parser.add_argument('--root', type=Path, required=True, help='the folder of the data set')
     parser.add_argument(
@@ -21,12 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         path, count, frames = write_boxes(arguments.root, make_any_detector(arguments.detector))
-    except KeyboardInterrupt:
-        return 130
     except (ValueError, OSError, ImportError) as error:
-        print(f'boxes: {error}', file=sys.stderr)
-        return 1
-    print(f'{path}: {count} faces in {frames} frames')
+        return fail('boxes', error)
+    note(arguments, f'{path}: {count} faces in {frames} frames')
     return 0
 
 

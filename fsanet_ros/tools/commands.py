@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import textwrap
+from functools import partial
+from types import ModuleType
 
 from fsanet_ros import __version__
-from fsanet_ros.files.optional_packages import advice
-
-INTERRUPTED = 130  # by Ctrl-C, or because nobody reads the output any more
+from fsanet_ros.tools.command_line import DONE, EXIT_CODES, WRONG_ARGUMENTS, run_command
 
 # name: (module with main(), what it does)
 COMMANDS = {
@@ -29,11 +30,14 @@ COMMANDS = {
     'boxes': ('boxes', 'the table of face boxes that BIWI lacks'),
     'bench': ('bench', 'speed on this machine'),
 }
+# What is no program of ROS as well.
+OF_THE_SHELL = {'completion': ('completion', 'what makes your shell complete commands with TAB')}
+ALL = COMMANDS | OF_THE_SHELL
 
 
 def usage(program: str) -> str:
     """Return the help text: one line for each command."""
-    lines = [f'  {name:<10}  {summary}' for name, (_, summary) in COMMANDS.items()]
+    lines = [f'  {name:<10}  {summary}' for name, (_, summary) in ALL.items()]
     return '\n'.join(
         [
             f'usage: {program} COMMAND [ARGUMENT...]',
@@ -43,43 +47,42 @@ def usage(program: str) -> str:
             *lines,
             '',
             f'{program} COMMAND --help explains one of them. fsanet_ros {__version__}',
+            *textwrap.wrap(EXIT_CODES, 79),
         ]
     )
 
 
 def main(argv: list[str] | None = None, program: str = 'fsanet') -> int:
     """Run the command named first in the arguments; return the exit code."""
+    if '_ARGCOMPLETE' in os.environ:
+        return _complete()
     name, *rest = (sys.argv[1:] if argv is None else argv) or ['']
+    return run_command(name if name in ALL else program, partial(_run, program, name, rest))
+
+
+def _run(program: str, name: str, arguments: list[str]) -> int:
     if name in ('-h', '--help', 'help'):
         print(usage(program))
-        return 0
+        return DONE
     if name == '--version':
         print(__version__)
-        return 0
-    if name not in COMMANDS:
+        return DONE
+    if name not in ALL:
         problem = [f'{program}: unknown command {name!r}'] if name else []
         print(*problem, usage(program), sep='\n', file=sys.stderr)
-        return 2
-    return _run(name, rest)
+        return WRONG_ARGUMENTS
+    if '--quiet' in arguments:
+        os.environ['TQDM_DISABLE'] = '1'  # read when tqdm is imported, also by worker processes
+    code: int = _load(name).main(arguments)
+    return code
 
 
-def _run(name: str, arguments: list[str]) -> int:
-    """Run a command; say in one line what the user can mend."""
-    try:
-        module = importlib.import_module(f'fsanet_ros.tools.{COMMANDS[name][0]}')
-        code: int = module.main(arguments)
-        sys.stdout.flush()  # here, where a closed pipe is expected
-        return code
-    except ImportError as error:
-        reason = advice(error)
-        if reason is None:
-            raise
-        print(f'{name}: {reason}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f'{name}: interrupted', file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # fsanet models | head
-        # Python would flush once more at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f'fsanet_ros.tools.{ALL[name][0]}')
+
+
+def _complete() -> int:
+    from fsanet_ros.tools.completion import complete
+
+    summaries = {name: summary for name, (_, summary) in ALL.items()}
+    return complete(summaries, lambda name: _load(name).main)

@@ -8,7 +8,6 @@ data set (--data NAME --root DIR); of a data set the faces are taken as it marks
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -42,6 +41,7 @@ from fsanet_ros.research.evaluation.comparison import (
     side_by_side,
 )
 from fsanet_ros.research.evaluation.pose_errors import rotations_to_marks
+from fsanet_ros.tools.command_line import command_parser, fail, note
 from fsanet_ros.types import Head, Image
 
 FALLBACK_RATE_HZ = 30.0
@@ -66,14 +66,15 @@ def main(argv: list[str] | None = None) -> int:
             arguments.calibration = arguments.calibration or demo.CLIP_CAMERA
         summary = _compare(arguments)
     except (VideoError, ValueError, OSError, ImportError) as error:
-        print(f'compare: {error}', file=sys.stderr)
-        return 1
-    print('\n'.join([*summary, f'written: {arguments.output}']))
+        return fail('compare', error)
+    if summary:
+        print('\n'.join(summary))
+    note(arguments, f'written: {arguments.output}')
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='compare', description=__doc__)
+    parser = command_parser('compare', __doc__)
     parser.add_argument('source', nargs='?', default='', help='a video or a folder of pictures')
     parser.add_argument('--clip', action='store_true', help="this package's clip, with its truth")
     parser.add_argument('--data', choices=sorted(READERS), help='a data set, with its truth')
@@ -81,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--weights', nargs='+', default=[DEFAULT_WEIGHTS], metavar='A', help='names or files'
     )
-    parser.add_argument('--output', type=Path, default=Path('comparison.mp4'), metavar='FILE.mp4')
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('comparison.mp4'), metavar='FILE.mp4'
+    )
     parser.add_argument('--truth', type=Path, metavar='FILE.csv', help='as demo/clip_poses.csv')
     parser.add_argument('--calibration', help='a YAML of camera_calibration')
     parser.add_argument(
@@ -110,7 +113,7 @@ def _compare(arguments: argparse.Namespace) -> list[str]:
         _video(arguments.output, rate_hz) as write,
     ):
         shown = islice(scenes, arguments.frames)
-        for scene in tqdm(shown, total=count, unit='image', disable=None):
+        for scene in tqdm(shown, total=count, unit='image', disable=arguments.quiet or None):
             answers = {
                 name: model.estimate_faces(scene.image, scene.faces, camera)
                 for name, model in models.items()

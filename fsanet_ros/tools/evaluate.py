@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from fsanet_ros.research.evaluation.evaluate_images import (
 from fsanet_ros.research.evaluation.figures_table import conditions_table, table, title
 from fsanet_ros.research.evaluation.pose_errors import figures, nominal_figures, rotations_to_marks
 from fsanet_ros.research.training.recipe import load_recipe
+from fsanet_ros.tools.command_line import command_parser, fail
 
 WITH_ANGLE_LIMIT = ('aflw2000', '300w_lp')
 # What protocol 2 tests on: the groups that trainings keep aside.
@@ -60,16 +60,15 @@ def main(argv: list[str] | None = None) -> int:
         else:
             _evaluate_data_set(arguments)
     except (ValueError, OSError, ImportError) as error:
-        print(f'evaluate: {error}', file=sys.stderr)
-        return 1
+        return fail('evaluate', error)
     return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog='evaluate',
-        description=__doc__,
+    parser = command_parser(
+        'evaluate',
+        __doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('data', choices=(*READERS, 'aflw', 'clip'))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fsanet_ros.inference.description import METADATA_KEY, Description
 from fsanet_ros.inference.weight_files import find_weights
+from fsanet_ros.tools.command_line import command_parser, fail, note
 
 if TYPE_CHECKING:
     from fsanet_ros.network.fusion import Network
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 when there is no file that agrees with the network."""
-    parser = argparse.ArgumentParser(prog='export', description=__doc__)
+    parser = command_parser('export', __doc__)
     parser.add_argument(
         'weights',
         help='weights (a name or a .safetensors file), a checkpoint.safetensors, or the folder of '
         'a training',
     )
-    parser.add_argument('--output', type=Path, required=True, metavar='FILE.onnx')
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='FILE.onnx')
     arguments = parser.parse_args(argv)
     try:
         difference = export(arguments.weights, arguments.output)
     except (ValueError, OSError, ImportError) as error:
-        print(f'export: {error}', file=sys.stderr)
-        return 1
-    print(f'{arguments.output}: PyTorch and onnxruntime agree to {difference:.1e} degrees')
+        return fail('export', error)
+    note(
+        arguments, f'{arguments.output}: PyTorch and onnxruntime agree to {difference:.1e} degrees'
+    )
     return 0
 
 

@@ -7,7 +7,6 @@ Takes pictures, folders of pictures and videos.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from fsanet_ros.inference.heat_map_sheet import heat_map_sheet
 from fsanet_ros.inference.heat_maps import make_heat_maps
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.research.arguments import add_detector, detector_of, positive
+from fsanet_ros.tools.command_line import command_parser, fail, note
 from fsanet_ros.types import Head, Image
 
 
@@ -34,21 +34,19 @@ def main(argv: list[str] | None = None) -> int:
         heat_maps = make_heat_maps(arguments.weights)
         heads, crops = _faces(arguments)
         if not heads:
-            print('heatmaps: no face was found, so there is nothing to show', file=sys.stderr)
-            return 1
+            return fail('heatmaps', 'no face was found, so there is nothing to show')
         sheet = heat_map_sheet(crops, heat_maps(crops), [_name(head) for head in heads])
         _write(arguments.output, sheet)
     except (VideoError, ValueError, OSError, ImportError) as error:
-        print(f'heatmaps: {error}', file=sys.stderr)
-        return 1
-    print(f'{len(heads)} faces: {arguments.output}')
+        return fail('heatmaps', error)
+    note(arguments, f'{len(heads)} faces: {arguments.output}')
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='heatmaps', description=__doc__)
+    parser = command_parser('heatmaps', __doc__)
     parser.add_argument('pictures', nargs='+', metavar='PICTURE', help='or a folder, or a video')
-    parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='FILE.png')
     parser.add_argument('--weights', default=DEFAULT_WEIGHTS, help='a name or a file')
     add_detector(parser)
     parser.add_argument(

@@ -41,6 +41,7 @@ from fsanet_ros.research.training.teachers import (
     write_calibrations,
 )
 from fsanet_ros.research.training.training_data import labels_key, write_labels
+from fsanet_ros.tools.command_line import command_parser, fail
 
 FOLDS, SEED = 5, 1
 
@@ -56,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.output:
             _label(arguments.root, arguments.teacher, arguments.output)
     except (OSError, ValueError, ImportError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        return fail('labels', error)
     return 0
 
 
@@ -117,12 +117,12 @@ def _label(root: Path, teachers: Sequence[Path], output: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='label_faces', description=__doc__)
+    parser = command_parser('labels', __doc__)
     parser.add_argument(
         '--teacher', type=Path, action='append', required=True, metavar='FILE', help='ONNX'
     )
     parser.add_argument('--root', type=Path, default=Path('../shared/data/aflw_faces'))
-    parser.add_argument('--output', type=Path, metavar='FILE.npz', help='write labels')
+    parser.add_argument('-o', '--output', type=Path, metavar='FILE.npz', help='write labels')
     parser.add_argument('--calibrate', type=Path, metavar='DIR', help='of rendered heads')
     return parser
 

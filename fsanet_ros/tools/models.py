@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,14 @@ from tqdm import tqdm
 from fsanet_ros.files import downloads
 from fsanet_ros.inference.weight_files import cached_weights_folder
 from fsanet_ros.network import zoo
+from fsanet_ros.tools.command_line import command_parser, fail, note
 
 if TYPE_CHECKING:
     from fsanet_ros.network.published_weights import Imported
+
+
+# Together 80 columns.
+_ROW, _FIGURE_WIDTH = '{:34}{:>4}  {:8}{}', 32
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     names = _fetchable() if arguments.all else arguments.names
     if not names:
-        for model in zoo.models().values():
-            _print_entry(model, arguments.folder)
+        _list(arguments)
         return 0
     failures = 0
     for name in _with_needed(names):
@@ -51,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='models',
-        description='List the models that have a name, or fetch those that are named.',
+    parser = command_parser(
+        'models',
+        'List the models that have a name, or fetch those that are named.',
         epilog='"models import FILE.h5" converts a file of the official FSA-Net, '
         '"models fuse A B --name C" makes one network of several; both take --help.',
     )
@@ -65,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         help='models to fetch, and networks to convert; none lists all of them',
     )
     parser.add_argument('--all', action='store_true', help='fetch everything')
+    parser.add_argument(
+        '--details',
+        action='store_true',
+        help='list licences, addresses, accuracy, SHA-256 and paths too',
+    )
     parser.add_argument(
         '--from',
         dest='source',
@@ -83,9 +93,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _import_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='models import',
-        description='Convert Keras weights of the official FSA-Net to .onnx and .safetensors.',
+    parser = command_parser(
+        'models import',
+        'Convert Keras weights of the official FSA-Net to .onnx and .safetensors.',
     )
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE.h5')
     parser.add_argument('--name', help='of the weights (default: as in the zoo, or the file)')
@@ -94,8 +104,8 @@ def _import_parser() -> argparse.ArgumentParser:
 
 
 def _fuse_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='models fuse', description='Make one network of several that look at the same crop.'
+    parser = command_parser(
+        'models fuse', 'Make one network of several that look at the same crop.'
     )
     parser.add_argument(
         'weights', nargs='+', metavar='WEIGHTS', help='names, or files ending in .safetensors'
@@ -172,15 +182,12 @@ def _report(imported: Imported) -> None:
 
 
 def _fail(error: Exception) -> int:
+    needs = ''
     if isinstance(error, ImportError):
-        print(
-            f'error: {error}: converting networks needs requirements/train.txt (PyTorch, h5py, '
-            'onnx, safetensors)',
-            file=sys.stderr,
+        needs = (
+            ': converting networks needs requirements/train.txt (PyTorch, h5py, onnx, safetensors)'
         )
-    else:
-        print(f'error: {error}', file=sys.stderr)
-    return 1
+    return fail('models', f'{error}{needs}')
 
 
 def _fetchable() -> list[str]:
@@ -200,6 +207,47 @@ def _known_name(text: str) -> str:
         known = ', '.join(_fetchable())
         raise argparse.ArgumentTypeError(f'unknown model {text!r}: choose from {known}')
     return text
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    models = zoo.models().values()
+    if arguments.details:
+        for model in models:
+            _print_entry(model, arguments.folder)
+        return
+    print(_ROW.format('model', 'MB', '', 'mean absolute error'))
+    for model in models:
+        place = _place(model, arguments.folder)
+        print(_ROW.format(model.name, _megabytes(model), place, _summary(model)).rstrip())
+    note(arguments, '"models NAME" fetches one, "models --details" says all that is known.')
+
+
+def _place(model: zoo.Model, folder: Path | None) -> str:
+    try:
+        zoo.paths_of(model, folder)
+    except FileNotFoundError:
+        return ''
+    except ValueError:
+        return 'damaged'
+    return 'here'
+
+
+def _summary(model: zoo.Model) -> str:
+    """Return what is known of a model in half a line."""
+    figures = {**model.published, **model.measured}
+    if not figures:
+        known = 'not measured' if model.kind == 'network' else model.description
+        known = model.note.partition(':')[0] or known
+        return textwrap.shorten(known, _FIGURE_WIDTH, placeholder=' ...')
+    data, error = next(iter(figures.items()))
+    return f'{error:.2f}° on {data}'
+
+
+def _megabytes(model: zoo.Model) -> str:
+    size = _size(model).partition(' ')[0]
+    if not size:
+        size = f'{sum(path.stat().st_size for path in zoo.paths_of(model)[:1]) / 1e6:.1f}'
+    return size
 
 
 def _print_entry(model: zoo.Model, folder: Path | None) -> None:

@@ -8,7 +8,6 @@ read it. A run that was stopped goes on where it was; the same seed gives the sa
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -26,6 +25,7 @@ from fsanet_ros.research.rendering.rendered_face_files import (
     part_path,
     write_part,
 )
+from fsanet_ros.tools.command_line import command_parser, fail, note
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,15 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             for part in range(part_count(arguments.count))
             if not part_path(folder, part).is_file()
         ]
-        bar = tqdm(total=len(missing) * FACES_PER_PART, unit='face', desc='rendering')
+        bar = tqdm(
+            total=len(missing) * FACES_PER_PART,
+            unit='face',
+            desc='rendering',
+            disable=arguments.quiet or None,
+        )
         for _ in _rendered(missing, arguments):
             bar.update(FACES_PER_PART)
         bar.close()
         count = assemble(folder, arguments.count)
     except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print(f'{folder} holds {count} faces')
+        return fail('render', error)
+    note(arguments, f'{folder} holds {count} faces')
     return 0
 
 
@@ -87,8 +91,8 @@ def _write_part(folder: Path, part: int, seed: int, bare: bool) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='render_faces', description=__doc__)
-    parser.add_argument('--output', type=Path, required=True, metavar='DIR', help='folder')
+    parser = command_parser('render', __doc__)
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='DIR', help='folder')
     parser.add_argument(
         '--count',
         type=positive,

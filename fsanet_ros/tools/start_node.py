@@ -6,27 +6,28 @@ import argparse
 import sys
 
 from fsanet_ros.ros.signals import end_quietly_at_signals
+from fsanet_ros.tools.command_line import command_parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    own, ros = split_arguments(arguments)
-    parser = argparse.ArgumentParser(
-        prog='node',
-        description=__doc__,
+    own, ros = split_arguments(list(sys.argv[1:] if argv is None else argv))
+    parser = command_parser(
+        'node',
+        __doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage='node [--ros-args [-r TOPIC:=NEW_TOPIC] [-p PARAMETER:=VALUE] [--params-file FILE]]',
+        usage='node [--quiet] [--ros-args [-r TOPIC:=NEW_TOPIC] [-p PARAMETER:=VALUE] '
+        '[--params-file FILE]]',
         epilog='examples:\n'
         '  node --ros-args -r image:=/camera/image_raw\n'
         '  node --ros-args --params-file config/head_pose.yaml\n'
         '  source 0        publishes the first camera as the topic image',
     )
-    refuse_rest(parser, own)
+    arguments = refuse_rest(parser, own)
     end_quietly_at_signals('head_pose')
     from fsanet_ros.ros.node import main as run_node
 
-    return run_node(['node', *ros])
+    return run_node(['node', *quietly(arguments), *ros])
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -59,6 +60,11 @@ def refuse_rest(parser: argparse.ArgumentParser, own: list[str]) -> argparse.Nam
             '--ros-args -p NAME:=VALUE'
         )
     return arguments
+
+
+def quietly(arguments: argparse.Namespace) -> list[str]:
+    """Return arguments of ROS for --quiet: warnings and errors only."""
+    return ['--ros-args', '--log-level', 'warn', '--'] if arguments.quiet else []
 
 
 if __name__ == '__main__':

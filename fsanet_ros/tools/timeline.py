@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
 from tqdm import tqdm
@@ -21,6 +20,7 @@ from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.research.arguments import add_detector, detector_of
 from fsanet_ros.research.evaluation.timelines import Timelines, check_plot, plot, write_table
+from fsanet_ros.tools.command_line import command_parser, fail, note
 from fsanet_ros.tracking.tracker import SMOOTHINGS, HeadTracker
 
 FALLBACK_RATE_HZ = 30.0
@@ -36,24 +36,22 @@ def main(argv: list[str] | None = None) -> int:
         if code:
             return code
         if not len(timelines):
-            print(f'timeline: {arguments.source}: no head was seen; no plot', file=sys.stderr)
-            return 1
+            return fail('timeline', f'{arguments.source}: no head was seen; no plot')
         plot(timelines, arguments.output, title=Path(arguments.source).name)
         if arguments.table:
             write_table(timelines, arguments.table)
     except (BagError, VideoError, ValueError, OSError, ImportError) as error:
-        print(f'timeline: {error}', file=sys.stderr)
-        return 1
-    print(f'{len(timelines)} heads, {timelines.count} poses: {arguments.output}')
+        return fail('timeline', error)
+    note(arguments, f'{len(timelines)} heads, {timelines.count} poses: {arguments.output}')
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='timeline', description=__doc__)
+    parser = command_parser('timeline', __doc__)
     parser.add_argument(
         'source', help='a video, a folder of pictures, a bag, or a topic such as /head_poses'
     )
-    parser.add_argument('--output', type=Path, required=True, metavar='FILE.png')
+    parser.add_argument('-o', '--output', type=Path, required=True, metavar='FILE.png')
     parser.add_argument('--table', type=Path, metavar='FILE.csv', help='the numbers as well')
     parser.add_argument(
         '--seconds', type=_positive, default=math.inf, help='listen so long to a topic'
@@ -101,7 +99,7 @@ def _from_video(arguments: argparse.Namespace, timelines: Timelines) -> None:
     tracker = HeadTracker(smoothing=arguments.smoothing)
     with open_frames(arguments.source) as frames:
         period_s = 1 / (frames.rate_hz or FALLBACK_RATE_HZ)
-        for number, image in enumerate(tqdm(frames, unit='frame', disable=None)):
+        for number, image in enumerate(tqdm(frames, unit='frame', disable=arguments.quiet or None)):
             for tracked in tracker.update(estimator.estimate(image), number * period_s):
                 timelines.add(tracked.id, number * period_s, tracked.head.yaw_pitch_roll_deg)
 

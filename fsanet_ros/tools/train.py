@@ -13,6 +13,7 @@ from fsanet_ros.research.datasets.faces import LabelledFaces, joined, load_turne
 from fsanet_ros.research.evaluation.scores import Scores
 from fsanet_ros.research.training.recipe import RECIPES, Recipe, load_recipe
 from fsanet_ros.research.training.training_data import Sources, load_training
+from fsanet_ros.tools.command_line import command_parser, fail, interrupted, note
 
 if TYPE_CHECKING:
     from fsanet_ros.network.fusion import Network
@@ -32,22 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = load_recipe(arguments.recipe)
         return _train(recipe, arguments)
     except KeyboardInterrupt:
-        print(
-            '\ntrain: stopped; the same command goes on from the last checkpoint', file=sys.stderr
-        )
-        return 130
+        return interrupted('train', '; the same command goes on from the last checkpoint')
     except (ValueError, OSError, ImportError) as error:
-        print(f'train: {error}', file=sys.stderr)
-        return 1
+        return fail('train', error)
 
 
 def _parser() -> argparse.ArgumentParser:
     names = ', '.join(sorted(path.stem for path in RECIPES.glob('*.yaml')))
-    parser = argparse.ArgumentParser(prog='train', description=__doc__)
+    parser = command_parser('train', __doc__)
     parser.add_argument(
         '--recipe', default='aflw', help=f'a YAML file, or the name of one that is here: {names}'
     )
-    parser.add_argument('--data', type=Path, help="the folder of the recipe's data set")
+    parser.add_argument(
+        '--root', '--data', dest='data', type=Path, help="the folder of the recipe's data set"
+    )
     parser.add_argument(
         '--also',
         type=_named_folder,
@@ -67,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--start', metavar='WEIGHTS', help='go on from these weights: a name or a .safetensors file'
     )
-    parser.add_argument('--output', type=Path, help='folder; default: runs/RECIPE')
+    parser.add_argument(
+        '-o', '--output', type=Path, metavar='DIR', help='folder; default: runs/RECIPE'
+    )
     parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--validate-every', type=positive, default=2000, help='steps')
@@ -99,12 +100,12 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     if arguments.start:
         trainer.start_from(arguments.start)
     if trainer.resume(folder):
-        print(f'continuing at step {trainer.step} of {recipe.steps}')
-    print(f'{len(training)} faces to train on, {len(validation)} kept aside', flush=True)
+        note(arguments, f'continuing at step {trainer.step} of {recipe.steps}')
+    note(arguments, f'{len(training)} faces to train on, {len(validation)} kept aside')
     log = TrainingLog(folder, trainer.step, arguments.tensorboard)
 
     def report(step: int, scores: Scores) -> None:
-        print(f'\nstep {step}: {scores}', flush=True)
+        note(arguments, f'\nstep {step}: {scores}')
         log.report(step, scores)
 
     scores = train(
@@ -119,14 +120,16 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     )
     log.close()
     if scores is not None:
-        print(f'kept aside: {scores}')
+        note(arguments, f'kept aside: {scores}')
     rendered = [data] if recipe.data == 'rendered' else _further(arguments).get('rendered', [])
     network = _finished(trainer, training, rendered)
-    _write(network, recipe, name, folder)
+    difference = _write(network, recipe, name, folder)
+    note(arguments, f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')
     if recipe.data == 'aflw':
-        print(
+        note(
+            arguments,
             'Next, how far its rotations may be off: python3 -m fsanet_ros.tools.fit_uncertainty '
-            f'--root {data} --weights {name} --folder {folder}'
+            f'--root {data} --weights {name} --folder {folder}',
         )
     return 0
 
@@ -159,12 +162,11 @@ def _finished(trainer: Trainer, training: LabelledFaces, rendered: Sequence[Path
     return with_error_head(network, trainer.recipe, training, turned_away, trainer.head)
 
 
-def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> None:
+def _write(network: Network, recipe: Recipe, name: str, folder: Path) -> float:
     from fsanet_ros.network.onnx_export import write_weights
     from fsanet_ros.research.training.training_loop import describe
 
-    difference = write_weights(network, describe(recipe, name), folder)
-    print(f'{folder}/{name}.onnx and .safetensors agree to {difference:.1e} degrees')
+    return write_weights(network, describe(recipe, name), folder)
 
 
 if __name__ == '__main__':

@@ -11,12 +11,13 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from fsanet_ros.files.generated_files import write_or_check
+from fsanet_ros.tools.command_line import EXIT_CODES
+from fsanet_ros.tools.completion import parser_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = ('HeadPoseArray', 'HeadPose', 'AttentionArray', 'Attention')
@@ -41,7 +42,10 @@ COMMANDS = (
     ('bench library', 'bench', ('library',)),
     ('bench detectors', 'bench', ('detectors',)),
     ('bench models', 'bench', ('models',)),
+    ('bench estimate', 'bench', ('estimate',)),
+    ('bench range', 'bench', ('range',)),
     ('bench soak', 'bench', ('soak',)),
+    ('bench lifecycle', 'bench', ('lifecycle',)),
 )
 # title, module, names
 LIBRARY = (
@@ -138,13 +142,6 @@ def _message(name: str) -> Iterator[str]:
 # ---- commands
 
 
-class _Found(Exception):
-    """Carries the parser with which a command was about to read its arguments."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.parser = parser
-
-
 def command_page() -> str:
     """Return the page of the commands' options."""
     lines = [
@@ -152,7 +149,10 @@ def command_page() -> str:
         '',
         'Start them with `./run`, or in a workspace with `ros2 run fsanet_ros` (`render` is called',
         '`render_faces` there). `./run node` and `./run source` take ROS arguments:',
-        '[parameters](parameters.md). Every command has `--help`.',
+        '[parameters](parameters.md). Every command has `--help` and `--quiet`.',
+        '',
+        f'{EXIT_CODES[0].upper()}{EXIT_CODES[1:]}.',
+        '',
         _WRITTEN_BY,
     ]
     for name, module, words in COMMANDS:
@@ -161,28 +161,8 @@ def command_page() -> str:
     return '\n'.join(lines) + '\n'
 
 
-def parser_of(run: Callable[[list[str]], Any], words: list[str]) -> argparse.ArgumentParser:
-    """
-    Return the parser that a command reads its arguments with.
-
-    :param run: the command's main
-    :param words: what comes before the arguments: models import, bench node
-    :raises LookupError: if it reads none
-    """
-
-    def found(parser: argparse.ArgumentParser, *arguments: Any, **options: Any) -> None:
-        raise _Found(parser)
-
-    with mock.patch.object(argparse.ArgumentParser, 'parse_args', found):
-        try:
-            run(words)
-        except _Found as stopped:
-            return stopped.parser
-    raise LookupError(f'{run.__module__} reads no arguments')
-
-
 def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
+    actions = [a for a in parser._actions if a.dest not in ('help', 'quiet')]  # all have these
     positional = ' '.join(_value(action) for action in actions if not action.option_strings)
     yield from (f'## {name}', '', _escaped(_one_line(parser.description)), '')
     yield from ('```', f'./run {name} {positional}'.rstrip(), '```')
