@@ -60,7 +60,7 @@ wanted_stamp() ( # in a subshell, for the cd
       sha256sum requirements/lock/ros*.txt CMakeLists.txt package.xml msg/* resource/* \
         scripts/patch_ros_wheels.py scripts/tf2_msgs/*.* scripts/tf2_msgs/msg/*
       # These are linked to: only a new name needs a new build.
-      find launch config rviz sros2 -type f | LC_ALL=C sort
+      find launch config meshes rviz sros2 -type f | LC_ALL=C sort
       ;;
     # shellcheck disable=SC2046 # several words
     *) sha256sum "requirements/lock/$1.txt" $(inputs_of "$1") ;;

@@ -22,6 +22,7 @@ DEVELOPER_TOOLS = {
     'held_out',
     'make_clip',
     'measure_face_squares',
+    'write_head_mesh',
     'write_parameter_docs',
     'write_reference_docs',
 }
@@ -125,7 +126,7 @@ def test_colcon_builds_the_package(tmp_path, options):
     # "ros2 run" starts the Python that the workspace was built with, a virtual one included.
     first_line = (programs / 'head_pose').read_text().splitlines()[0]
     assert Path(first_line.removeprefix('#!')).parent == Path(sys.executable).parent
-    for folder in ('config', 'launch', 'rviz', 'sros2'):
+    for folder in ('config', 'launch', 'meshes', 'rviz', 'sros2'):
         assert file_names(prefix / 'share' / 'fsanet_ros' / folder) == file_names(ROOT / folder)
 
     script = f"""

@@ -69,7 +69,7 @@ def test_arguments_that_nobody_reads_are_refused(arguments, named):
 def project(tmp_path):
     """Make a copy of what ./run looks at, in a folder whose name is not ASCII and has a space."""
     copy = tmp_path / 'ein größeres Projekt'
-    built = 'msg', 'resource', 'launch', 'config', 'rviz', 'sros2'
+    built = 'msg', 'resource', 'launch', 'config', 'meshes', 'rviz', 'sros2'
     for name in ('requirements', 'scripts', *built):
         shutil.copytree(ROOT / name, copy / name)
     for name in ('run', 'CMakeLists.txt', 'package.xml'):
