@@ -8,6 +8,7 @@ For a camera see webcam.launch.py. Arguments of head_pose.launch.py that concern
 autostart, log_level, ...) can be given too.
 """
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -74,6 +75,7 @@ def generate_launch_description() -> LaunchDescription:
                 'namespace', default_value='', description='Namespace of both nodes.'
             ),
             OpaqueFunction(function=video_source),
+            OpaqueFunction(function=camera_link),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
                     PathJoinSubstitution([SHARE, 'launch', 'head_pose.launch.py'])
@@ -107,10 +109,44 @@ def video_source(context: LaunchContext) -> list[Node]:
                     **{name: PARAMETERS[name](value) for name, value in given.items() if value},
                 }
             ],
+            additional_env=shared_memory(context),
             output='screen',
             on_exit=end,
         )
     ]
+
+
+def camera_link(context: LaunchContext) -> list[Node]:
+    """Return the frame camera_link, x forward and z up, which RViz needs to stand upright."""
+    try:
+        get_package_prefix('tf2_ros')
+    except PackageNotFoundError:
+        return []
+    return [
+        Node(
+            package='tf2_ros',
+            executable='static_transform_publisher',
+            name='camera_link',
+            namespace=LaunchConfiguration('namespace'),
+            arguments=[
+                *('--frame-id', 'camera_link', '--child-frame-id', 'camera_optical_frame'),
+                *('--qx', '-0.5', '--qy', '0.5', '--qz', '-0.5', '--qw', '0.5'),
+            ],
+            additional_env=shared_memory(context),
+        )
+    ]
+
+
+def shared_memory(context: LaunchContext) -> dict[str, str]:
+    """Return the variables that give Fast DDS room for images, unless a profile is set."""
+    names = ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']
+    if any(context.environment.get(name) for name in names):
+        return {}
+    if distro := context.environment.get('ROS_DISTRO'):
+        # Newer ones complain about the older name.
+        names = names[:1] if distro in ('humble', 'iron', 'jazzy') else names[1:]
+    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml']).perform(context)
+    return dict.fromkeys(names, profile)
 
 
 def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:

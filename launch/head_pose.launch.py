@@ -8,9 +8,11 @@ one can change its state and handle its transitions; see docs/tutorials/your_rob
 starts itself is often through before launch hears of it.
 """
 
+import os
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
@@ -22,6 +24,7 @@ PARAMETERS = {
     'image_transport': 'input.image_transport',
     'autostart': 'autostart',
     'hri': 'output.hri',
+    'id_prefix': 'tracking.id_prefix',
     'deterministic': 'input.deterministic',
     'use_sim_time': 'use_sim_time',
 }
@@ -75,6 +78,12 @@ def generate_launch_description() -> LaunchDescription:
                 'Empty: not set here (false by default).',
             ),
             DeclareLaunchArgument(
+                'id_prefix',
+                default_value='',
+                description='Prefix of all ids, one of its own for each node that shares /tf. '
+                'Empty: not set here (h by default).',
+            ),
+            DeclareLaunchArgument(
                 'params_file',
                 default_value='',
                 description='Parameter file of the node; config/head_pose.yaml is a template with '
@@ -100,6 +109,12 @@ def generate_launch_description() -> LaunchDescription:
                 'Empty: not set here (false by default).',
             ),
             DeclareLaunchArgument(
+                'respawn',
+                default_value='false',
+                choices=['true', 'false'],
+                description='Whether to start the node again, after a second, when it has died.',
+            ),
+            DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
@@ -123,22 +138,12 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'fixed_frame',
-                default_value='camera_optical_frame',
-                description="RViz's fixed frame: that of the images, or one that TF connects "
-                'with it.',
+                default_value='camera_link',
+                description="RViz's fixed frame, with z up: one that TF connects with the frame of "
+                'the images. Or that frame itself.',
             ),
             OpaqueFunction(function=head_pose),
-            Node(
-                package='rviz2',
-                executable='rviz2',
-                namespace=LaunchConfiguration('namespace'),
-                arguments=[
-                    *('-d', LaunchConfiguration('rviz_config')),
-                    *('-f', LaunchConfiguration('fixed_frame')),
-                ],
-                remappings=[(f'/{topic}', topic) for topic in SHOWN],
-                condition=IfCondition(LaunchConfiguration('rviz')),
-            ),
+            OpaqueFunction(function=rviz),
         ]
     )
 
@@ -168,9 +173,59 @@ def head_pose(context: LaunchContext) -> list[LifecycleNode]:
             parameters=[*files, *([overrides] if overrides else [])],
             remappings=calibration(topics(value('image')), value('camera_info')),
             ros_arguments=['--log-level', value('log_level'), *enclave],
+            additional_env=shared_memory(context),
+            respawn=value('respawn') == 'true',
+            respawn_delay=1.0,
             output='screen',
         )
     ]
+
+
+def rviz(context: LaunchContext) -> list[Node | LogInfo]:
+    """Return RViz if it is wanted, or a line that says that it is not there."""
+
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    if value('rviz') != 'true':
+        return []
+    # Launch itself would end with an error, and leave what it has started running.
+    if not is_installed('rviz2'):
+        distro = context.environment.get('ROS_DISTRO', '<distro>')
+        text = f'rviz2 is not installed: going on without it. sudo apt install ros-{distro}-rviz2'
+        return [LogInfo(msg=text)]
+    use_sim_time = value('use_sim_time')
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=value('namespace'),
+            arguments=['-d', value('rviz_config'), '-f', value('fixed_frame')],
+            parameters=[{'use_sim_time': use_sim_time == 'true'}] if use_sim_time else [],
+            remappings=[(f'/{topic}', topic) for topic in SHOWN],
+            additional_env=shared_memory(context),
+        )
+    ]
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package has the program of the same name."""
+    try:
+        return os.path.isfile(os.path.join(get_package_prefix(package), 'lib', package, package))
+    except PackageNotFoundError:
+        return False
+
+
+def shared_memory(context: LaunchContext) -> dict[str, str]:
+    """Return the variables that give Fast DDS room for images, unless a profile is set."""
+    names = ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']
+    if any(context.environment.get(name) for name in names):
+        return {}
+    if distro := context.environment.get('ROS_DISTRO'):
+        # Newer ones complain about the older name.
+        names = names[:1] if distro in ('humble', 'iron', 'jazzy') else names[1:]
+    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml']).perform(context)
+    return dict.fromkeys(names, profile)
 
 
 def topics(text: str) -> list[str]:

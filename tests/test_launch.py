@@ -17,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 DEBUG_TOPICS = {1: {'/debug_image'}, 2: {'/debug_image_0', '/debug_image_1'}}  # by cameras
 SETTINGS = {'head_pose': HeadPoseSettings, 'video_source': VideoSourceSettings}
+PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 MODULES = (
+    'ament_index_python',
+    'ament_index_python.packages',
     'launch',
     'launch.actions',
-    'launch.conditions',
     'launch.events',
     'launch.events.process',
     'launch.launch_description_sources',
@@ -42,11 +44,42 @@ class Recorded:
         return text(self, context)
 
 
-def stand_in(name):
+class Context(dict):
+    """Stands in for launch's context: the arguments, and the environment that launch has."""
+
+    def __init__(self, arguments, environment):
+        super().__init__(arguments)
+        self.environment = environment
+
+
+def stand_in(name, prefixes):
+    """Return a module of launch, or of ament_index_python with packages by their prefixes."""
     module = types.ModuleType(name)
     module.__path__ = []
-    module.__getattr__ = lambda kind: type(kind, (Recorded,), {})
+    if name.startswith('ament_index_python'):
+        module.PackageNotFoundError = KeyError
+        module.get_package_prefix = prefixes.__getitem__
+    else:
+        module.__getattr__ = lambda kind: type(kind, (Recorded,), {})
     return module
+
+
+@pytest.fixture(scope='module')
+def everything(tmp_path_factory):
+    """A prefix that has the programs of other packages which launch files start."""
+    prefix = tmp_path_factory.mktemp('ros')
+    program = prefix / 'lib' / 'rviz2' / 'rviz2'
+    program.parent.mkdir(parents=True)
+    program.touch()
+    return {'rviz2': str(prefix), 'tf2_ros': str(prefix)}
+
+
+@pytest.fixture(autouse=True)
+def prefixes(monkeypatch, everything):
+    """The packages that are installed, by name; a test may take some away."""
+    monkeypatch.setattr(Launch, 'prefixes', dict(everything))
+    monkeypatch.setattr(Launch, 'environment', {'ROS_DISTRO': 'jazzy'})
+    return Launch.prefixes
 
 
 def text(value, context):
@@ -64,12 +97,14 @@ def text(value, context):
 
 
 class Launch:
-    """A launch file, read with stand-ins: its arguments, nodes and included files."""
+    """A launch file, read with stand-ins: its arguments, nodes, lines and included files."""
+
+    prefixes = environment = None  # see the fixture of that name
 
     def __init__(self, path, monkeypatch, **given):
         with monkeypatch.context() as patch:
             for name in MODULES:
-                patch.setitem(sys.modules, name, stand_in(name))
+                patch.setitem(sys.modules, name, stand_in(name, self.prefixes))
             spec = importlib.util.spec_from_file_location(path.name.replace('.', '_'), path)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
@@ -78,11 +113,13 @@ class Launch:
             entity.args[0]: entity.kwargs for entity in of_kind(entities, 'DeclareLaunchArgument')
         }
         assert set(given) <= set(self.arguments)
-        self.context = {name: a['default_value'] for name, a in self.arguments.items()} | given
+        values = {name: a['default_value'] for name, a in self.arguments.items()} | given
+        self.context = Context(values, self.environment)
         for entity in of_kind(entities, 'OpaqueFunction'):
             entities = [*entities, *entity.kwargs['function'](self.context)]
         self.nodes = [node.kwargs for node in of_kind(entities, 'Node', 'LifecycleNode')]
         self.lifecycle_nodes = [node.kwargs for node in of_kind(entities, 'LifecycleNode')]
+        self.lines = [line.kwargs['msg'] for line in of_kind(entities, 'LogInfo')]
         self.includes = of_kind(entities, 'IncludeLaunchDescription')
 
     def node(self, executable):
@@ -164,7 +201,10 @@ def test_executables_are_installed(launch):
         if node['package'] == 'fsanet_ros':
             assert node['executable'] in installed
         else:
-            assert (node['package'], node['executable']) == ('rviz2', 'rviz2')
+            assert (node['package'], node['executable']) in {
+                ('rviz2', 'rviz2'),
+                ('tf2_ros', 'static_transform_publisher'),
+            }
 
 
 def test_parameters_are_those_of_the_node(launch):
@@ -304,6 +344,85 @@ def test_arguments_named_like_parameters_have_their_values(monkeypatch):
         assert changed.parameters('head_pose')[parameter] is not defaults[parameter]
 
 
+def test_a_prefix_of_ids_is_passed_on(monkeypatch):
+    launch = head_pose_launch(monkeypatch, id_prefix='front')
+    assert launch.parameters('head_pose') == {'tracking.id_prefix': 'front'}
+
+
+def test_a_node_that_dies_is_started_again_on_request(monkeypatch):
+    assert not head_pose_launch(monkeypatch).node('head_pose')['respawn']
+    assert head_pose_launch(monkeypatch, respawn='true').node('head_pose')['respawn'] is True
+
+
+def all_nodes(monkeypatch, name='demo'):
+    """Return the nodes of a launch file and of those that it includes, RViz too."""
+    launch = Launch(ROOT / 'launch' / f'{name}.launch.py', monkeypatch)
+    nodes = [*launch.nodes]
+    while launch.includes:
+        launch = launch.included(monkeypatch, rviz='true')
+        nodes += launch.nodes
+    return nodes
+
+
+@pytest.mark.parametrize('name', ['demo', 'webcam', 'head_pose', 'several_cameras'])
+@pytest.mark.parametrize(
+    ('distro', 'variables'),
+    [('humble', PROFILES[:1]), ('jazzy', PROFILES[:1]), ('kilted', PROFILES[1:]), ('', PROFILES)],
+)
+def test_every_node_gets_room_for_images(monkeypatch, name, distro, variables):
+    monkeypatch.setattr(Launch, 'environment', {'ROS_DISTRO': distro})
+    nodes = all_nodes(monkeypatch, name)
+    assert nodes
+    for node in nodes:
+        assert set(node['additional_env']) == set(variables), node['executable']
+        assert all(Path(file).is_file() for file in node['additional_env'].values())
+
+
+@pytest.mark.parametrize('variable', PROFILES)
+def test_a_profile_of_the_users_own_stays(monkeypatch, variable):
+    monkeypatch.setattr(Launch, 'environment', {'ROS_DISTRO': 'jazzy', variable: '/my/profile.xml'})
+    assert all(node['additional_env'] == {} for node in all_nodes(monkeypatch))
+
+
+def test_without_rviz_the_rest_runs_and_a_line_says_what_to_install(monkeypatch, prefixes):
+    del prefixes['rviz2']
+    launch = head_pose_launch(monkeypatch, rviz='true')
+    assert [node['executable'] for node in launch.nodes] == ['head_pose']
+    (line,) = launch.lines
+    assert 'rviz2 is not installed' in line and 'ros-jazzy-rviz2' in line
+    assert not head_pose_launch(monkeypatch).lines
+
+
+def test_a_package_without_its_program_counts_as_missing(monkeypatch, prefixes, tmp_path):
+    prefixes['rviz2'] = str(tmp_path)
+    assert head_pose_launch(monkeypatch, rviz='true').lines
+
+
+@pytest.mark.parametrize('given', ['true', 'false'])
+def test_rviz_has_the_time_of_the_node(monkeypatch, given):
+    launch = head_pose_launch(monkeypatch, rviz='true', use_sim_time=given)
+    assert launch.parameters('rviz2') == {'use_sim_time': given == 'true'}
+    assert launch.parameters('head_pose') == launch.parameters('rviz2')
+    # Else an outer launch file's SetParameter counts.
+    assert not head_pose_launch(monkeypatch, rviz='true').parameters('rviz2')
+
+
+def test_the_demos_camera_has_a_frame_with_z_up(monkeypatch, prefixes):
+    demo = Launch(ROOT / 'launch' / 'demo.launch.py', monkeypatch)
+    arguments = demo.node('static_transform_publisher')['arguments']
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert given['--child-frame-id'] == VideoSourceSettings().frame_id
+    assert given['--frame-id'] == head_pose_launch(monkeypatch).context['fixed_frame']
+    x, y, z, w = (float(given[f'--q{axis}']) for axis in 'xyzw')
+    # Where the optical frame's z and y point to, columns of its rotation matrix.
+    ahead = 2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
+    down = 2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)
+    assert ahead == (1, 0, 0) and down == (0, 0, -1)
+    del prefixes['tf2_ros']
+    nodes = Launch(ROOT / 'launch' / 'demo.launch.py', monkeypatch).nodes
+    assert [node['executable'] for node in nodes] == ['video_source']
+
+
 def test_an_enclave_is_passed_on(monkeypatch):
     assert '--enclave' not in head_pose_launch(monkeypatch).node('head_pose')['ros_arguments']
     launch = head_pose_launch(monkeypatch, enclave='/robot/eyes')
@@ -340,7 +459,7 @@ def displays(config):
 
 @pytest.mark.parametrize(
     ('name', 'cameras', 'frame'),
-    [('head_pose', 1, VideoSourceSettings().frame_id), ('several_cameras', 2, 'base_link')],
+    [('head_pose', 1, 'camera_link'), ('several_cameras', 2, 'base_link')],
 )
 def test_rviz_shows_topics_of_the_node(monkeypatch, name, cameras, frame):
     config = yaml.safe_load((ROOT / 'rviz' / f'{name}.rviz').read_text())
@@ -351,7 +470,7 @@ def test_rviz_shows_topics_of_the_node(monkeypatch, name, cameras, frame):
         'attention_output.py', 'outputs.py'
     )
     # Each is moved into the namespace of the node.
-    rviz = head_pose_launch(monkeypatch).node('rviz2')
+    rviz = head_pose_launch(monkeypatch, rviz='true').node('rviz2')
     assert {(topic, topic.lstrip('/')) for topic in topics} <= set(rviz['remappings'])
     assert config['Visualization Manager']['Global Options']['Fixed Frame'] == frame
     # Its panels are in the window.
@@ -361,7 +480,7 @@ def test_rviz_shows_topics_of_the_node(monkeypatch, name, cameras, frame):
     assert images <= set(config['Window Geometry'])
 
 
-def test_both_rviz_files_differ_in_images_and_view_only():
+def test_both_rviz_files_differ_in_images_floor_and_view_only():
     first, second = (
         yaml.safe_load((ROOT / 'rviz' / f'{name}.rviz').read_text())['Visualization Manager']
         for name in ('head_pose', 'several_cameras')
@@ -370,7 +489,88 @@ def test_both_rviz_files_differ_in_images_and_view_only():
         config['Displays'] = [
             {key: value for key, value in display.items() if key != 'Name'}
             for display in config['Displays']
-            if 'Image' not in display['Class']
+            if display['Class'].rpartition('/')[2] not in {'Image', 'Grid'}
         ]
         del config['Views'], config['Global Options']['Fixed Frame']
     assert first == second
+
+
+@pytest.fixture(params=['head_pose', 'several_cameras'])
+def rviz_config(request):
+    return yaml.safe_load((ROOT / 'rviz' / f'{request.param}.rviz').read_text())
+
+
+# From RViz's sources (14.1, Jazzy): what it knows besides Class, Name, Enabled and Value.
+TOPIC = {'Depth', 'Durability Policy', 'History Policy', 'Reliability Policy'}
+PROPERTIES = {
+    'Grid': {
+        *('Alpha', 'Cell Size', 'Color', 'Line Style', 'Line Width', 'Normal Cell Count'),
+        *('Offset', 'Plane', 'Plane Cell Count', 'Reference Frame', 'X', 'Y', 'Z'),
+    },
+    'MarkerArray': {'Namespaces', 'Topic', *TOPIC},
+    'TF': {
+        *('All Enabled', 'Frame Timeout', 'Frames', 'Marker Scale', 'Show Arrows', 'Show Axes'),
+        *('Show Names', 'Update Interval'),
+    },
+    'PoseArray': {'Arrow Length', 'Color', 'Shape', 'Topic', *TOPIC},
+    'Image': {'Max Value', 'Median window', 'Min Value', 'Normalize Range', 'Topic', *TOPIC},
+    'Orbit': {
+        *('Distance', 'Focal Point', 'Focal Shape Fixed Size', 'Focal Shape Size'),
+        *('Invert Z Axis', 'Near Clip Distance', 'Pitch', 'Target Frame', 'Yaw', 'X', 'Y', 'Z'),
+    },
+    **{tool: set() for tool in ('MoveCamera', 'Select', 'FocusCamera')},
+    'Measure': {'Line color'},
+}
+
+
+def property_names(thing):
+    names = set()
+    for name, value in thing.items():
+        names.add(name)
+        if isinstance(value, dict) and name != 'Namespaces':
+            names |= property_names(value)
+    return names
+
+
+def test_rviz_knows_every_class_and_property(rviz_config):
+    manager = rviz_config['Visualization Manager']
+    views = [manager['Views']['Current'], *manager['Views']['Saved']]
+    for thing in [*manager['Displays'], *manager['Tools'], *views]:
+        room, _, kind = thing['Class'].partition('/')
+        assert room == 'rviz_default_plugins'
+        known = PROPERTIES[kind] | {'Class', 'Name', 'Enabled', 'Value'}
+        assert property_names(thing) <= known, thing['Name']
+
+
+def test_the_world_stands_on_a_floor_and_frames_are_off(rviz_config):
+    manager = rviz_config['Visualization Manager']
+    shown = {d['Name']: d for d in manager['Displays'] if d['Enabled']}
+    assert 'optical' not in manager['Global Options']['Fixed Frame']
+    assert shown['Floor']['Plane'] == 'XY' and not shown.keys() & {'Frames', 'Poses'}
+    assert not any(shown['Heads']['Namespaces'].values())
+
+
+def test_it_can_be_looked_at_from_the_side_from_above_and_from_the_camera(rviz_config):
+    views = rviz_config['Visualization Manager']['Views']
+    side, above, camera = views['Saved']
+    assert {view['Name'].split()[0] for view in views['Saved']} == {'From'}
+    assert above['Pitch'] > 1.5 and abs(side['Yaw'] - 1.57) < 0.01
+    # From behind the camera, along its x axis.
+    assert abs(camera['Yaw'] - 3.1416) < 0.001 and camera['Pitch'] < 0.3
+
+
+def test_pictures_have_a_third_of_the_window_and_a_panel_of_their_name(rviz_config):
+    images = [
+        display['Name']
+        for display in rviz_config['Visualization Manager']['Displays']
+        if display['Class'].endswith('/Image')
+    ]
+    geometry = rviz_config['Window Geometry']
+    assert geometry['Width'] >= 1200 and not geometry['Hide Left Dock']
+    state = bytes.fromhex(geometry['QMainWindow State'])
+    for name in (*images, 'Displays', 'Views'):
+        assert name.encode('utf-16-be') in state and geometry[name] == {'collapsed': False}
+    # Qt: a byte for the area (0 is the left), its width and height.
+    left = state.index(bytes.fromhex('fd')) + 5
+    width = int.from_bytes(state[left + 4 : left + 8], 'big')
+    assert width >= geometry['Width'] / 3
