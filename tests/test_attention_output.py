@@ -321,7 +321,7 @@ def test_angles_change_while_it_runs(room):
     room.ask(aside, expected=target_is('camera'))
 
 
-def test_markers_are_arrows_to_the_targets_with_their_names(room):
+def test_markers_are_lines_to_the_targets_with_their_names(room):
     room.listen('attention_markers')
     room.output.adapt(AttentionSettings(targets=['camera', FRAME], heads=True))
     heads = [person('h1', (-0.5, 0.0, 2.0)), person('h2', (0.5, 0.0, 2.0), (-0.5, 0.0, 2.0))]
@@ -329,18 +329,61 @@ def test_markers_are_arrows_to_the_targets_with_their_names(room):
     unknown = TrackedHead('h4', Head(FACE, np.eye(3)), 0.0)
     markers = room.ask(*heads, nobody, unknown, topic='attention_markers').markers
     assert [(m.ns, m.id, m.type) for m in markers] == [
-        ('attention', 0, Marker.ARROW),
-        ('attention_text', 0, Marker.TEXT_VIEW_FACING),
-        ('attention', 1, Marker.ARROW),
+        ('attention', 1, Marker.LINE_LIST),
         ('attention_text', 1, Marker.TEXT_VIEW_FACING),
+        ('attention', 2, Marker.LINE_LIST),
+        ('attention_text', 2, Marker.TEXT_VIEW_FACING),
     ]
-    assert [[p.x, p.z] for p in markers[0].points] == [[-0.5, 2.0], [0.0, 0.0]]
-    assert [[p.x, p.z] for p in markers[2].points] == [[0.5, 2.0], [-0.5, 2.0]]
+    assert [ends(marker) for marker in markers[::2]] == [
+        [[-0.5, 2.0], [0.0, 0.0]],
+        [[0.5, 2.0], [-0.5, 2.0]],
+    ]
     assert [m.text for m in markers[1::2]] == ['camera 0.0 s', 'h1 0.0 s']
     assert markers[0].color == markers[1].color != markers[2].color
     for marker in markers:
         assert marker.header.frame_id == FRAME
         assert marker.lifetime.nanosec > 0 and marker.pose.orientation.w == 1.0
+
+
+def ends(line):
+    """Return x and z of both ends of a line that is not turned."""
+    start = line.pose.position
+    return [[start.x + p.x, start.z + p.z] for p in line.points]
+
+
+def test_a_line_goes_with_the_head_or_when_it_looks_away(room):
+    room.listen('attention_markers')
+    room.output.adapt(AttentionSettings(targets=['camera'], heads=False))
+    both = [person('h1', (-0.5, 0.0, 2.0)), person('h2', (0.5, 0.0, 2.0))]
+    away = person('h2', (0.5, 0.0, 2.0), (3.0, 0.0, 2.0))
+
+    def actions(message):
+        return {(m.ns, m.id): m.action for m in message.markers}
+
+    def shows(*numbers):
+        names = {(ns, n) for ns in ('attention', 'attention_text') for n in numbers}
+        return lambda message: {k for k, a in actions(message).items() if not a} == names
+
+    room.ask(*both, topic='attention_markers', expected=shows(1, 2))
+    gone = room.ask(both[0], away, topic='attention_markers', expected=shows(1))
+    assert actions(gone)['attention', 2] == actions(gone)['attention_text', 2] == Marker.DELETE
+    left = room.ask(topic='attention_markers', expected=shows())
+    assert actions(left) == {('attention', 1): 2, ('attention_text', 1): 2}
+
+
+def test_a_camera_that_falls_silent_takes_its_lines_along(room):
+    room.listen('attention_markers')
+    room.output.adapt(AttentionSettings(targets=['camera'], heads=False))
+    room.ask(person('ha1'), topic='attention_markers', camera='left')
+    room.ask(person('hb1'), topic='attention_markers', camera='right')
+    room.received['attention_markers'].clear()
+    room.output.forget('left')
+    assert room.until(lambda: room.received['attention_markers'])
+    (message,) = room.received['attention_markers']
+    assert [(m.ns, m.id, m.action) for m in message.markers] == [
+        ('attention_ha', 1, Marker.DELETE),
+        ('attention_text_ha', 1, Marker.DELETE),
+    ]
 
 
 def test_frames_of_faces_are_kept_only_where_they_are_asked_for(room):

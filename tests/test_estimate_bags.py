@@ -163,7 +163,7 @@ def test_the_new_bag_has_poses_frames_and_markers_at_the_images_stamps(tmp_path,
         nose = [float(row[f'nose_{axis}']) for axis in 'xyz']
         assert np.allclose(out_of_the_face, nose, atol=1e-5)
     kinds = {(marker.ns, marker.id) for _, m in new['/markers'] for marker in m.markers}
-    assert kinds == {('axes', 1), ('gaze', 1), ('name', 1)}
+    assert kinds == {(kind, 1) for kind in ('head', 'gaze', 'axes', 'name', 'error')}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from fsanet_ros.geometry.camera_info import Calibration, camera_from_info
 from fsanet_ros.msg import HeadPose
 from fsanet_ros.ros.output import attention_output as attention
 from fsanet_ros.ros.output import messages, outputs
-from fsanet_ros.ros.output.markers import marker_array
 from fsanet_ros.ros.settings import HeadPoseSettings, InputSettings, OutputSettings
 from fsanet_ros.ros.statistics import UNREADABLE, Statistics
 from fsanet_ros.tracking.tracker import TrackedHead
@@ -102,7 +101,7 @@ def test_unknown_position_is_nan_marked_and_in_no_transform():
     assert head.pose.covariance[0] == -1.0
     assert head.distance_source == HeadPose.DISTANCE_UNKNOWN
     assert messages.transforms([unknown], HEADER) == []
-    assert marker_array([unknown], HEADER, 0.1).markers == []
+    assert outputs.shapes_of(seen(unknown), 0.1) == []
     assert np.isfinite(xyzw(messages.pose_array([unknown], HEADER).poses[0].orientation)).all()
 
 
@@ -137,18 +136,6 @@ def test_transforms_are_face_and_gaze_with_the_images_header():
     assert face.header == gaze.header == HEADER
     assert face.transform.translation == gaze.transform.translation
     assert face.transform.translation.z == 1.5
-
-
-def test_the_gaze_marker_points_where_the_nose_points():
-    markers = marker_array([tracked()], HEADER, 0.1).markers
-    assert [m.ns for m in markers] == ['axes', 'gaze', 'name']
-    start, end = (np.array([p.x, p.y, p.z]) for p in markers[1].points)
-    rotation = rotations.matrix_from_yaw_pitch_roll_deg((30.0, -20.0, 10.0))
-    direction = (end - start) / np.linalg.norm(end - start)
-    np.testing.assert_allclose(direction, rotations.nose_direction(rotation), atol=1e-9)
-    assert markers[2].text == 'h1'
-    lifetimes = [m.lifetime.sec + m.lifetime.nanosec / 1e9 for m in markers]
-    assert all(0 < seconds < 2 for seconds in lifetimes)
 
 
 def seen(*heads):
@@ -215,11 +202,11 @@ def made(monkeypatch):
         monkeypatch.setattr(owner, name, make)
 
     spy(attention, 'attention_array', 'attention')
-    spy(attention, 'marker_array', 'attention_markers')
+    spy(attention, 'shapes_of', 'attention_markers')
     spy(messages, 'head_pose_array', 'head_poses')
     spy(messages, 'pose_array', 'poses')
     spy(messages, 'transforms', '/tf')
-    spy(outputs, 'marker_array', 'markers')
+    spy(outputs, 'shapes_of', 'markers')
     spy(outputs, 'debug_image', 'debug_image')
     return made
 
@@ -241,6 +228,17 @@ def test_only_what_somebody_listens_to_is_made(made, topic):
     assert out.wanted() == (topic is not None)
     out.publish(seen(tracked()))
     assert made == node.published == [topic] * (topic is not None)
+
+
+def test_frames_go_out_before_all_that_names_them():
+    if outputs.TFMessage is None:
+        pytest.skip('tf2_msgs is not installed')
+    node = FakeNode()
+    out = outputs.Outputs(node, HeadPoseSettings(), no_heat_maps)
+    node.heard = {publisher.topic for publisher in node.publishers} - {'debug_heat_maps'}
+    out.publish(seen(tracked()))
+    assert {'head_poses', 'poses', 'attention', 'markers'} < set(node.published)
+    assert node.published[0] == '/tf'
 
 
 def test_nothing_to_transform_publishes_nothing_on_tf():

@@ -176,7 +176,9 @@ def test_a_calibrated_camera_gives_metres(calibrated):
     assert head.roi.y_offset < v < head.roi.y_offset + head.roi.height
     covariance = np.reshape(head.pose.covariance, (6, 6))
     assert np.isfinite(covariance).all() and (np.diag(covariance)[:3] > 0).all()
-    assert {marker.ns for marker in markers.markers} == {'axes', 'gaze', 'name'}
+    assert {marker.ns for marker in markers.markers} == {
+        *('camera', 'head', 'gaze', 'axes', 'name', 'error')
+    }
     assert all(marker.header == poses.header for marker in markers.markers)
 
 

@@ -81,6 +81,10 @@ def test_a_node_loads_no_file_of_the_laboratory(loaded):
     assert not [name for name in own if name.split('.')[1:2] in [[room] for room in LABORATORY]]
 
 
+def test_a_node_that_nobody_looks_at_loads_nothing_that_draws(loaded):
+    assert not [name for name in own_files(loaded) if name.split('.')[1:2] == ['drawing']]
+
+
 def test_a_node_loads_no_heavy_package(loaded):
     assert 'onnxruntime' in loaded['packages']
     assert not HEAVY & set(loaded['packages'])

@@ -107,7 +107,7 @@ def test_messages_say_it_and_no_frame_or_arrow_is_made():
     pytest.importorskip('rclpy')
     from std_msgs.msg import Header
 
-    from fsanet_ros.ros.output.markers import marker_array
+    from fsanet_ros.drawing.shapes import head_shapes
     from fsanet_ros.ros.output.messages import head_pose_array, pose_array, transforms
 
     tracker = HeadTracker(announce_s=0.0)
@@ -125,4 +125,4 @@ def test_messages_say_it_and_no_frame_or_arrow_is_made():
         f'face_{near.id}',
         f'gaze_{near.id}',
     }
-    assert marker_array(tracked[:1], header, 0.1).markers == []
+    assert head_shapes('h1', tracked[0].head, 0.1) == []

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,15 @@ import numpy as np
 
 from fsanet_ros.arrays import FloatArray
 from fsanet_ros.batch.sightings import SightedFrame, Sighting
+from fsanet_ros.drawing.lifetimes import Lifetimes
+from fsanet_ros.drawing.shapes import Rgba, Shape, head_shapes
 from fsanet_ros.files.bags import empty_message, message_types, open_bag
-from fsanet_ros.geometry.rotations import HEAD_FROM_FACE, nose_direction
+from fsanet_ros.geometry.quaternions import Vector
 from fsanet_ros.types import Head
 
 _AXIS_LENGTH_M = 0.12
-_LINE_LIST, _ARROW, _TEXT = 5, 0, 9  # visualization_msgs/Marker's types
 _FROM_SIZE = 1  # fsanet_ros/HeadPose's DISTANCE_FROM_SIZE
-_COLORS = ((1.0, 0.2, 0.2), (0.2, 0.9, 0.2), (0.3, 0.5, 1.0))
-_GAZE_COLOR, _TEXT_COLOR = (1.0, 0.8, 0.1), (1.0, 1.0, 1.0)
-_LIFETIME_NS = 500_000_000
+_DELETE = 2  # visualization_msgs/Marker's action
 HEAD_POSE_ARRAY, TF = 'fsanet_ros/msg/HeadPoseArray', 'tf2_msgs/msg/TFMessage'
 MARKERS = 'visualization_msgs/msg/MarkerArray'
 
@@ -44,6 +44,7 @@ class BagWriter:
         self._source = source
         self._copied = copied
         self._store = message_types()
+        self._shown: dict[str, _Shown] = {}  # by topic of the images
 
     def write(self, frames: Iterable[SightedFrame], topics: Sequence[str], target: Path) -> None:
         """
@@ -113,8 +114,8 @@ class BagWriter:
                 write('/tf', TF, at_ns, self._transforms(placed, header))
             poses = self._poses(frame.sightings, header, frame.size)
             write(f'{folder}/head_poses', HEAD_POSE_ARRAY, at_ns, poses)
-            if placed:
-                markers = self._markers(placed, header, topics.index(frame.topic))
+            markers = self._markers(frame, header)
+            if markers.markers:
                 write(f'{folder}/markers', MARKERS, at_ns, markers)
 
     def _new(self, kind: str) -> Any:
@@ -163,51 +164,58 @@ class BagWriter:
                 message.transforms.append(stamped)
         return message
 
-    def _markers(self, placed: Sequence[Sighting], header: Any, camera: int) -> Any:
+    def _markers(self, frame: SightedFrame, header: Any) -> Any:
+        """Return what is to be seen of a frame, and the end of what was seen before."""
+        shown = self._shown.setdefault(frame.topic, _Shown())
+        lifetime = divmod(round(shown.lifetimes.after(frame.stamp_ns / 1e9) * 1e9), 1_000_000_000)
+        shapes = [
+            shape
+            for sighting in frame.sightings
+            for shape in head_shapes(sighting.id, sighting.head, _AXIS_LENGTH_M)
+        ]
+        before, shown.names = shown.names, {(s.namespace, s.number) for s in shapes}
         message = self._new(MARKERS)
-        for sighting in placed:
-            head, origin = sighting.head, _place(sighting.head)
-            axes = (head.rotation_optical @ HEAD_FROM_FACE).T * _AXIS_LENGTH_M
-            gaze = origin + nose_direction(head.rotation_optical) * _AXIS_LENGTH_M * 4.0
-            lines = self._marker('axes', _LINE_LIST, sighting, header, camera, (0.01, 0.0, 0.0))
-            lines.points = [self._point(p) for axis in axes for p in (origin, origin + axis)]
-            lines.colors = [self._color(color) for color in _COLORS for _ in range(2)]
-            arrow = self._marker('gaze', _ARROW, sighting, header, camera, (0.01, 0.025, 0.05))
-            arrow.points = [self._point(origin), self._point(gaze)]
-            arrow.color = self._color(_GAZE_COLOR)
-            text = self._marker('name', _TEXT, sighting, header, camera, (1.0, 0.0, 0.08))
-            text.text, text.color = sighting.id, self._color(_TEXT_COLOR)
-            _fill(text.pose.position, 'xyz', origin + 1.5 * axes[2])
-            message.markers += [lines, arrow, text]
+        for namespace, number in sorted(before - shown.names):
+            marker = self._new('visualization_msgs/msg/Marker')
+            marker.header, marker.action = header, _DELETE
+            marker.ns, marker.id = namespace, number
+            message.markers.append(marker)
+        for shape in shapes:
+            marker = self._marker(shape)
+            marker.header = header
+            marker.lifetime.sec, marker.lifetime.nanosec = lifetime
+            message.markers.append(marker)
         return message
 
-    def _marker(
-        self,
-        namespace: str,
-        kind: int,
-        sighting: Sighting,
-        header: Any,
-        camera: int,
-        scale: tuple[float, float, float],
-    ) -> Any:
+    def _marker(self, shape: Shape) -> Any:
         marker = self._new('visualization_msgs/msg/Marker')
-        marker.header, marker.ns, marker.type = header, namespace, kind
-        # A head keeps its marker for life.
-        marker.id = camera * 100_000 + int(sighting.id.lstrip('abcdefghijklmnopqrstuvwxyz'))
-        marker.lifetime.nanosec = _LIFETIME_NS
-        marker.pose.orientation.w = 1.0
-        _fill(marker.scale, 'xyz', scale)
+        marker.ns, marker.id, marker.type = shape.namespace, shape.number, int(shape.kind)
+        _fill(marker.pose.position, 'xyz', shape.position)
+        _fill(marker.pose.orientation, 'xyzw', shape.orientation)
+        _fill(marker.scale, 'xyz', shape.scale)
+        _fill(marker.color, 'rgba', shape.color)
+        marker.points = [self._point(point) for point in shape.points]
+        marker.colors = [self._color(color) for color in shape.colors]
+        marker.text, marker.mesh_resource = shape.text, shape.mesh
         return marker
 
-    def _point(self, xyz: FloatArray) -> Any:
+    def _point(self, xyz: Vector) -> Any:
         point = self._new('geometry_msgs/msg/Point')
         _fill(point, 'xyz', xyz)
         return point
 
-    def _color(self, rgb: tuple[float, float, float]) -> Any:
+    def _color(self, rgba: Rgba) -> Any:
         color = self._new('std_msgs/msg/ColorRGBA')
-        _fill(color, 'rgba', (*rgb, 1.0))
+        _fill(color, 'rgba', rgba)
         return color
+
+
+@dataclass
+class _Shown:
+    """What is seen of one camera."""
+
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    names: set[tuple[str, int]] = field(default_factory=set)
 
 
 def _place(head: Head) -> FloatArray:

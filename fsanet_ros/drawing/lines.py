@@ -26,9 +26,9 @@ _BARB_PER_ARROW = 0.3  # at most
 
 # The share of the errors that the ring is to hold, and its points.
 _RING_SHARE = 2 / 3
-_RING_SIGMA = math.sqrt(-2.0 * math.log(1.0 - _RING_SHARE))
+RING_SIGMA = math.sqrt(-2.0 * math.log(1.0 - _RING_SHARE))
 _TURNS = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False)
-_CIRCLE = _RING_SIGMA * np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
+_CIRCLE = RING_SIGMA * np.column_stack([np.cos(_TURNS), np.sin(_TURNS)])
 
 
 @dataclass(frozen=True, eq=False)

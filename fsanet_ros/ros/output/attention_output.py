@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Vector3
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
+from std_msgs.msg import Header
 
 from fsanet_ros.attention import AttentionEstimator, AttentionState
 from fsanet_ros.msg import Attention, AttentionArray
 from fsanet_ros.ros.output.frame_listener import FrameListener
 from fsanet_ros.ros.output.frame_tree import FrameError
-from fsanet_ros.ros.output.markers import LIFETIME
+from fsanet_ros.ros.output.marker_output import MarkerOutput
 from fsanet_ros.ros.output.publishers import is_heard
 from fsanet_ros.ros.settings import AttentionSettings
 from fsanet_ros.ros.stamps import duration, seconds
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import FloatArray
 
+if TYPE_CHECKING:
+    from fsanet_ros.drawing.shapes import Shape
+
 CAMERA = 'camera'  # the target that stands for the frame of the image itself
 # A frame that is missing for a moment is no problem: transforms come late, most of all at first.
 PATIENCE_S = 2.0
-
-_TEXT_ABOVE_M = np.array([0.0, -0.3, 0.0])  # over the head and its name, in the optical frame
-_COLORS = [
-    ColorRGBA(r=r, g=g, b=b, a=1.0)
-    for r, g, b in (
-        *((1.0, 0.5, 0.0), (0.0, 0.8, 0.9), (0.9, 0.3, 0.9), (0.6, 0.9, 0.1)),
-        *((0.4, 0.5, 1.0), (1.0, 0.4, 0.5), (0.1, 0.8, 0.5), (0.8, 0.7, 0.4)),
-    )
-]
 
 
 class AttentionOutput:
@@ -50,9 +42,7 @@ class AttentionOutput:
         self._attention: LifecyclePublisher = node.create_lifecycle_publisher(
             AttentionArray, 'attention', 10
         )
-        self._markers: LifecyclePublisher = node.create_lifecycle_publisher(
-            MarkerArray, 'attention_markers', 10
-        )
+        self._markers = MarkerOutput(node, 'attention_markers')
         self._settings = AttentionSettings(targets=[])
         self._targets: tuple[str, ...] = ()
         self._cameras: dict[str, AttentionEstimator] = {}
@@ -63,7 +53,7 @@ class AttentionOutput:
 
     def wanted(self) -> bool:
         """Whether anybody subscribes. If nobody does, stop listening to /tf."""
-        heard = is_heard(self._attention) or is_heard(self._markers)
+        heard = is_heard(self._attention) or is_heard(self._markers.publisher)
         if not heard:
             self._stop_listening()
         return heard
@@ -101,10 +91,7 @@ class AttentionOutput:
         states = estimator.update(tracked, alive_ids, targets, stamp_s)
         if is_heard(self._attention):
             self._attention.publish(attention_array(states, header))
-        if is_heard(self._markers):
-            heads = {t.id: t.head.position_m for t in tracked if t.head.position_m is not None}
-            colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(self._targets)}
-            self._markers.publish(marker_array(states, heads, targets, colors, header))
+        self._markers.publish(camera, header, lambda: shapes_of(states, tracked, targets))
 
     def problems(self) -> list[str]:
         """Return what is missing for a while now, a sentence for each target."""
@@ -116,13 +103,18 @@ class AttentionOutput:
     def reset(self) -> None:
         """Forget all heads and frames, and do not hear /tf until the next image."""
         self._cameras.clear()
+        self._markers.clear()
         self._stop_listening()
+
+    def forget(self, camera: str) -> None:
+        """Take away what is seen of a camera that has fallen silent."""
+        self._markers.forget(camera)
 
     def destroy(self) -> None:
         """Take the publishers and subscriptions away."""
         self.reset()
-        for publisher in (self._attention, self._markers):
-            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_lifecycle_publisher(self._attention)
+        self._markers.destroy()
 
     @property
     def _frames(self) -> frozenset[str]:
@@ -184,57 +176,25 @@ def attention_array(states: Sequence[AttentionState], header: Header) -> Attenti
     return AttentionArray(header=header, heads=heads)
 
 
-def marker_array(
+def shapes_of(
     states: Sequence[AttentionState],
-    heads_m: Mapping[str, FloatArray],
+    tracked: Sequence[TrackedHead],
     targets_m: Mapping[str, FloatArray],
-    colors: Mapping[str, ColorRGBA],
-    header: Header,
-) -> MarkerArray:
+) -> list[Shape]:
     """
-    Return an arrow from each head to its target, and a text with the target's name and duration.
+    Return a line from each head to its target, and a text with the target's name and duration.
 
-    :param heads_m: positions by id, float64 [3], where they are known
     :param targets_m: positions by name, float64 [3], where they are known
-    :param colors: of the named targets; heads as targets take one by their id
     """
-    markers = []
-    for number, state in enumerate(states):
-        start = heads_m.get(state.id)
-        end = targets_m.get(state.target, heads_m.get(state.target))
-        if start is None or end is None:
-            continue
-        color = (
-            colors.get(state.target) or _COLORS[zlib.crc32(state.target.encode()) % len(_COLORS)]
-        )
-        common = {
-            'header': header,
-            'id': number,
-            'action': Marker.ADD,
-            'lifetime': LIFETIME,
-            'color': color,
-        }
-        arrow = Marker(
-            ns='attention',
-            type=Marker.ARROW,
-            points=[_point(start), _point(end)],
-            scale=Vector3(x=0.015, y=0.04, z=0.08),
-            **common,
-        )
-        text = Marker(
-            ns='attention_text',
-            type=Marker.TEXT_VIEW_FACING,
-            text=f'{state.target} {state.duration_s:.1f} s',
-            scale=Vector3(z=0.08),
-            pose=Pose(position=_point(start + _TEXT_ABOVE_M)),
-            **common,
-        )
-        for marker in (arrow, text):
-            marker.pose.orientation.w = 1.0
-            markers.append(marker)
-    return MarkerArray(markers=markers)
+    from fsanet_ros.drawing.shapes import attention_shapes  # here: robots look at nothing
 
-
-def _point(xyz: FloatArray) -> Point:
-    x, y, z = xyz.tolist()
-    return Point(x=x, y=y, z=z)
+    heads = {one.id: one.head for one in tracked}
+    places_m = {id_: head.position_m for id_, head in heads.items()} | dict(targets_m)
+    shapes = []
+    for state in states:
+        head, end = heads.get(state.id), places_m.get(state.target)
+        if head is not None and head.position_m is not None and end is not None:
+            text = f'{state.target} {state.duration_s:.1f} s'
+            other = state.target if state.target in heads else ''
+            shapes += attention_shapes(state.id, head, end, text, other)
+    return shapes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from visualization_msgs.msg import MarkerArray
 
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.geometry.camera import CameraModel
@@ -20,10 +20,13 @@ from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.output import hri, messages
 from fsanet_ros.ros.output.attention_output import AttentionOutput
 from fsanet_ros.ros.output.heat_map_output import HeatMapOutput
-from fsanet_ros.ros.output.markers import marker_array
+from fsanet_ros.ros.output.marker_output import MarkerOutput
 from fsanet_ros.ros.output.publishers import TF_DEPTH, TFMessage, is_heard
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.tracking.tracker import TrackedHead
+
+if TYPE_CHECKING:
+    from fsanet_ros.drawing.shapes import Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class Outputs:
         make: Callable[..., LifecyclePublisher] = node.create_lifecycle_publisher
         self.head_poses = make(HeadPoseArray, 'head_poses', 10)
         self.poses = make(PoseArray, 'poses', 10)
-        self.markers = make(MarkerArray, 'markers', 10)
+        self.markers = MarkerOutput(node, 'markers')
         self.debug_images = [make(Image, topic, 5) for topic in debug_topics(cameras)]
         self.heat_maps = HeatMapOutput(
             node, debug_topics(cameras, 'debug_heat_maps'), load_heat_maps
@@ -77,7 +80,8 @@ class Outputs:
             )
         else:
             self.tf = make(TFMessage, '/tf', QoSProfile(depth=TF_DEPTH))
-        self._per_image = [self.head_poses, self.poses, self.markers, *self.debug_images]
+        self._own = [self.head_poses, self.poses, *self.debug_images]
+        self._per_image = [*self._own, self.markers.publisher]
         self.adapt(settings)
 
     def adapt(self, settings: HeadPoseSettings) -> None:
@@ -105,24 +109,25 @@ class Outputs:
         )
 
     def publish(self, seen: Seen) -> None:
-        """Publish what came of one image, poses first."""
+        """Publish what came of one image: the frames, poses, and what is only looked at."""
         header, tracked = seen.header, seen.tracked
-        if is_heard(self.head_poses):
-            size = seen.image.shape[1], seen.image.shape[0]
-            self.head_poses.publish(messages.head_pose_array(tracked, header, size))
+        # The frames first: who hears of a head looks them up.
         if self.tf is not None and self._tf_wanted():
             frames = messages.transforms(tracked, header)
             if frames:
                 self.tf.publish(TFMessage(transforms=frames))
+        if is_heard(self.head_poses):
+            size = seen.image.shape[1], seen.image.shape[0]
+            self.head_poses.publish(messages.head_pose_array(tracked, header, size))
         if self.hri is not None:
             self.hri.publish(seen.camera_topic, tracked, seen.alive, seen.image, header)
         if self.attention.wanted():
             self.attention.publish(seen.camera_topic, tracked, seen.alive, header)
         if is_heard(self.poses):
             self.poses.publish(messages.pose_array(tracked, header))
-        if is_heard(self.markers):
-            length_m = self._settings.axis_length_m
-            self.markers.publish(marker_array(tracked, header, length_m, seen.camera_index))
+        self.markers.publish(
+            seen.camera_topic, header, lambda: shapes_of(seen, self._settings.axis_length_m)
+        )
         if is_heard(self.debug_images[seen.camera_index]):
             drawn = debug_image(seen, self._settings.axis_length_m)
             self.debug_images[seen.camera_index].publish(image_from_bgr(drawn, header))
@@ -132,19 +137,23 @@ class Outputs:
         """Publish that nobody is tracked any more, where listeners rely on it."""
         self.heat_maps.abandon()
         self.attention.reset()
+        self.markers.clear()
         if self.hri is not None:
             self.hri.clear()
 
     def forget(self, camera_topic: str) -> None:
         """Publish that a camera that has fallen silent sees nobody."""
+        self.markers.forget(camera_topic)
+        self.attention.forget(camera_topic)
         if self.hri is not None:
             self.hri.forget(camera_topic)
 
     def destroy(self) -> None:
         """Take the publishers away."""
-        for publisher in (*self._per_image, self.tf):
+        for publisher in (*self._own, self.tf):
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
+        self.markers.destroy()
         self.heat_maps.destroy()
         self.attention.destroy()
         if self.hri is not None:
@@ -152,6 +161,17 @@ class Outputs:
 
     def _tf_wanted(self) -> bool:
         return self._settings.tf and self.tf is not None and is_heard(self.tf)
+
+
+def shapes_of(seen: Seen, axis_length_m: float) -> list[Shape]:
+    """Return what is shown of one image: its camera, if it is calibrated, and its heads."""
+    from fsanet_ros.drawing.shapes import camera_shape, head_shapes  # here: as for pictures
+
+    pyramid = seen.camera and camera_shape(seen.camera, seen.header.frame_id)
+    shapes = [pyramid] if pyramid else []
+    for one in seen.tracked:
+        shapes += head_shapes(one.id, one.head, axis_length_m)
+    return shapes
 
 
 def debug_image(seen: Seen, axis_length_m: float) -> BgrImage:
