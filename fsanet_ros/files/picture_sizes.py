@@ -18,6 +18,7 @@ Content = bytes | memoryview
 # Above the largest sensors on sale (Sony IMX811: 19200 x 12800, 247 megapixels).
 MAX_PIXELS = 250_000_000
 
+_MOST_MISSING = 64 << 20  # bytes of a file that is cut off
 _LONGEST_HEADER = 1 << 20  # of the formats whose header is searched
 
 
@@ -39,9 +40,14 @@ def size_of_picture(content: Content) -> Size | None:
     return None
 
 
-def _png(content: Content) -> Size:
+def _png(content: Content) -> Size | None:
     width, height = unpack_from('>II', content, 16)
-    return width, height
+    at = 8
+    while at + 8 <= len(content):
+        (chunk_bytes,) = unpack_from('>I', content, at)
+        at += 12 + chunk_bytes
+    # OpenCV 5 makes room for what a chunk claims: seconds and gigabytes for a few kilobytes.
+    return (width, height) if at - len(content) <= _MOST_MISSING else None
 
 
 def _jpeg(content: Content) -> Size | None:
@@ -97,7 +103,7 @@ def _tiff(content: Content) -> Size | None:
         if tag in (256, 257, 322, 323):  # width and height of the picture and of its tiles
             form = {3: 'H', 16: 'Q'}.get(kind, 'I')
             (sides[tag],) = unpack_from(order + form, content, entry + value_at)
-    picture = sides[256], sides[257]
+    picture = sides.get(256, 0), sides.get(257, 0)
     tile = sides.get(322, 0), sides.get(323, 0)
     # A tile is decoded as a whole, also one that is larger than the picture.
     return max(picture, tile, key=lambda size: size[0] * size[1])

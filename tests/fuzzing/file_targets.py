@@ -25,7 +25,7 @@ from fsanet_ros.inference.description import METADATA_KEY, Description, WeightsE
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.research.datasets.csv_table import read_csv_table
 from fuzzing.campaign import Target
-from fuzzing.damage import damaged
+from fuzzing.damage import Damaged
 from fuzzing.message_targets import SEEDS_OF_PICTURES, WORDS_OF_PICTURES
 
 _PACKAGE = Path(fsanet_ros.__file__).parent
@@ -179,6 +179,7 @@ def _check_safetensors(content: bytes) -> None:
 # ---- recordings, results, data sets
 
 
+@cache
 def _heads() -> bytes:
     rows = np.arange(2.0 * ROW_WIDTH).reshape(2, ROW_WIDTH)
     number = np.arange(2)
@@ -271,28 +272,35 @@ def _check_mat(contents: list[bytes]) -> None:
         assert '.mat' in str(error)
 
 
-def _seeds(make: Any, **options: Any) -> st.SearchStrategy[bytes]:
-    """Return what is made when it is first needed, damaged."""
-    return st.deferred(lambda: damaged([make()], **options))
-
-
-_CALIBRATIONS = damaged([_CALIBRATION], _YAML_WORDS)
-_YAMLS = damaged([_CALIBRATION, b'a: [1, {b: c}]\n'], _YAML_WORDS)
-_ONNX = _seeds((_WEIGHTS / 'fsanet_1x1.onnx').read_bytes)
-_SAFETENSORS = _seeds((_WEIGHTS / 'fsanet_1x1.safetensors').read_bytes)
-_MATS = st.lists(_seeds(_mat), min_size=20, max_size=20)  # for each, a process is started
+_YAML_SEEDS = (_CALIBRATION, b'a: [1, {b: c}]\n')
+_MAT = Damaged(lambda: [_mat()]).strategy()
+_ONNX, _SAFETENSORS = (
+    Damaged(cache(lambda path=_WEIGHTS / name: [path.read_bytes()]))
+    for name in ('fsanet_1x1.onnx', 'fsanet_1x1.safetensors')
+)
+_MATS = st.lists(_MAT, min_size=20, max_size=20)  # for each, a process is started
 
 TARGETS = [
-    Target('calibration files', _CALIBRATIONS, _check_calibration, 200, 0.3),
-    Target('yaml', _YAMLS, _check_yaml, 200, 0.3),
-    Target('tables of poses', damaged([_POSES], _TABLE_WORDS), _check_poses, share=2.0),
-    Target('tables of labels', damaged([_LABELS], _TABLE_WORDS), _check_labels, share=2.0),
-    Target('pictures', damaged(SEEDS_OF_PICTURES, WORDS_OF_PICTURES), _check_picture, share=3.0),
-    Target('descriptions of weights', _seeds(_description), _check_description, share=2.0),
+    Target(
+        'calibration files',
+        Damaged(lambda: [_CALIBRATION], _YAML_WORDS),
+        _check_calibration,
+        200,
+        0.3,
+    ),
+    Target('yaml', Damaged(lambda: _YAML_SEEDS, _YAML_WORDS), _check_yaml, 200, 0.3),
+    Target('tables of poses', Damaged(lambda: [_POSES], _TABLE_WORDS), _check_poses, share=2.0),
+    Target('tables of labels', Damaged(lambda: [_LABELS], _TABLE_WORDS), _check_labels, share=2.0),
+    Target(
+        'pictures', Damaged(lambda: SEEDS_OF_PICTURES, WORDS_OF_PICTURES), _check_picture, share=3.0
+    ),
+    Target(
+        'descriptions of weights', Damaged(lambda: [_description()]), _check_description, share=2.0
+    ),
     Target('fields of onnx files', _ONNX, _check_onnx_fields, 200, 0.1),
     Target('onnx weights', _ONNX, _check_onnx_weights, 20, 0.01),
     Target('safetensors weights', _SAFETENSORS, _check_safetensors, 20, 0.01),
-    Target('results of jobs', _seeds(_heads), _check_heads, share=2.0),
-    Target('bags', _seeds(_bag), _check_bag, 100, 0.1),
+    Target('results of jobs', Damaged(lambda: [_heads()]), _check_heads, share=2.0),
+    Target('bags', Damaged(lambda: [_bag()]), _check_bag, 100, 0.1),
     Target('mat files', _MATS, _check_mat, 10, 0.002),
 ]

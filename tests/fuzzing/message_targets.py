@@ -29,7 +29,7 @@ from fsanet_ros.ros.parameters import defaults_of, limits_of, nearest_name, prob
 from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
 from fsanet_ros.types import Box, Face, Head, Square
 from fuzzing.campaign import Target
-from fuzzing.damage import damaged
+from fuzzing.damage import Damaged
 
 _NOISE = random.Random(5).randbytes(1 << 18)
 _ODD_NUMBERS = (0.0, 1.0, -1.0, 1e8, -1e300, 1e-300, math.nan, math.inf, -math.inf)
@@ -94,17 +94,15 @@ def _encoded() -> list[bytes]:
 
 SEEDS_OF_PICTURES = [*_encoded(), b'', b'GIF89a\x18\x00\x12\x00', b'\0' * 50]
 WORDS_OF_PICTURES = (b'IHDR', b'IDAT', b'\xff\xd8', b'\xff\xd9', b'\xff\xc0\0\x11\x08', b'VP8X')
-_formats = st.sampled_from(
-    [
-        *('jpeg', 'png', '', 'bgr8; jpeg compressed bgr8', 'rgb8; png compressed rgb8'),
-        *('bayer_rggb8; png compressed ', 'mono16; png compressed', '16UC1; compressedDepth png'),
-        *(';;;', 'bayer_', 'bayer_grbg8;jpeg compressed bgr8', '\0'),
-    ]
+_FORMATS = (
+    *('jpeg', 'png', '', 'bgr8; jpeg compressed bgr8', 'rgb8; png compressed rgb8'),
+    *('bayer_rggb8; png compressed ', 'mono16; png compressed', '16UC1; compressedDepth png'),
+    *(';;;', 'bayer_', 'bayer_grbg8;jpeg compressed bgr8', 'bgr16;png compressed', '\0'),
 )
-_compressed = st.builds(
-    lambda form, data: SimpleNamespace(format=form, data=data),
-    _formats,
-    damaged(SEEDS_OF_PICTURES, WORDS_OF_PICTURES),
+_compressed = Damaged(
+    lambda: SEEDS_OF_PICTURES,
+    WORDS_OF_PICTURES,
+    lambda data, number: SimpleNamespace(format=_FORMATS[number % len(_FORMATS)], data=data),
 )
 
 
