@@ -38,6 +38,7 @@ EXTRAS = {
     'tables': ['tables'],
     'cluster': ['cluster'],
     'completion': ['completion'],
+    'view': ['view'],
 }
 HOW_TO = """
 With messages:    source ROS 2, or install requirements/lock/ros-jazzy.txt and run

@@ -87,7 +87,7 @@ stale_steps() { # STEP...: those that have to be done
   for step in "$@"; do is_done "$step" || echo "$step"; done
 }
 
-prepare_environment() { # EXTRA...: plots, completion, recordings, train, torch, test
+prepare_environment() { # EXTRA...: plots, completion, recordings, view, train, torch, test
   local steps=(base "$@" build)
   [ "$ROS" = sourced ] || steps=(ros "${steps[@]}")
   [ -n "$(stale_steps "${steps[@]}")" ] || return 0
@@ -135,6 +135,7 @@ title_of() {
     plots) echo 'installing Matplotlib (about 20 MB)' ;;
     completion) echo 'installing what completes commands (about 1 MB)' ;;
     recordings) echo 'installing what reads and writes videos, bags and Parquet (about 90 MB)' ;;
+    view) echo 'installing what shows heads in a browser (about 15 MB)' ;;
     test) echo 'installing the test tools (about 45 MB)' ;;
     docs) echo 'installing what builds the documentation (about 15 MB)' ;;
     build) echo 'building the messages' ;;
@@ -206,6 +207,7 @@ step_train() { install_requirements train; }
 step_plots() { install_requirements plots; }
 step_completion() { install_requirements completion; }
 step_recordings() { install_requirements recordings; }
+step_view() { install_requirements view; }
 step_test() { install_requirements test; }
 step_docs() { install_requirements docs; }
 

@@ -36,10 +36,14 @@ STEPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     'plots': (('plots',), ('base',)),
     'completion': (('completion',), ('base',)),
     'recordings': (('video', 'bags', 'tables'), ('base', 'plots')),
+    'view': (('view',), ('base',)),
     'train': (('train',), ('base',)),
     'torch': (('torch',), ('base',)),
     'docs': (('docs',), ('base',)),
-    'test': (('test', 'cluster'), ('base', 'plots', 'completion', 'recordings', 'train', 'docs')),
+    'test': (
+        ('test', 'cluster'),
+        ('base', 'plots', 'completion', 'recordings', 'view', 'train', 'docs'),
+    ),
 }
 # PyTorch, and what only its CUDA build needs.
 NOT_LOCKED = re.compile(r'(torch|triton|nvidia-.*|cuda-.*)$')

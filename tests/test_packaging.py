@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Started with python -m by those who develop the package; no commands.
 DEVELOPER_TOOLS = {
     'draw_axes',
+    'draw_view',
     'fit_uncertainty',
     'held_out',
     'make_clip',

@@ -83,6 +83,7 @@ STEPS = (
     'plots',
     'completion',
     'recordings',
+    'view',
     'train',
     'torch',
     'docs',

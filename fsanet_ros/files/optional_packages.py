@@ -19,6 +19,8 @@ _EXTRAS = {
     'pyarrow': 'tables',
     'distributed': 'cluster',
     'argcomplete': 'completion',
+    'viser': 'view',
+    'websockets': 'view',
 }
 _ROS = ('rclpy', 'rcl_interfaces', 'ament_index_python', 'builtin_interfaces', 'std_srvs')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -18,6 +19,8 @@ COMMANDS = {
     'node': ('start_node', 'the head_pose node (needs ROS 2)'),
     'source': ('start_source', 'a video, a camera or pictures as an image topic (needs ROS 2)'),
     'estimate': ('estimate', 'head poses in pictures, videos and bags, without ROS'),
+    'view': ('start_view', 'heads and where they look, live in a browser'),
+    'doctor': ('doctor', 'what is fine on this machine and what is not, with the remedy'),
     'evaluate': ('evaluate', 'accuracy on the published benchmarks'),
     'compare': ('compare', 'ground truth and models side by side, as a video'),
     'timeline': ('timeline', 'where heads point over time, in a video, bag or topic, as a plot'),
@@ -68,7 +71,7 @@ def _run(program: str, name: str, arguments: list[str]) -> int:
         print(__version__)
         return DONE
     if name not in ALL:
-        problem = [f'{program}: unknown command {name!r}'] if name else []
+        problem = [f'{program}: unknown command {name!r}{_meant(program, name)}'] if name else []
         print(*problem, usage(program), sep='\n', file=sys.stderr)
         return WRONG_ARGUMENTS
     if '--quiet' in arguments:
@@ -86,3 +89,12 @@ def _complete() -> int:
 
     summaries = {name: summary for name, (_, summary) in ALL.items()}
     return complete(summaries, lambda name: _load(name).main)
+
+
+def _meant(program: str, name: str) -> str:
+    """Return what somebody may have meant who typed no command, as a question; or nothing."""
+    if os.path.exists(name) or '://' in name:
+        return f': did you mean {f"{program} estimate {name}"!r}?'
+    for near in difflib.get_close_matches(name, ALL, n=1):
+        return f': did you mean {f"{program} {near}"!r}?'
+    return ''

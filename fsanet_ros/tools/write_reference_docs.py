@@ -24,6 +24,8 @@ MESSAGES = ('HeadPoseArray', 'HeadPose', 'AttentionArray', 'Attention')
 # ./run NAME, module, words before the options
 COMMANDS = (
     ('demo', 'demo', ()),
+    ('view', 'start_view', ()),
+    ('doctor', 'doctor', ()),
     ('estimate', 'estimate', ()),
     ('timeline', 'timeline', ()),
     ('compare', 'compare', ()),
