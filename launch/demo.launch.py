@@ -13,6 +13,7 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
+    LogInfo,
     OpaqueFunction,
     Shutdown,
 )
@@ -74,8 +75,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of both nodes.'
             ),
-            OpaqueFunction(function=video_source),
-            OpaqueFunction(function=camera_link),
+            # First: it declares arguments too, which launch checks before anything runs.
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(
                     PathJoinSubstitution([SHARE, 'launch', 'head_pose.launch.py'])
@@ -89,13 +89,20 @@ def generate_launch_description() -> LaunchDescription:
                     ('namespace', LaunchConfiguration('namespace')),
                 ],
             ),
+            OpaqueFunction(function=video_source),
+            OpaqueFunction(function=camera_link),
         ]
     )
 
 
-def video_source(context: LaunchContext) -> list[Node]:
-    """Return the source with the parameters that are given here, and no others."""
+def video_source(context: LaunchContext) -> list[Node | LogInfo | Shutdown]:
+    """Return the source with the parameters given here and no others, or the end of all."""
     given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
+    try:
+        values = {name: PARAMETERS[name](value) for name, value in given.items() if value}
+    except ValueError as error:
+        # An exception would leave what launch has started running.
+        return [LogInfo(msg=f'Error: {error}'), Shutdown(reason=str(error))]
     return [
         Node(
             package='fsanet_ros',
@@ -106,7 +113,7 @@ def video_source(context: LaunchContext) -> list[Node]:
                 {
                     'loop': LaunchConfiguration('loop').perform(context) == 'true',
                     'wait_for_subscriber_s': STARTUP_S,
-                    **{name: PARAMETERS[name](value) for name, value in given.items() if value},
+                    **values,
                 }
             ],
             additional_env=shared_memory(context),

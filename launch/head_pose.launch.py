@@ -12,7 +12,7 @@ import os
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
@@ -148,8 +148,8 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def head_pose(context: LaunchContext) -> list[LifecycleNode]:
-    """Return the node with the parameters that are given here, and no others."""
+def head_pose(context: LaunchContext) -> list[LifecycleNode | LogInfo | Shutdown]:
+    """Return the node with the parameters that are given here and no others, or the end of all."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
@@ -162,6 +162,11 @@ def head_pose(context: LaunchContext) -> list[LifecycleNode]:
     for name, parameter in LISTS.items():
         if value(name).strip():
             overrides[parameter] = topics(value(name))
+    try:
+        remappings = calibration(topics(value('image')), value('camera_info'))
+    except ValueError as error:
+        # An exception would leave what launch has started running.
+        return [LogInfo(msg=f'Error: {error}'), Shutdown(reason=str(error))]
     files = [value('params_file')] if value('params_file') else []
     enclave = ['--enclave', value('enclave')] if value('enclave') else []
     return [
@@ -171,7 +176,7 @@ def head_pose(context: LaunchContext) -> list[LifecycleNode]:
             name='head_pose',
             namespace=value('namespace'),
             parameters=[*files, *([overrides] if overrides else [])],
-            remappings=calibration(topics(value('image')), value('camera_info')),
+            remappings=remappings,
             ros_arguments=['--log-level', value('log_level'), *enclave],
             additional_env=shared_memory(context),
             respawn=value('respawn') == 'true',

@@ -120,6 +120,7 @@ class Launch:
         self.nodes = [node.kwargs for node in of_kind(entities, 'Node', 'LifecycleNode')]
         self.lifecycle_nodes = [node.kwargs for node in of_kind(entities, 'LifecycleNode')]
         self.lines = [line.kwargs['msg'] for line in of_kind(entities, 'LogInfo')]
+        self.ends = of_kind(entities, 'Shutdown')
         self.includes = of_kind(entities, 'IncludeLaunchDescription')
 
     def node(self, executable):
@@ -304,8 +305,17 @@ def test_another_calibration_takes_the_place_of_that_beside_the_images(monkeypat
 
 
 def test_one_calibration_for_several_cameras_is_refused(monkeypatch):
-    with pytest.raises(ValueError, match=r'/calibration.*2 cameras.*SetRemap'):
-        head_pose_launch(monkeypatch, image='/a/image,/b/image', camera_info='/calibration')
+    launch = head_pose_launch(monkeypatch, image='/a/image,/b/image', camera_info='/calibration')
+    (line,) = launch.lines
+    assert re.search(r'/calibration.*2 cameras.*SetRemap', line)
+    # Launch ends what it has started, which it does not do after an exception.
+    assert launch.ends and not launch.nodes
+
+
+def test_a_size_that_is_no_number_is_refused(monkeypatch):
+    launch = Launch(ROOT / 'launch' / 'demo.launch.py', monkeypatch, width='wide')
+    assert "'wide'" in launch.lines[0] and launch.ends
+    assert 'video_source' not in {node['executable'] for node in launch.nodes}
 
 
 def test_what_is_not_given_is_not_set_so_that_outer_launch_files_can_set_it(monkeypatch):

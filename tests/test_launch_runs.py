@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ros_helpers import ROOT, NodeProcess, Services, until
@@ -163,6 +164,101 @@ def test_the_demo_is_launched(installed, pictures, listener):
         came = listener('/robot/head_poses', process, lambda came: len(came) >= 3)
         end(process)
     assert came[0].header.frame_id == 'camera_optical_frame'
+
+
+@pytest.fixture
+def descendants(tmp_path):
+    """Return a function that gives the processes which a launch has started, by their ids."""
+    mark = f'FSANET_TEST_LAUNCH={tmp_path}'.encode()
+
+    def find():
+        found = {}
+        for path in Path('/proc').glob('[0-9]*/environ'):
+            try:
+                environment = path.read_bytes().split(b'\0')
+            except OSError:
+                continue
+            if mark in environment:
+                program = (path.parent / 'cmdline').read_bytes().replace(b'\0', b' ').decode()
+                found[int(path.parent.name)] = program, environment
+        return found
+
+    if not Path('/proc/self/environ').exists():
+        pytest.skip('this system does not say what its processes are')
+    find.environment = {'FSANET_TEST_LAUNCH': str(tmp_path)}
+    return find
+
+
+NO_PROFILE = {'FASTRTPS_DEFAULT_PROFILES_FILE': '', 'FASTDDS_DEFAULT_PROFILES_FILE': ''}
+
+
+@pytest.mark.slow
+def test_without_rviz_all_runs_with_room_for_images_and_nobody_is_left(
+    installed, pictures, listener, descendants
+):
+    from ament_index_python.packages import get_packages_with_prefixes
+
+    if 'rviz2' in get_packages_with_prefixes():
+        pytest.skip('rviz2 is installed')
+    demo = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}']
+    environment = descendants.environment | NO_PROFILE
+    with NodeProcess(['-c', RUN, *demo], environment) as process:
+        listener('/head_poses', process, lambda came: len(came) >= 3)
+        assert 'rviz2 is not installed' in process.output
+        nodes = [env for program, env in descendants().values() if '__node:=' in program]
+        assert len(nodes) >= 2
+        for env in nodes:
+            profile = [
+                v for v in env if b'_DEFAULT_PROFILES_FILE=' in v and b'fastdds_shm.xml' in v
+            ]
+            assert profile, env
+        end(process)
+    assert until(lambda: not descendants(), 20.0), descendants()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('wrong', ['width:=wide', 'hri:=perhaps', 'namespace:=no//name'])
+def test_a_wrong_argument_leaves_nobody(installed, pictures, descendants, wrong):
+    demo = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}', wrong]
+    with NodeProcess(['-c', RUN, *demo, 'rviz:=false'], descendants.environment) as process:
+        process.wait()
+        assert wrong.partition('=')[2] in process.output
+    assert until(lambda: not descendants(), 20.0), descendants()
+
+
+@pytest.mark.slow
+def test_one_calibration_for_several_cameras_leaves_nobody(
+    installed, pictures, descendants, tmp_path
+):
+    robot = tmp_path / 'robot.launch.py'
+    file = str(installed / 'launch' / 'head_pose.launch.py')
+    wrong = ROBOT.replace("'autostart': 'false',", "'camera_info': '/calibration',")
+    assert wrong != ROBOT
+    robot.write_text(f'FILE = {file!r}\nVIDEO = {str(pictures)!r}\n{wrong}')
+    with NodeProcess(['-c', RUN, str(robot)], descendants.environment) as process:
+        process.wait()
+        assert 'but there are 2 cameras' in process.output
+    assert until(lambda: not descendants(), 20.0), descendants()
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_comes_back_on_request(installed, pictures, listener, descendants):
+    import os
+
+    demo = [str(installed / 'launch' / 'demo.launch.py'), f'source:={pictures}']
+    given = ['rviz:=false', 'respawn:=true', 'id_prefix:=front', 'namespace:=robot']
+    with NodeProcess(['-c', RUN, *demo, *given], descendants.environment) as process:
+        listener('/robot/head_poses', process, lambda came: len(came) >= 3)
+        (node,) = (pid for pid, (program, _) in descendants().items() if 'head_pose' in program)
+        os.kill(node, signal.SIGKILL)
+        came_before = process.output.count('process started with pid')
+
+        def again():
+            return process.output.count('process started with pid') > came_before
+
+        assert until(again), process.output
+        listener('/robot/head_poses', process, lambda came: len(came) >= 3)
+        end(process)
 
 
 @pytest.mark.slow
