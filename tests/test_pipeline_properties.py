@@ -46,18 +46,21 @@ def scenes(estimator):
     """Return frames of the clip with the faces in them, on squares of whole and even pixels."""
     with open_frames(str(CLIP)) as frames:
         images = [frame.copy() for number, frame in enumerate(frames) if number % 40 == 5]
+    scale = estimator.runtime.description.crop_scale
     found = Scenes(
-        (image, [whole(f) for f in estimator.detector.detect(image)]) for image in images
+        (image, [whole(f, scale) for f in estimator.detector.detect(image)]) for image in images
     )
     assert sum(len(faces) for _, faces in found) >= 6
     return found
 
 
-def whole(face):
-    """Return a face on a square that can be mirrored and turned without a rounding of pixels."""
+def whole(face, crop_scale):
+    """Return a face whose crop can be mirrored and turned without a rounding of pixels."""
     square = face.square
-    square = Square(round(square.center_x), round(square.center_y), 2 * round(square.side / 2))
-    return dataclasses.replace(face, square=square)
+    side = 2 * round(square.side * crop_scale / 2) / crop_scale
+    return dataclasses.replace(
+        face, square=Square(round(square.center_x), round(square.center_y), side)
+    )
 
 
 def camera_of(image, focal_px=900.0, offset=(3.0, -5.0)):
@@ -99,11 +102,11 @@ def test_a_mirrored_picture_mirrors_yaw_roll_and_place(estimator, scenes, number
     others = [mirrored_face(face, image.shape[1]) for face in faces]
     for head, other in zip(heads, estimator.estimate_faces(flipped, others, opposite), strict=True):
         yaw, pitch, roll = head.yaw_pitch_roll_deg
-        assert other.yaw_pitch_roll_deg == pytest.approx([-yaw, pitch, -roll], abs=0.5)
-        assert other.position_m == pytest.approx(head.position_m * (-1, 1, 1), abs=5e-3)
+        assert other.yaw_pitch_roll_deg == pytest.approx([-yaw, pitch, -roll], abs=0.02)
+        assert other.position_m == pytest.approx(head.position_m * (-1, 1, 1), abs=1e-3)
         covariance = MIRROR @ head.rotation_covariance_rad2 @ MIRROR
         assert np.diag(other.rotation_covariance_rad2) == pytest.approx(
-            np.diag(covariance), rel=0.05
+            np.diag(covariance), rel=0.01
         )
 
 
@@ -186,7 +189,7 @@ def test_a_face_that_is_shifted_is_seen_on_the_shifted_ray(estimator, scenes, nu
         moved = bare.moved(right, down)
         heads = [one_head(camera, f, rotation) for f in (bare, moved)]
         seen = camera.project([head.position_m for head in heads])
-        assert seen[1] - seen[0] == pytest.approx([right, down], abs=0.05 * face.square.side)
+        assert seen[1] - seen[0] == pytest.approx([right, down], abs=0.12 * face.square.side)
         # As large in the picture, seen under about the same angle: about as far away.
         lengths = [np.linalg.norm(head.position_m) for head in heads]
         assert lengths[1] == pytest.approx(lengths[0], rel=0.08)
