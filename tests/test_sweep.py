@@ -125,6 +125,22 @@ def test_where_nothing_changes_a_sweep_comes_to_rest_and_goes_where_something_co
     )
 
 
+def test_a_pause_is_no_reason_to_search_again_what_has_not_changed():
+    sweep, cells = Sweep(), np.full((90, 160), 60, np.int16)
+
+    def windows_from(start_s):
+        times = start_s + np.arange(4 * RATE_HZ) / RATE_HZ
+        look = partial(np.copy, cells)
+        return sum(len(sweep.next_windows((1280, 720), t, look, SweepSettings())) for t in times)
+
+    assert windows_from(0.0) > 50
+    assert windows_from(6.0) < 30, 'once more, as some seconds have passed'
+    assert windows_from(12.0) == 0
+    cells[40:43, 80:83] = 200
+    assert windows_from(18.0) > 0
+    assert windows_from(3.0) > 50, 'a recording that starts again'
+
+
 def test_known_faces_that_move_keep_no_window_from_coming_to_rest():
     sweep, looks = Sweep(), []
     for i in range(30 * RATE_HZ):

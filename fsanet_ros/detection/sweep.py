@@ -107,8 +107,10 @@ class Sweep:
             self._turns = [_Turn(window) for window in sweep_windows(*size, settings)]
         passed_s = time_s - self._time_s
         self._time_s = time_s
-        if not 0.0 <= passed_s < settings.found_within_s:  # the first image, or a jump in time
+        if not passed_s >= 0.0:  # the first image, or a recording that starts again
             self._turns = [_Turn(turn.window) for turn in self._turns]
+            self._owed = 1.0
+        elif passed_s >= settings.found_within_s:  # what has not changed meanwhile stays settled
             self._owed = 1.0
         else:
             owed = passed_s / settings.found_within_s * len(self._turns)
