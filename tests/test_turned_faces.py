@@ -6,6 +6,7 @@ import pytest
 
 from fsanet_ros import HeadPoseEstimator
 from fsanet_ros.detection.following import FaceFollower, SearchAtOnce
+from fsanet_ros.detection.searching import confirmed
 from fsanet_ros.detection.windows import Window, detect_in, detect_side_by_side
 from fsanet_ros.geometry.rotations import geodesic_deg, matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.types import Box, Face, Square
@@ -123,3 +124,60 @@ def test_windows_turned_by_an_eighth_map_faces_back(turn_deg, whole):
     (face,) = found
     assert face.box.center == pytest.approx((165.5, 130.5), abs=1.5)
     assert face.box.width == pytest.approx(25, abs=3)
+
+
+class Upright:
+    """Is the surer of the one bright bar, the more upright it stands; counts looks."""
+
+    name, score_threshold = 'upright', 0.6
+
+    def __init__(self, best=0.9):
+        self.best, self.looks = best, 0
+
+    def detect(self, image):
+        return self.detect_above(image, self.score_threshold)
+
+    def detect_above(self, image, score_threshold):
+        self.looks += 1
+        size = 128
+        faces = []
+        for top in range(0, image.shape[0], size):
+            for left in range(0, image.shape[1], size):
+                part = image[top : top + size, left : left + size, 1] > 120
+                if part.sum() > 50:
+                    x, y, w, h = cv2.boundingRect(part.astype(np.uint8))
+                    score = self.best if h > 1.8 * w else 0.5 * self.best
+                    side = max(w, h)
+                    box = Box(left + x + w / 2 - side / 2, top + y + h / 2 - side / 2, side, side)
+                    faces.append(Face(box, score, Square(*box.center, side)))
+        return [face for face in faces if face.score >= score_threshold]
+
+
+def bar(side, lean_deg):
+    image = np.zeros((480, 640, 3), np.uint8)
+    cv2.ellipse(image, (320, 240), (side // 6, side // 2), lean_deg, 0, 360, (220, 220, 220), -1)
+    square = Square(320.0, 240.0, float(side))
+    return image, Face(square.box, 0.4, square)
+
+
+@pytest.mark.parametrize('lean_deg', [45, -45])
+def test_a_large_face_between_two_turns_is_found_in_the_right_one(lean_deg):
+    image, face = bar(80, lean_deg)
+    (found,) = confirmed(Upright(), image, [face])
+    assert found.turn_deg == lean_deg % 360
+
+
+def test_small_faces_are_looked_at_once_and_have_to_be_surer():
+    detector = Upright(best=0.7)
+    assert len(confirmed(detector, *bar_and_list(80))) == 1
+    assert confirmed(detector, *bar_and_list(36)) == []
+    assert len(confirmed(Upright(best=0.8), *bar_and_list(36))) == 1
+    detector = Upright(best=0.9)
+    image, face = bar(36, 45)
+    assert confirmed(detector, image, [face]) == []
+    assert detector.looks == 1
+
+
+def bar_and_list(side):
+    image, face = bar(side, 0)
+    return image, [face]

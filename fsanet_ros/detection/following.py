@@ -49,9 +49,8 @@ _SURE_S, _UNSURE_SHARE = 1.0, 0.5
 LOST_S = 0.5
 # Where a face square has this many pixels in a whole view, that shows it.
 _SEEN_IN_WHOLE_PX = 24.0
-# Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below this
-# part of the way from the threshold to 1. While an image waits, so many are looked at again.
-_CONFIRMED_SHARE, _CANDIDATES_NOW = 0.35, 2
+# While an image waits, so many candidates are looked at again.
+_CANDIDATES_NOW = 2
 # Faces whose best turn is asked for in a search.
 _TURNS = 2
 # A new face may be so much smaller than the smallest that is searched for.
@@ -72,7 +71,6 @@ class _Look:
         self.size = image.shape[1], image.shape[0]
         self.whole = whole_view(*self.size, detection_size)
         self.threshold: float = getattr(detector, 'score_threshold', 0.0)
-        self.confirmed_score = self.threshold + _CONFIRMED_SHARE * (1.0 - self.threshold)
 
     @cached_property
     def cells(self) -> Cells:
@@ -156,7 +154,7 @@ class FaceFollower:
         if now is not None and now is not look.whole:
             large = [face for face in found if face.square.side >= self._least_side_px]
             unsure = others(large, list(seen.values()))[:_CANDIDATES_NOW]
-            new += confirmed(detector, image, unsure, look.confirmed_score)
+            new += confirmed(detector, image, unsure)
         beside = self._search_beside(look, seen, new)
         # They were found in an earlier image.
         unseen = others(beside.faces, [*seen.values(), *new])
@@ -226,7 +224,6 @@ class FaceFollower:
                 look.image,
                 windows,
                 known,
-                look.confirmed_score,
                 self._least_side_px,
                 to_turn,
             )

@@ -14,6 +14,12 @@ from fsanet_ros.types import Face, Image
 
 # What windows show is looked at a second time before it counts: so less is enough at first.
 SCORE_SHARE = 0.33
+# Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below the
+# first part of the way from the threshold to 1. Patterns are rarely as large as the third, the side
+# of a face square: from there on the second part is enough.
+_SMALL_SHARE, _LARGE_SHARE, _LARGE_PX = 0.35, 0.15, 48.0
+# With this share of the threshold a large face is looked at in the turns beside its own.
+_NEARLY_SHARE = 0.6
 # So many candidates are looked at a second time in a search.
 _CANDIDATES = 6
 _EIGHTHS_DEG = range(0, 360, 45)
@@ -27,17 +33,15 @@ class Job:
     """
     A search in an image, uint8 [h, w, 3] BGR, which is kept until the search is over.
 
-    ``windows`` are searched for faces that are none of ``known``; those that score at least
-    ``least_score`` at a second look, enlarged, are found, if their face square has a side of
-    ``least_side_px``: smaller ones are mostly patterns. ``to_turn``: faces of which the best turn
-    is asked for, by any number.
+    ``windows`` are searched for faces that are none of ``known``; those that are sure at a second
+    look, enlarged, are found, if their face square has a side of ``least_side_px``: smaller ones
+    are mostly patterns. ``to_turn``: faces of which the best turn is asked for, by any number.
     """
 
     detector: FaceDetector
     image: Image
     windows: Sequence[Window]
     known: Sequence[Face]
-    least_score: float
     least_side_px: float = 0.0
     to_turn: Mapping[int, Face] = field(default_factory=dict)
 
@@ -109,7 +113,7 @@ def search(job: Job) -> Found:
     unsure = detect_in_all(job.detector, job.image, job.windows)
     large = [face for face in unsure if face.square.side >= job.least_side_px]
     unknown = others(large, job.known)[:_CANDIDATES]
-    faces = confirmed(job.detector, job.image, unknown, job.least_score)
+    faces = confirmed(job.detector, job.image, unknown)
     return Found(faces, _best_turned(job))
 
 
@@ -120,12 +124,27 @@ def detect_in_all(detector: FaceDetector, image: Image, windows: Iterable[Window
     )
 
 
-def confirmed(
-    detector: FaceDetector, image: Image, unsure: Sequence[Face], least_score: float
-) -> list[Face]:
+def confirmed(detector: FaceDetector, image: Image, unsure: Sequence[Face]) -> list[Face]:
     """Return which faces are sure at a second look, enlarged, as they are then seen."""
-    found = at_places(unsure, TILES_PX[0], detector, image).values()
-    return [face for face in found if face.score >= least_score]
+    looks = at_places(unsure, TILES_PX[0], detector, image, score_share=_NEARLY_SHARE)
+    found = list(looks.values())
+    sure = [face for face in found if face.score >= _least_score(detector, face)]
+    # A large face may lie between two turns.
+    nearly = [face for face in others(found, sure) if face.square.side >= _LARGE_PX]
+    turned = [
+        replace(face, turn_deg=(face.turn_deg + turn) % 360.0)
+        for face in nearly
+        for turn in (45.0, -45.0)
+    ]
+    again = at_places(turned, TILES_PX[0], detector, image).values()
+    sure += [face for face in again if face.score >= _least_score(detector, face)]
+    return best_first(sure)
+
+
+def _least_score(detector: FaceDetector, face: Face) -> float:
+    threshold = float(getattr(detector, 'score_threshold', 0.0))
+    share = _SMALL_SHARE if face.square.side < _LARGE_PX else _LARGE_SHARE
+    return threshold + share * (1.0 - threshold)
 
 
 def _best_turned(job: Job) -> dict[int, tuple[Face, Face]]:
