@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -295,6 +296,42 @@ def test_a_stopped_run_goes_on_and_does_nothing_twice(tmp_path, frames, number):
     assert main([*map(str, arguments)]) == 0
     assert not work.exists()
     assert len(rows_of(tmp_path / 'h.csv')) == 3 * 4 * FRAMES
+
+
+def processes_of(group):
+    """Return the processes of a group that still run."""
+    listed = subprocess.run(['ps', '-eo', 'pgid,stat'], capture_output=True, text=True).stdout
+    lines = [line.split() for line in listed.splitlines()[1:]]
+    return [stat for pgid, stat in lines if int(pgid) == group and not stat.startswith('Z')]
+
+
+@pytest.mark.skipif(not shutil.which('ps'), reason='ps is not installed')
+@pytest.mark.parametrize('moment', ['workers start', 'workers work'])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_says_a_word_or_outlives_the_command(tmp_path, frames, moment, number):
+    for name in 'abcd':
+        write_video(tmp_path / f'{name}.mp4', frames * 4)
+    inputs = sorted(tmp_path.glob('*.mp4'))
+    # A session of its own: as in a terminal, Ctrl-C reaches the workers too.
+    process = start(*inputs, '--processes', '2', '-o', tmp_path / 'h.csv', start_new_session=True)
+    if moment == 'workers start':
+        wait_for(lambda: len(processes_of(process.pid)) >= 3, process)
+    else:
+        wait_for(lambda: finished_jobs(tmp_path / '.h.csv.work'), process)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    process.wait(timeout=100)
+    end = time.monotonic() + 60.0
+    while processes_of(process.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not processes_of(process.pid)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert process.stderr.read().splitlines() == [
+            'estimate: interrupted; the same command goes on from here'
+        ]
 
 
 def test_a_finished_job_is_not_done_again(tmp_path, frames, monkeypatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 
@@ -24,12 +27,24 @@ WHOLE = -1  # the number under which what holds for an input as a whole is kept
 
 
 def begin_worker() -> None:
-    """Leave Ctrl-C to the process that hands out the jobs; for a worker process of one's own."""
+    """
+    Prepare a worker process of one's own.
+
+    It leaves Ctrl-C to the process that hands out the jobs, and ends with it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     import cv2
 
     cv2.setNumThreads(1)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()  # returns also when it was killed
+    os._exit(1)
 
 
 def estimate_job(job: Job, settings: EstimationSettings) -> bytes:

@@ -8,6 +8,7 @@ its own; then it counts as unreadable and the others go on.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -60,8 +61,9 @@ class LocalWorkers:
         suspects: list[Task] = []
         while True:
             if self._pool is None:
-                self._pool = _processes(self._processes)
-            yield from _run(self._pool, function, remaining, self._processes + _AHEAD, suspects)
+                self._pool = processes(self._processes)
+            at_once = self._processes + _AHEAD
+            yield from _run(self._pool, function, remaining, at_once, suspects)
             if not suspects:
                 return
             # The pool is broken, by one of these: each gets a process of its own.
@@ -72,7 +74,7 @@ class LocalWorkers:
     def close(self) -> None:
         """End the processes; what they work on is dropped."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            end_processes(self._pool)
             self._pool = None
 
 
@@ -127,11 +129,40 @@ def _client(scheduler: str) -> Any:
     return Client(scheduler, timeout='20s')
 
 
-def _processes(count: int) -> ProcessPoolExecutor:
+def processes(
+    count: int, initializer: Callable[..., object] = begin_worker, *arguments: object
+) -> ProcessPoolExecutor:
+    """
+    Return processes that work, none of which is started yet; see submit and end_processes.
+
+    :param initializer: called in each with the arguments
+    """
     # Spawned: threads of OpenCV and onnxruntime do not survive a fork.
-    return ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context('spawn'), initializer=begin_worker
-    )
+    context = multiprocessing.get_context('spawn')
+    return ProcessPoolExecutor(count, context, initializer, arguments)
+
+
+def submit(pool: Executor, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+    """
+    Hand out work; processes that are started for it leave Ctrl-C to this one.
+
+    In a terminal it reaches them too, and would end each with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # they inherit it
+    try:
+        return pool.submit(function, *arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_processes(pool: ProcessPoolExecutor) -> None:
+    """End the processes at once; what they work on is dropped."""
+    working = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in working:
+        process.terminate()
+    for process in working:
+        process.join()
 
 
 def _run(
@@ -146,7 +177,7 @@ def _run(
     while True:
         for task in tasks:
             try:
-                running[executor.submit(function, task)] = task
+                running[submit(executor, function, task)] = task
             except BrokenProcessPool:
                 suspects.append(task)
                 break
@@ -170,9 +201,9 @@ def _run(
 
 
 def _run_alone(function: Callable[[Task], Result], task: Task) -> tuple[Task, Result | Exception]:
-    with _processes(1) as pool:
+    with processes(1) as pool:
         try:
-            return task, pool.submit(function, task).result()
+            return task, submit(pool, function, task).result()
         except BrokenProcessPool:
             return task, Crashed('the decoder crashed on it')
         except Exception as error:

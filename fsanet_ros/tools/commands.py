@@ -34,7 +34,10 @@ COMMANDS = {
     'bench': ('bench', 'speed on this machine'),
 }
 # What is no program of ROS as well.
-OF_THE_SHELL = {'completion': ('completion', 'what makes your shell complete commands with TAB')}
+OF_THE_SHELL = {
+    'data': ('data', 'packs public sources and your own videos, to train on'),
+    'completion': ('completion', 'what makes your shell complete commands with TAB'),
+}
 ALL = COMMANDS | OF_THE_SHELL
 
 

@@ -19,6 +19,7 @@ SHELLS = ('bash', 'zsh', 'fish', 'tcsh', 'powershell')
 # Commands that are several, named by a second word.
 SECOND_WORDS = {
     'bench': ('node', 'library', 'models', 'detectors', 'estimate', 'range', 'soak', 'lifecycle'),
+    'data': ('head-model', 'aflw', 'own'),
     'models': ('import', 'fuse'),
 }
 # What only ./run knows.

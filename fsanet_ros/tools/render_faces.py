@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from fsanet_ros.batch.estimation_job import begin_worker
+from fsanet_ros.batch.workers import end_processes, processes, submit
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.rendering import HeadModel
 from fsanet_ros.research.rendering.rendered_face_files import (
@@ -63,16 +64,15 @@ def _rendered(parts: list[int], arguments: argparse.Namespace) -> Iterator[int]:
             write_part(model, arguments.output, part, arguments.seed, bare=arguments.bare)
             yield part
         return
-    with ProcessPoolExecutor(
-        arguments.processes, initializer=_start, initargs=(arguments.model,)
-    ) as pool:
-        jobs = {
-            pool.submit(_write_part, arguments.output, part, arguments.seed, arguments.bare): part
-            for part in parts
-        }
+    pool = processes(arguments.processes, _start, arguments.model)
+    try:
+        folder, seed, bare = arguments.output, arguments.seed, arguments.bare
+        jobs = {submit(pool, _write_part, folder, part, seed, bare): part for part in parts}
         for job in as_completed(jobs):
             job.result()
             yield jobs[job]
+    finally:
+        end_processes(pool)
 
 
 # The head model of a process: it takes a second to read.
@@ -81,7 +81,7 @@ _model: HeadModel | None = None
 
 def _start(path: Path | None) -> None:
     global _model
-    cv2.setNumThreads(1)
+    begin_worker()
     _model = HeadModel.load(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 # a tenth more steps a second than with Python's 5 ms.
 SWITCH_S = 5e-4
 DEFAULT_FOLDERS = {'aflw': Path('../shared/data/aflw_faces')}
+# How to get each set of faces; more in docs/datasets.md.
+HOW_TO_GET = {
+    'aflw': '"./run data aflw" makes it of AFLW (research use)',
+    'rendered': '"./run data head-model" and "./run render" make it, free for any use',
+    '300w_lp': 'get 300W-LP from its authors (research use); it is read as it is',
+    'biwi': 'get BIWI from its authors (research use), then "./run boxes biwi"',
+    'csv': '"./run data own" makes it of your pictures and videos',
+    'pointing04': "get Pointing'04 (any use); it is read as it is",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    parser.add_argument(
+        '--limit',
+        type=positive,
+        metavar='N',
+        help='train on N samples only, to see whether all works (output: runs/RECIPE_limited)',
+    )
     parser.add_argument('--validate-every', type=positive, default=2000, help='steps')
     parser.add_argument('--checkpoint-every', type=positive, default=500, help='steps')
     parser.add_argument('--tensorboard', action='store_true', help='write TensorBoard files too')
@@ -90,12 +106,14 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
 
     label = Path(arguments.recipe).stem
     name = arguments.name or f'fsanet_{label}'
-    folder = arguments.output or Path('runs') / label
-    data = arguments.data or DEFAULT_FOLDERS.get(recipe.data)
-    if data is None:
-        raise ValueError(f'the recipe {arguments.recipe} needs --data, the folder of {recipe.data}')
+    limited = '_limited' if arguments.limit else ''
+    folder = arguments.output or Path('runs') / f'{label}{limited}'
+    data = _folder_of(recipe, arguments)
     training, validation = _load(recipe, data, folder, arguments)
-    trainer = Trainer(recipe.for_faces(len(training)), arguments.device)
+    recipe = recipe.for_faces(len(training))
+    if arguments.limit:
+        recipe = _limited(recipe, arguments.limit)
+    trainer = Trainer(recipe, arguments.device)
     recipe = trainer.recipe
     if arguments.start:
         trainer.start_from(arguments.start)
@@ -141,11 +159,36 @@ def _further(arguments: argparse.Namespace) -> dict[str, list[Path]]:
     return folders
 
 
+def _folder_of(recipe: Recipe, arguments: argparse.Namespace) -> Path:
+    default = DEFAULT_FOLDERS.get(recipe.data)
+    if arguments.data is not None:
+        return Path(arguments.data)
+    if default is not None and default.is_dir():
+        return default
+    further = ''.join(f'; {name}: {HOW_TO_GET[name]}' for name in recipe.also)
+    raise ValueError(
+        f'the recipe {arguments.recipe} trains on {recipe.data}: {HOW_TO_GET[recipe.data]}'
+        f'{further}. Then name the folder: --root DIR. With no data at all: '
+        'docs/tutorials/train_your_own.md'
+    )
+
+
+def _limited(recipe: Recipe, samples: int) -> Recipe:
+    return replace(
+        recipe,
+        samples=min(samples, recipe.samples),
+        warmup_steps=min(samples // recipe.batch_size // 4, recipe.warmup_steps),
+        error_head_samples=min(samples, recipe.error_head_samples),
+    )
+
+
 def _load(
     recipe: Recipe, data: Path, folder: Path, arguments: argparse.Namespace
 ) -> tuple[LabelledFaces, LabelledFaces]:
     if not data.is_dir():
-        raise FileNotFoundError(f'{data} is no folder: expected that of {recipe.data}')
+        raise FileNotFoundError(
+            f'{data} is no folder: expected that of {recipe.data}. {HOW_TO_GET[recipe.data]}'
+        )
     sources = Sources(data, _further(arguments), arguments.teacher, cache=folder)
     return load_training(recipe, sources)
 
