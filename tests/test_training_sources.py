@@ -191,7 +191,7 @@ def test_the_labels_are_what_the_network_says_of_the_pictures(own):
     assert evaluate.main(words) == 0
     found = json.loads(figures.read_text())
     assert found['faces'] == 1 + FRAMES // 10
-    assert found['mae_deg']['mean'] < 4.0
+    assert found['mae']['mean'] < 4.0
 
 
 def test_poses_against_the_camera_are_refused(own, tmp_path, capsys):
