@@ -23,7 +23,7 @@ RUNNABLE = [
 ]
 MODULES = {name: (module, words) for name, module, words in COMMANDS}
 OF_ROS = {'node', 'source'}  # what they take is checked with the parameters
-OF_THIS_FOLDER = {'test', 'lint', 'lock', 'shell', 'docs'}
+OF_THIS_FOLDER = {'test', 'lint', 'fuzz', 'lock', 'shell', 'docs'}
 
 
 def imports_in(tree):

@@ -35,6 +35,7 @@ COMMANDS = (
     ('models fuse', 'models', ('fuse',)),
     ('evaluate', 'evaluate', ()),
     ('train', 'train', ()),
+    ('data', 'data', ()),
     ('data head-model', 'data', ('head-model',)),
     ('data aflw', 'data', ('aflw',)),
     ('data own', 'data', ('own',)),
