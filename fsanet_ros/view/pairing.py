@@ -9,14 +9,13 @@ from typing import Generic, TypeVar
 ImageType = TypeVar('ImageType')
 HeadsType = TypeVar('HeadsType')
 
-_KEPT = 8  # images, and heads, that wait: a node that takes a quarter of a second at 30 Hz
-
 
 class Pairing(Generic[ImageType, HeadsType]):
     """Brings images and the heads in them together by a key, such as stamp and frame."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, kept: int = 8) -> None:
+        """Begin with nothing; ``kept``: how many images, and how many heads, wait for the other."""
+        self._kept = kept
         self._images: OrderedDict[Hashable, ImageType] = OrderedDict()
         self._heads: OrderedDict[Hashable, HeadsType] = OrderedDict()
 
@@ -34,6 +33,6 @@ class Pairing(Generic[ImageType, HeadsType]):
         if key in self._images and key in self._heads:
             return self._images.pop(key), self._heads.pop(key)
         for waiting in (self._images, self._heads):
-            while len(waiting) > _KEPT:
+            while len(waiting) > self._kept:
                 waiting.popitem(last=False)
         return None

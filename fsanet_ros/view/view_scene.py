@@ -36,7 +36,7 @@ _GUESSED_ACROSS_DEG = 60.0
 
 #: Where to look from: position and the point looked at, metres.
 VIEWS: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
-    'overview': ((-0.25, 1.15, 0.4), (0.6, 0.0, -0.05)),
+    'overview': ((-0.45, 1.2, 0.45), (0.5, 0.08, -0.05)),
     'side': ((0.6, 2.0, 0.1), (0.6, 0.0, 0.0)),
     'top': ((0.59, 0.0, 2.4), (0.6, 0.0, 0.0)),
     'camera': ((-0.45, 0.0, 0.0), (1.0, 0.0, 0.0)),
@@ -152,7 +152,7 @@ class _HeadNodes:
             f'{turned}/error', *_cone(), color=color, opacity=0.18, side='double'
         )
         self._label = scene.add_label(
-            f'{name}/label', id_, position=(0.0, -0.2, 0.08), anchor='bottom-center'
+            f'{name}/label', id_, position=(0.0, -0.15, 0.08), anchor='bottom-center'
         )
         self._blob = scene.add_icosphere(f'{name}/blob', radius=0.1, color=color, opacity=0.5)
         self._attention = scene.add_line_segments(

@@ -52,8 +52,7 @@ CONTROLLED = (
 _CHECK_PERIOD_S = 0.5
 _LEAVE_S = 3.0  # without a browser
 _ANSWER_S = 2.0
-# Best-effort matches every publisher; several cameras' messages may come at once.
-_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+_WAITING = 4  # messages of each camera: old ones are of no use, their images have gone
 
 
 def show_topics(
@@ -100,7 +99,7 @@ class ViewNode(Node):
         self._node_name = node_name
         self._parameters = RemoteParameters(self, node_name)
         self._view = LiveView(server, self._controls(), on_error=self.get_logger().warning)
-        self._pairing: Pairing[_Image, HeadPoseArray] = Pairing()
+        self._pairing: Pairing[_Image, HeadPoseArray] = Pairing(2 * _WAITING * len(topics))
         self._looks_at: dict[str, tuple[str, float]] = {}
         self._unwatched = 0
         self._heard: list[Any] = []
@@ -137,12 +136,15 @@ class ViewNode(Node):
 
     def _listen(self) -> None:
         self._cameras = [_CameraTopic(self, topic, self._on_image) for topic in self._topics]
+        # Best-effort matches every publisher.
+        depth = _WAITING * len(self._topics)
+        qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
         for kind, topic, callback in (
             (HeadPoseArray, 'head_poses', self._on_head_poses),
             (AttentionArray, 'attention', self._on_attention),
             (DiagnosticArray, '/diagnostics', self._on_diagnostics),
         ):
-            self._heard.append(self.create_subscription(kind, topic, callback, _QOS))
+            self._heard.append(self.create_subscription(kind, topic, callback, qos))
 
     def _stop_listening(self) -> None:
         for camera in self._cameras:
