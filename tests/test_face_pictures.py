@@ -27,6 +27,19 @@ def ramp(height, width, per_level=1):
     return image
 
 
+@pytest.mark.parametrize('roll_deg', [180.0, 90.0, -90.0, 170.0])
+@pytest.mark.parametrize('with_landmarks', [False, True])
+def test_faces_of_a_turned_camera_are_turned_upright(roll_deg, with_landmarks):
+    one = head((12.0, -8.0, roll_deg), (0.02, 0.01, 1.0))
+    if with_landmarks:
+        seen = CameraModel.pinhole(320, 240, 300.0).project(
+            FIVE_POINTS_M @ one.rotation_optical.T + one.position_m
+        )
+        one = head((12.0, -8.0, roll_deg), (0.02, 0.01, 1.0), seen)
+    off = math.degrees(eye_line_tilt_rad(one)) - roll_deg
+    assert math.remainder(off, 360.0) == pytest.approx(0.0, abs=8.0)
+
+
 @pytest.mark.parametrize('tilt', [0.0, 0.4])
 @pytest.mark.parametrize(
     'box',

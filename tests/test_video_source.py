@@ -160,6 +160,17 @@ def test_calibration_is_published(tmp_path, video, listener, scheme):
     assert info.header == listener.images[-1].header
 
 
+def test_calibration_of_nonsense_is_refused_by_name(tmp_path, video):
+    path, k, d = calibration(tmp_path, WIDTH)
+    k[0, 0] = k[1, 1] = 1.0
+    p = np.hstack([k, np.zeros((3, 1))])
+    write_calibration(path, CalibrationData(WIDTH, HEIGHT, k, d, 'plumb_bob', np.eye(3), p, 'eye'))
+    with start(source=video, camera_info_url=path) as node:
+        assert node.wait() == 1
+        assert 'camera.yaml: the focal lengths in K are 1 and 1' in node.output
+        assert 'Traceback' not in node.output
+
+
 def test_calibration_of_another_size_is_not_published(tmp_path, video, listener):
     path, _, _ = calibration(tmp_path, 2 * WIDTH)
     with start(source=video, camera_info_url=path, wait_for_subscriber_s=20.0) as node:

@@ -21,6 +21,7 @@ from fsanet_ros.batch.sightings import SightedFrame, Sighting
 from fsanet_ros.drawing.lifetimes import Lifetimes
 from fsanet_ros.drawing.shapes import Rgba, Shape, head_shapes
 from fsanet_ros.files.bags import empty_message, message_types, open_bag
+from fsanet_ros.files.texts import frame_name
 from fsanet_ros.geometry.quaternions import Vector
 from fsanet_ros.types import Head
 
@@ -110,7 +111,7 @@ class BagWriter:
                 if s.head.position_m is not None and s.head.rotation_known
             ]
             # The frames first: who hears of a head looks them up.
-            if placed:
+            if placed and header.frame_id:
                 write('/tf', TF, at_ns, self._transforms(placed, header))
             poses = self._poses(frame.sightings, header, frame.size)
             write(f'{folder}/head_poses', HEAD_POSE_ARRAY, at_ns, poses)
@@ -124,7 +125,7 @@ class BagWriter:
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
         header = self._new('std_msgs/msg/Header')
         header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-        header.frame_id = frame_id
+        header.frame_id = frame_name(frame_id)
         return header
 
     def _poses(self, found: Sequence[Sighting], header: Any, size: tuple[int, int]) -> Any:

@@ -30,6 +30,8 @@ _PIXEL_CENTER = 0.5
 # Of the picture. Round pictures of fisheyes fill a half and more; a distortion that ends before
 # that was fitted to another lens.
 _LEAST_COVERED = 0.1
+# Of the angle from the axis to the corners that there would be without distortion.
+_LEAST_SPREAD = 0.25
 
 # The focal length over the longer side of the picture: from 172 down to 0.3 degrees of view for a
 # pinhole. Fisheyes of 220 degrees have 0.26, or half of it where their round picture is small.
@@ -78,13 +80,7 @@ class CameraModel:
         meant_distortion(self.distortion_model, self.d)
         self._check_focal_lengths()
         self._check_center()
-        covered = self._share_with_rays()
-        if covered < _LEAST_COVERED:
-            raise ValueError(
-                f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) leads rays to '
-                f'{covered:.0%} of the picture only: not the one of this lens, or too far from '
-                'what was calibrated'
-            )
+        self._check_distortion()
 
     @classmethod
     def pinhole(
@@ -228,14 +224,30 @@ class CameraModel:
                 f'{self.width} x {self.height} pixels: not calibrated'
             )
 
-    def _share_with_rays(self) -> float:
-        """Return for which share of the picture there are rays, 1 if its size is not known."""
+    def _check_distortion(self) -> None:
         if self._lens is None or not (self.width and self.height):
-            return 1.0
+            return
         at = (np.arange(9) + 0.5) / 9.0
         x, y = np.meshgrid(at * self.width, at * self.height)
-        rays = self.rays(np.column_stack([x.ravel(), y.ravel()]))
-        return float(np.isfinite(rays[:, 0]).mean())
+        points = np.column_stack([x.ravel(), y.ravel()])
+        rays = self.rays(points)
+        covered = float(np.isfinite(rays[:, 0]).mean())
+        if covered < _LEAST_COVERED:
+            raise ValueError(
+                f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) leads rays to '
+                f'{covered:.0%} of the picture only: not the one of this lens, or too far from '
+                'what was calibrated'
+            )
+        straight = (points - self._center_px) @ self._focal_lengths_per_px
+        widest, usual = (
+            np.arccos(np.nanmin(z)) for z in (rays[:, 2], pinhole_rays(straight)[:, 2])
+        )
+        if widest < _LEAST_SPREAD * usual:
+            raise ValueError(
+                f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) leaves '
+                f'{np.degrees(widest):.1f} of {np.degrees(usual):.1f} degrees to see: not the one '
+                'of this lens'
+            )
 
     @cached_property
     def _lens(self) -> Lens | None:

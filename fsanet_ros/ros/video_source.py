@@ -34,7 +34,9 @@ from std_msgs.msg import Header
 import fsanet_ros
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.files.calibration_file import read_calibration
+from fsanet_ros.files.distortion import is_known_model
 from fsanet_ros.files.video import Frames, VideoError, open_frames
+from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.input.camera_info_files import (
@@ -98,7 +100,7 @@ class VideoSource(Node):
         if not source:
             source = str(_DEMO / 'clip.mp4')
             url = url or str(_DEMO / 'clip_camera.yaml')
-        info = camera_info_from_calibration(read_calibration(path_from_url(url))) if url else None
+        info = _read_info(url) if url else None
         is_camera = source.isascii() and source.isdigit()
         return (int(source) if is_camera else source), info
 
@@ -297,6 +299,19 @@ class VideoSource(Node):
         if self._frames is not None:
             self._frames.close()
         super().destroy_node()
+
+
+def _read_info(url: str) -> CameraInfo:
+    """
+    Return what a calibration file says.
+
+    :raises CalibrationError: also if that cannot be used; models not known here are passed on
+    """
+    path = path_from_url(url)
+    calibration = read_calibration(path)
+    if is_known_model(calibration.distortion_model):
+        CameraModel.from_file(path)
+    return camera_info_from_calibration(calibration)
 
 
 def main(argv: list[str] | None = None) -> int:

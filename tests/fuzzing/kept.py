@@ -36,6 +36,12 @@ KEPT: dict[str, list[Any]] = {
         )
     ],
     # A coefficient whose square is beyond all numbers.
-    'camera_info': [[(3, 0, -1.333601637316392e154, 0)], [(12, 0, math.nan, 0)]],
+    'camera_info': [
+        [(3, 0, -1.333601637316392e154, 0)],
+        [(12, 0, math.nan, 0)],
+        # A coefficient that leads all pixels to the axis.
+        [(3, 4, 1.9859876199511945e303, 0)],
+        [(3, 4, 1e5, 0)],
+    ],
     'parameters': [('attention.angle_deg', None, ''), ('network.threads', 'many', '')],
 }

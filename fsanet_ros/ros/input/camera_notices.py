@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from fsanet_ros.arrays import Image
+from fsanet_ros.files.texts import frame_name
 from fsanet_ros.types import Head
 
 # So many heads are looked at together; if this share is upside down, the camera is.
@@ -45,9 +46,8 @@ class CameraNotices:
         """
         if header_frame != self._header_frame:
             self._header_frame = header_frame
-            plain = header_frame.lstrip('/')  # TF refuses it in front
-            self._usable_frame = plain if plain.strip() else ''
-        frame = self._usable_frame or self.frame_id.lstrip('/')
+            self._usable_frame = frame_name(header_frame)
+        frame = self._usable_frame or frame_name(self.frame_id)
         if not frame:
             self._say(
                 'frame',
