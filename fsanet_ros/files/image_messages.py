@@ -224,7 +224,7 @@ def bgr_from_compressed(
         mode |= cv2.IMREAD_ANYDEPTH
     data = bytes_of(msg.data)
     picture = None
-    size = size_of_picture(memoryview(data))
+    size = size_of_picture(data.data)
     if size is not None and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
         check_pixels(*size, max_pixels)
         with contextlib.suppress(cv2.error):

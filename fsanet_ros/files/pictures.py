@@ -41,7 +41,7 @@ def decode_picture(content: NDArray[np.uint8], max_pixels: int = MAX_PIXELS) -> 
     """
     if not content.size:
         raise PictureError('the file is empty')
-    size = size_of_picture(memoryview(content))
+    size = size_of_picture(content.data)
     if size is None:
         raise PictureError('not a picture that OpenCV can decode, or damaged')
     if size[0] * size[1] > max_pixels:
