@@ -32,6 +32,10 @@ def test_run_explains_itself(arguments):
     assert all(argument in result.stderr for argument in arguments)
 
 
+def test_a_file_instead_of_a_command_is_taken_for_pictures():
+    assert "did you mean './run estimate README.md'?" in run('README.md').stderr
+
+
 def test_run_lists_every_command():
     usage = run('help').stdout
     listed = set(re.findall(r'^  ([a-z]+)  ', usage, re.M))

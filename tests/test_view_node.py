@@ -15,7 +15,7 @@ pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a
 import rclpy
 from head_pose_rig import Rig, camera_info, face_picture, start
 from rclpy.executors import SingleThreadedExecutor
-from ros_helpers import until
+from ros_helpers import NodeProcess, until
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -116,6 +116,13 @@ def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks
             view.destroy_node()
             rclpy.shutdown()
             server.stop()
+
+
+def test_the_command_says_where_to_look_and_ends_quietly():
+    with NodeProcess(['-m', 'fsanet_ros', 'view', '--port', '0', '/front/image_raw']) as process:
+        process.wait_for_output('open http://127.0.0.1:')
+        assert process.stop() == 0
+        assert 'Traceback' not in process.output
 
 
 def test_a_node_that_is_not_there_is_named(monkeypatch):

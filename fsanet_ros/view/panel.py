@@ -119,9 +119,18 @@ class Panel:
                 control.name, control.low, control.high, step, value, hint=control.hint
             )
 
+        accepted = [handle.value]
+
         def apply(event: viser.GuiEvent[viser.GuiSliderHandle[float]]) -> None:
-            reason = control.apply(handle.value)
-            if reason and event.client is not None:
+            value = handle.value
+            if value == accepted[0]:
+                return
+            reason = control.apply(value)
+            if not reason:
+                accepted[0] = value
+                return
+            handle.value = accepted[0]
+            if event.client is not None:
                 event.client.add_notification(control.name, reason, color='red')
 
         handle.on_update(apply)
