@@ -1,6 +1,7 @@
 """Coroutines run in the executor's thread, what they await in the worker's; nothing is lost."""
 
 import threading
+import time
 
 import pytest
 
@@ -107,3 +108,22 @@ def test_what_is_abandoned_has_ended_and_never_comes(world):
     world.worker.start(world.work(int, 7))
     assert world.until(lambda: world.results)
     assert world.results == [7]
+
+
+def test_the_load_is_the_share_of_the_time_in_which_something_runs(world):
+    world.worker.take_load()
+    time.sleep(0.1)
+    assert world.worker.take_load() == 0.0 and world.worker.busy_for_s == 0.0
+    go_on = threading.Event()
+    world.worker.start(world.work(go_on.wait))
+    time.sleep(0.1)
+    assert world.worker.busy_for_s >= 0.1
+    assert 0.9 < world.worker.take_load() <= 1.0
+    time.sleep(0.1)
+    assert world.worker.take_load() == 1.0
+    go_on.set()
+    assert world.until(lambda: world.results)
+    assert world.worker.took_s >= 0.2
+    world.worker.take_load()
+    time.sleep(0.1)
+    assert world.worker.take_load() == 0.0

@@ -65,7 +65,7 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
     faces = [
         _best(
             images[index].follower.find(
-                estimator.detector, view.image, images[index].stamp_ns / 1e9
+                estimator.detector, view.image, images[index].time_ns / 1e9
             ),
             images[index].max_faces,
         )

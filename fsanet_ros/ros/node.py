@@ -12,6 +12,7 @@ if __name__ == '__main__':  # before the rest is imported, which takes a second
 
     end_quietly_at_signals('head_pose')
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
@@ -40,6 +41,7 @@ from fsanet_ros.ros.rclpy_internals import (
 )
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
+from fsanet_ros.ros.shared_memory import reclaim_shared_memory
 from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.tracking.tracker import HeadTracker
 
@@ -109,6 +111,10 @@ class HeadPoseNode(RareEvents):
         except LoadingErrors as error:
             self.get_logger().error(f'cannot be configured: {error}')
             return FAILURE
+        if freed := reclaim_shared_memory():
+            self.get_logger().info(
+                f'removed {freed / 1e6:.0f} MB of shared memory that killed processes had left'
+            )
         self._pipeline = Pipeline(self, settings, estimator, self._trackers, self._warnings)
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, '/diagnostics', 10)
         self.get_logger().info(
@@ -239,7 +245,7 @@ class HeadPoseNode(RareEvents):
 
     def _on_check(self) -> None:
         assert self._pipeline is not None
-        self._pipeline.check()
+        self._pipeline.check(CHECK_PERIOD_S)
         self.look_for_events()
 
     def _on_diagnostics(self) -> None:
@@ -253,6 +259,8 @@ class HeadPoseNode(RareEvents):
 def main(argv: list[str] | None = None) -> int:
     """Run the node until a signal stops it; return the exit code."""
     keep_freed_memory()
+    # Shared memory and logs hold pictures of people and where they look: for this user alone.
+    os.umask(0o077)
     return run_node('head_pose', argv, HeadPoseNode, _spin, (ValueError,))
 
 

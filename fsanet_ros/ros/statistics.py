@@ -35,10 +35,11 @@ class Statistics:
         self.ever_received = True
 
     def count_processed(self, heads: int, latency_s: float) -> None:
-        """Count an image whose heads are published, and the time from its stamp till then."""
+        """Count an image whose heads are published, and the time from its stamp, NaN: unknown."""
         self.processed += 1
         self.heads = heads
-        self._latencies_s.append(latency_s)
+        if latency_s == latency_s:
+            self._latencies_s.append(latency_s)
 
     @property
     def failed_lately(self) -> int:

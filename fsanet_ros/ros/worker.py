@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import coroutine
@@ -33,6 +34,23 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._finished = node.create_guard_condition(self._on_finished)
         self._pending: tuple[Pending, Future[Any]] | None = None
+        self._since_s = self._counted_s = time.monotonic()
+        self._busy_s = 0.0
+        self.took_s = 0.0
+        """How long the last work took."""
+
+    @property
+    def busy_for_s(self) -> float:
+        """For how long what runs has been running, 0 if nothing does."""
+        return time.monotonic() - self._since_s if self.busy else 0.0
+
+    def take_load(self) -> float:
+        """Return which share of the time since the last call something was running, 0 to 1."""
+        now_s = time.monotonic()
+        self._count(now_s)
+        load = self._busy_s / max(now_s - self._counted_s, 1e-3)
+        self._busy_s, self._counted_s = 0.0, now_s
+        return min(load, 1.0)
 
     @property
     def busy(self) -> bool:
@@ -48,6 +66,7 @@ class Worker:
             return
         assert not self.busy  # by what the coroutine started
         self._pending = work, future
+        self._since_s = time.monotonic()
         future.add_done_callback(lambda _: self._finished.trigger())
 
     @coroutine
@@ -77,5 +96,12 @@ class Worker:
         if self._pending is None or not self._pending[1].done():  # it was abandoned
             return
         work, _ = self._pending
+        now_s = time.monotonic()
+        self._count(now_s)
+        self.took_s = now_s - self._since_s
         self._pending = None
         self.start(work)
+
+    def _count(self, now_s: float) -> None:
+        if self.busy:
+            self._busy_s += now_s - max(self._since_s, self._counted_s)

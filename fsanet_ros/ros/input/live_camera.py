@@ -56,11 +56,8 @@ class LiveCamera(Camera):
             return None
         self._camera_infos.take()
         stamp_ns = self.waiting_ns
-        message = self._waiting.popleft()
-        if not self._is_due(stamp_ns) or not self._demand.is_heard():
-            return None
-        depth = nearest_depth(self._recent_depths, stamp_ns)
-        return self._to_process(message, stamp_ns, depth)
+        image = self._to_process(nearest_depth(self._recent_depths, stamp_ns), stamp_ns)
+        return image if self._demand.is_heard() else None
 
     def _on_info(self, info: CameraInfo) -> None:
         self._calibration.update(info)

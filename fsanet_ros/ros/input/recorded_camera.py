@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 
 from fsanet_ros.detection.following import SearchAtOnce
+from fsanet_ros.ros.input.image_clock import ImageClock
 from fsanet_ros.ros.input.qos import reliable_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription
 from fsanet_ros.ros.input.topic_camera import Camera, CameraImage, Demand, nearest_depth
@@ -18,6 +19,7 @@ from fsanet_ros.ros.stamps import nanoseconds
 from fsanet_ros.tracking.tracker import HeadTracker
 
 QUEUE = 1000  # images that may wait
+_STEP_S = 1 / 30  # between images whose stamps do not say: not on how fast they come
 PATIENCE_S = 2.0  # how long an image waits for the camera_info and depth of its stamp
 
 
@@ -63,16 +65,15 @@ class RecordedCamera(Camera):
         stamp_ns = self.waiting_ns
         if not self._waiting or not self._is_complete(stamp_ns):
             return None
-        message = self._waiting.popleft()
         for info in self._info_queue.pop_until(stamp_ns):
             self._calibration.update(info)
         if not self._calibration.known and self._info_queue.waiting:
             self._calibration.update(self._info_queue.waiting.popleft())
         self._depth_queue.forget_until(stamp_ns)
-        if not self._is_due(stamp_ns):
-            return None
-        depth = nearest_depth(self._depth_queue.waiting, stamp_ns)
-        return self._to_process(message, stamp_ns, depth)
+        return self._to_process(nearest_depth(self._depth_queue.waiting, stamp_ns), stamp_ns)
+
+    def _make_clock(self) -> ImageClock:
+        return ImageClock(_STEP_S)
 
     def _is_complete(self, stamp_ns: int) -> bool:
         """Whether what belongs to an image has come, or is no longer waited for."""

@@ -11,6 +11,7 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from fsanet_ros.ros.input.qos import incompatible_qos_events, matching_qos
+from fsanet_ros.ros.input.silence import reason_for_silence
 from fsanet_ros.ros.rclpy_internals import taken
 
 
@@ -70,10 +71,7 @@ class MatchingSubscription:
 
     def silence(self) -> str:
         """Say why nothing comes, for people."""
-        count = self.count_publishers()
-        if not count:
-            return f'nobody publishes {self.topic}; check the name or remap it'
-        return self._unheard or f'nothing comes on {self.topic}, which has {count} publisher(s)'
+        return self._unheard or reason_for_silence(self._node, self.topic, self._kind)
 
     def refresh(self) -> None:
         """Subscribe anew if what the publishers offer has changed."""

@@ -26,6 +26,7 @@ from fsanet_ros.geometry.camera_info import (
     rectified_camera_from_info,
 )
 from fsanet_ros.ros.input.camera_notices import CameraNotices
+from fsanet_ros.ros.input.image_clock import ImageClock
 from fsanet_ros.ros.input.qos import matching_latched_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription, compressed_topic
 from fsanet_ros.ros.rclpy_internals import gate
@@ -35,9 +36,6 @@ from fsanet_ros.ros.statistics import Statistics
 from fsanet_ros.tracking.tracker import HeadTracker, TrackedHead
 from fsanet_ros.types import Head
 
-# An image up to this much older than the one before was overtaken on its way and is dropped; a
-# clock that jumps back further is a recording that starts again.
-LATE_NS = 200_000_000
 # Depth cameras publish depth a little after the image: 1.5 periods at 30 Hz.
 DEPTH_TOLERANCE_NS = 50_000_000
 PATIENCE_S = 5.0  # before the user is told what is missing
@@ -49,8 +47,9 @@ class CameraImage:
     An image to process, and what belongs to it.
 
     ``message``: sensor_msgs/Image or CompressedImage. ``follower``: finds the faces of this
-    camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None. ``max_pixels``,
-    ``max_faces``: what is accepted. ``bits``: which bits of 16 this camera uses.
+    camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None. ``time_ns``: the
+    stamp, or what counts instead, see ImageClock. ``max_pixels``, ``max_faces``: what is accepted.
+    ``bits``: which bits of 16 this camera uses.
     """
 
     camera: Camera
@@ -59,6 +58,7 @@ class CameraImage:
     calibration: Calibration
     follower: FaceFollower
     depth: Image | None = None
+    time_ns: int = 0
     max_pixels: int = MAX_PIXELS
     max_faces: int = 200
     bits: SignificantBits = field(default_factory=SignificantBits)
@@ -125,8 +125,9 @@ class Camera(ABC):
         self._bits = SignificantBits()
         self._demand = demand
         self._waiting: deque[Image | CompressedImage] = deque(maxlen=queue)
-        self._last_ns = -1  # the stamp of the image that was tracked last
-        self._processed_ns = -1
+        self.clock = self._make_clock()
+        self._last_ns = -1  # the time of the image that was tracked last
+        self._processed_ns = -(10**18)
         self._since_s = time.monotonic()
         self._subscribe(node, settings, queue, choose_qos, info_group)
         rectified = is_rectified_topic(self.topic)
@@ -154,6 +155,10 @@ class Camera(ABC):
     def silent_s(self) -> float:
         """For how long no image has come, in seconds of real time."""
         return time.monotonic() - self._since_s
+
+    def excuse_silence(self, late_s: float) -> None:
+        """Do not count a time in which nothing could come."""
+        self._since_s += late_s
 
     @property
     def waiting_ns(self) -> int:
@@ -183,30 +188,40 @@ class Camera(ABC):
     def next_image(self) -> CameraImage | None:
         """Return the image to process now, if there is one, and make room for another."""
 
-    def _to_process(
-        self, message: Image | CompressedImage, stamp_ns: int, depth: Image | None
-    ) -> CameraImage:
+    def _to_process(self, depth: Image | None, stamp_ns: int) -> CameraImage | None:
+        """Take the image that waits: neither a straggler nor too soon, or there is None."""
+        message = self._waiting.popleft()
+        time_ns = self.clock.time_ns(stamp_ns, self._since_s)
+        if time_ns is None:
+            self.statistics.dropped['older than the image before'] += 1
+            return None
+        # A tenth less, as the stamps of a camera jitter.
+        rate_hz = self._max_rate_hz
+        if rate_hz and 0 <= time_ns - self._processed_ns < 0.9e9 / rate_hz:
+            return None
+        self._processed_ns = time_ns
         return CameraImage(
-            self,
-            message,
-            stamp_ns,
-            self._calibration,
-            self._follower,
-            depth,
-            self._max_pixels,
-            self._max_faces,
-            self._bits,
+            camera=self,
+            message=message,
+            stamp_ns=stamp_ns,
+            calibration=self._calibration,
+            follower=self._follower,
+            depth=depth,
+            time_ns=time_ns,
+            max_pixels=self._max_pixels,
+            max_faces=self._max_faces,
+            bits=self._bits,
         )
 
-    def jumped_back_by_s(self, stamp_ns: int) -> float:
-        """Return by how much a stamp is older than that of the last image, 0 if it is newer."""
-        return max(self._last_ns - stamp_ns, 0) / 1e9
+    def jumped_back_by_s(self, time_ns: int) -> float:
+        """Return by how much a time is before that of the last image, 0 if it is after."""
+        return max(self._last_ns - time_ns, 0) / 1e9
 
-    def track(self, heads: list[Head], stamp_ns: int) -> list[TrackedHead]:
+    def track(self, heads: list[Head], time_ns: int) -> list[TrackedHead]:
         """Return the heads of an image with their identities."""
-        self._last_ns = stamp_ns
+        self._last_ns = time_ns
         self.notices.look_at_heads(heads)
-        return self._tracker.update(heads, stamp_ns / 1e9)
+        return self._tracker.update(heads, time_ns / 1e9)
 
     def header_of(self, message: Image | CompressedImage) -> Header:
         """Return the header of an image for what comes of it, with a frame that TF takes."""
@@ -234,6 +249,8 @@ class Camera(ABC):
             return self._images.silence()
         if self.statistics.failed_lately:
             return f'{self.topic}: images are dropped; the log says why'
+        if self.clock.problem:
+            return f'{self.topic}: {self.clock.problem}'
         calibration = self._calibration
         if not self.statistics.ever_received or calibration.state == 'calibrated':
             return ''
@@ -284,17 +301,8 @@ class Camera(ABC):
         if depth:
             self._depths = MatchingSubscription(node, Image, depth, self._on_depth, max(queue, 2))
 
-    def _is_due(self, stamp_ns: int) -> bool:
-        """Whether an image is to be processed: neither a straggler nor too soon."""
-        if self._processed_ns - LATE_NS <= stamp_ns < self._processed_ns:
-            self.statistics.dropped['older than the image before'] += 1
-            return False
-        # A tenth less, as the stamps of a camera jitter.
-        rate_hz = self._max_rate_hz
-        if rate_hz and 0 <= stamp_ns - self._processed_ns < 0.9e9 / rate_hz:
-            return False
-        self._processed_ns = stamp_ns
-        return True
+    def _make_clock(self) -> ImageClock:
+        return ImageClock()
 
     def _subscriptions(self) -> list[MatchingSubscription]:
         return [s for s in (self._images, self._camera_infos, self._depths) if s is not None]
