@@ -33,7 +33,8 @@ def test_run_explains_itself(arguments):
 
 
 def test_a_file_instead_of_a_command_is_taken_for_pictures():
-    assert "did you mean './run estimate README.md'?" in run('README.md').stderr
+    picture = str(ROOT / 'README.md')
+    assert f"did you mean './run estimate {picture}'?" in run(picture).stderr
 
 
 def test_run_lists_every_command():

