@@ -1,5 +1,8 @@
 """Cameras on their side or upside down: faces are found as well, and told as the pictures show."""
 
+import zipfile
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -110,6 +113,24 @@ def test_heads_are_those_of_the_upright_camera_turned(estimator, clip, mounting_
 def slice_of(box):
     left, top, width, height = box.whole_pixels(10_000, 10_000)
     return slice(top, top + height), slice(left, left + width)
+
+
+PHOTOS = Path(__file__).parents[2] / 'shared/data/photos/dlib_faces.zip'
+
+
+@pytest.mark.skipif(not PHOTOS.is_file(), reason='the photographs of ../shared are not here')
+def test_as_many_people_are_found_in_photographs(estimator):
+    with zipfile.ZipFile(PHOTOS) as archive:
+        names = [name for name in archive.namelist() if name.endswith('.jpg')][:4]
+        contents = [np.frombuffer(archive.read(name), np.uint8) for name in names]
+    photos = [cv2.resize(cv2.imdecode(c, cv2.IMREAD_COLOR), None, fx=0.5, fy=0.5) for c in contents]
+    expected = [len(estimator.estimate(photo)) for photo in photos]
+    assert sum(expected) >= 4
+    for mounting_deg in TURNED:
+        taken = [as_taken(photo, mounting_deg) for photo in photos]
+        found = [len(estimator.estimate(one, mounting_deg=mounting_deg)) for one in taken]
+        assert found == expected
+    assert sum(len(estimator.estimate(one)) for one in taken) < sum(expected)
 
 
 @pytest.mark.parametrize('mounting_deg', TURNED)
