@@ -197,7 +197,10 @@ def rviz(context: LaunchContext) -> list[Node | LogInfo]:
     # Launch itself would end with an error, and leave what it has started running.
     if not is_installed('rviz2'):
         distro = context.environment.get('ROS_DISTRO', '<distro>')
-        text = f'rviz2 is not installed: going on without it. sudo apt install ros-{distro}-rviz2'
+        text = (
+            f'rviz2 is not installed: going on without it. Install ros-{distro}-rviz2, or look in '
+            'a browser: ros2 run fsanet_ros view'
+        )
         return [LogInfo(msg=text)]
     use_sim_time = value('use_sim_time')
     return [

@@ -192,6 +192,12 @@ def test_the_gaze_is_a_bright_unlit_line_out_of_the_face():
     assert max(marker.color.r, marker.color.g, marker.color.b) > 0.9
 
 
+def test_a_gaze_into_the_camera_ends_before_it():
+    for distance_m in (0.3, 0.6, 2.0):
+        gaze = of_kind('gaze', *head_shapes('h1', a_head((0, 0, distance_m), (0, 0, 0)), AXIS_M))
+        assert points_of(gaze)[1, 2] > 0.3 * distance_m
+
+
 def test_a_head_has_the_colour_that_it_has_in_pictures():
     for id_ in ('h1', 'h2', 'hb7'):
         for kind in ('head', 'gaze', 'error'):

@@ -30,6 +30,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import Marker
 
 from fsanet_ros.geometry import rotations
 from fsanet_ros.ros.input.images import bgr_from_image
@@ -180,6 +181,22 @@ def test_a_calibrated_camera_gives_metres(calibrated):
         *('camera', 'head', 'gaze', 'axes', 'name', 'error')
     }
     assert all(marker.header == poses.header for marker in markers.markers)
+
+
+def marker_actions(message, action):
+    return {marker.ns for marker in message.markers if marker.action == action}
+
+
+def test_markers_go_with_the_head_and_when_no_image_comes_any_more(calibrated):
+    of_head = {'head', 'gaze', 'axes', 'name', 'error'}
+    calibrated.ask(FACE, 'head_poses', 'markers')
+    calibrated.send(grey_picture())
+    came = calibrated.received['markers']
+    assert calibrated.until(lambda: marker_actions(came[-1], Marker.DELETE) == of_head)
+    assert marker_actions(came[-1], Marker.ADD) == {'camera'}
+    calibrated.ask(FACE, 'head_poses', 'markers')
+    # The camera falls silent.
+    assert calibrated.until(lambda: marker_actions(came[-1], Marker.DELETE) == of_head | {'camera'})
 
 
 def test_tf_has_face_and_gaze_under_the_images_frame(calibrated):

@@ -32,7 +32,8 @@ Colors = tuple[Rgba, ...]
 HEAD_MESH = 'package://fsanet_ros/meshes/head.dae'
 #: The prefix of ids that adds nothing to a shape's namespace.
 PLAIN_PREFIX = 'h'
-GAZE_PER_AXIS = 4.0  # length of the gaze line, in axis lengths
+# Length of the gaze line, in axis lengths, and at most: a gaze into the camera must not reach it.
+GAZE_PER_AXIS, GAZE_PER_DISTANCE = 4.0, 0.6
 TEXT_HEIGHT_M = 0.06
 # RViz makes a space as wide as a letter is high by far, unless it is told.
 SPACE_PER_HEIGHT = 0.3
@@ -124,7 +125,7 @@ def head_shapes(head_id: str, head: Head, axis_length_m: float) -> list[Shape]:
         name, scale = shape_name(kind, head_id), (width_m, 0.0, 0.0)
         return Shape(*name, Kind.LINES, scale, color, position, orientation, points, colors)
 
-    gaze_m = GAZE_PER_AXIS * axis_length_m
+    gaze_m = min(GAZE_PER_AXIS * axis_length_m, GAZE_PER_DISTANCE * math.hypot(x, y, z))
     mesh = Shape(
         *shape_name('head', head_id),
         Kind.MESH,
