@@ -3,6 +3,7 @@
 Of one head, it does not load SciPy either, a fifth of the memory of a node.
 """
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -31,10 +32,13 @@ TRAINING = ('torch', 'safetensors', 'h5py', 'onnx', 'tqdm', 'yaml', 'skimage', '
 def library_modules():
     """Return the names of all modules outside ros, tools and benchmarks.node_runs."""
     names = []
+    without = ['ros', 'tools', 'msg']
+    if importlib.util.find_spec('viser') is None:  # an extra
+        without.append('view')
     for path in sorted(PACKAGE.rglob('*.py')):
         parts = path.relative_to(PACKAGE).with_suffix('').parts
         # msg: generated; node_runs: starts nodes.
-        if parts[0] not in ('ros', 'tools', 'msg') and 'node_runs' not in parts:
+        if parts[0] not in without and 'node_runs' not in parts:
             names.append('.'.join(('fsanet_ros', *(p for p in parts if p != '__init__'))))
     return names
 

@@ -1,9 +1,13 @@
 """The live view shows what is seen, keeps to this machine, and holds nobody up."""
 
 import http.client
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,6 +259,38 @@ def test_a_browser_that_does_not_read_holds_nobody_up_and_fills_no_memory(server
             until(lambda i=i: i in drawn)
         assert len(buffer) < 300
     view.close()
+
+
+def test_everybody_who_is_connected_sees_it(server, monkeypatch):
+    monkeypatch.setattr(LiveView, 'is_watched', True)
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    protocol = [f'viser-v{viser.__version__}']
+    address = f'ws://127.0.0.1:{server.get_port()}'
+    view = LiveView(server)
+    with (
+        connect(address, subprotocols=protocol, max_size=None, proxy=None) as one,
+        connect(address, subprotocols=protocol, max_size=None, proxy=None) as other,
+    ):
+        view.offer(shown(image=lambda: noise))
+        for viewer in (one, other):
+            received = 0
+            while received < 100_000:  # the picture
+                received += len(viewer.recv(timeout=60))
+    view.close()
+
+
+def test_without_ros_topics_are_refused_in_one_line(tmp_path):
+    (tmp_path / 'rclpy.py').write_text('raise ImportError("No module named rclpy", name="rclpy")\n')
+    done = subprocess.run(
+        [sys.executable, '-m', 'fsanet_ros', 'view', '--port', '0'],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1 and 'comes with ROS 2' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_image_that_cannot_be_read_is_said_once(server, monkeypatch):

@@ -62,19 +62,18 @@ def main(argv: list[str] | None = None) -> int:
     without_ros = arguments.camera is not None or arguments.video or arguments.demo
     if arguments.calibration and not without_ros:
         parser.error('--calibration goes with --camera and --video; topics have camera_info')
-    # Here: --help works without the extra.
+    # Here: --help works without the extra, and the view of a camera without ROS.
     from fsanet_ros.view.server import ViewError, open_server
 
+    if not without_ros:
+        from fsanet_ros.ros.clients.view_node import show_topics
     try:
         server = open_server(arguments.host, arguments.port)
     except ViewError as error:
         return fail('view', error)
     if not without_ros:
-        from fsanet_ros.ros.clients.view_node import show_topics
-
-        return show_topics(
-            server, arguments.topics or ['image'], arguments.node, [*quietly(arguments), *ros]
-        )
+        topics = arguments.topics or ['image']
+        return show_topics(server, topics, arguments.node, [*quietly(arguments), *ros])
     try:
         return _show(server, arguments)
     except (VideoError, ValueError, OSError, ImportError) as error:
