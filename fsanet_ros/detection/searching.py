@@ -17,7 +17,7 @@ SCORE_SHARE = 0.33
 # Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below the
 # first part of the way from the threshold to 1. Patterns are rarely as large as the third, the side
 # of a face square: from there on the second part is enough.
-_SMALL_SHARE, _LARGE_SHARE, _LARGE_PX = 0.35, 0.15, 48.0
+_SMALL_SHARE, _LARGE_SHARE, _LARGE_PX = 0.35, 0.15, 64.0
 # With this share of the threshold a large face is looked at in the turns beside its own.
 _NEARLY_SHARE = 0.6
 # So many candidates are looked at a second time in a search.
