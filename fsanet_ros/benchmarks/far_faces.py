@@ -192,9 +192,10 @@ class _Watched:
 
     def look(self, image: Image, square: Square | None, time_s: float) -> None:
         begin = time.process_time()
-        faces = self._follower.find(self._estimator.detector, image, time_s)
-        heads = self._estimator.estimate_found([View(image)], [faces])[0]
+        found = self._follower.find(self._estimator.detector, image, time_s)
+        heads = self._estimator.estimate_found([View(image)], [found])[0]
         self._cpu_ms.append(1e3 * (time.process_time() - begin))
+        faces = [face for face in found if face.seen]
         right = [square is not None and _is_it(face, square) for face in faces]
         self._wrong += len(faces) - sum(right)
         if any(right) and self._first_s != self._first_s:
