@@ -1,8 +1,8 @@
 """
-Rendered face squares of exactly known pose, to train on what photographs lack.
+Rendered face squares with exact poses, to train on what photographs lack.
 
-Steep tilts, profiles and beyond, every light and skin: people drawn at random
-(``rendered_people``) before cameras of several distances. Needs the head model
+They show random people (``rendered_people``) in front of cameras at several distances: steep tilts,
+profiles and beyond, in every light and with every skin. Needs the head model
 (``rendering.head_model``).
 """
 
@@ -37,12 +37,12 @@ PICTURE_PX = 120
 POSES_PER_PERSON = 20
 #: The paper's range of angles, degrees; those of every turn reach all round.
 MAX_ANGLE_DEG = 99.0
-#: Of the nose's direction, from that to the camera, for faces in the paper's range.
+#: Limit of the angle between nose and camera for faces in the paper's range.
 MAX_AWAY_DEG = 100.0
 EVERY_TURN_SHARE = 0.08
 
 _MIN_SIDE_PX, _MAX_SIDE_PX = 100, 150
-_MARGIN_PX = 8  # around the square, in the picture that is rendered
+_MARGIN_PX = 8  # around the square, in the rendered picture
 DISTANCES_M, BARE_DISTANCES_M = (0.35, 3.0), (1.0, 4.0)
 _OFF_AXIS_SIGMA, _MAX_OFF_AXIS = 0.2, 0.7  # tangents
 _MAX_NECK_DEG = np.array([60.0, 30.0, 25.0])  # how far the head turns on the body
@@ -54,11 +54,11 @@ class RenderedFace:
     """
     One face square and its pose.
 
-    ``picture``: uint8 [120, 120, 3] BGR. ``rotation``: float64 [3, 3], R_optical against the ray
-    to the square's centre. ``angles_deg``: float64 [3], yaw, pitch, roll of ``rotation``, yaw
-    beyond 90 where the face turns that far. ``landmarks_px``: float64 [68, 2], in the picture.
-    ``in_range``: it is in the paper's range and not one of every turn. ``covered``: what hides
-    part of the head.
+    ``picture``: uint8 [120, 120, 3] BGR. ``rotation``: float64 [3, 3], R_optical relative to the
+    ray to the square's centre. ``angles_deg``: float64 [3], yaw, pitch, roll of ``rotation``, with
+    yaw beyond 90 if the face turns that far. ``landmarks_px``: float64 [68, 2], in the picture.
+    ``in_range``: whether the pose was drawn from the paper's range. ``covered``: what hides parts
+    of the head.
     """
 
     picture: Image
@@ -87,9 +87,9 @@ def draw_angles_deg(
     rng: np.random.Generator, every_turn_share: float = EVERY_TURN_SHARE
 ) -> tuple[FloatArray, bool]:
     """
-    Return yaw, pitch, roll of a face, float64 [3] degrees, and whether it is in the paper's range.
+    Draw yaw, pitch, roll, float64 [3] degrees; return also whether they are in the paper's range.
 
-    Broad: profiles and steep tilts are as frequent as in no set of photographs.
+    The distribution is broad, with far more profiles and steep tilts than any set of photographs.
     """
     in_range = rng.random() >= every_turn_share
     while True:
@@ -109,7 +109,7 @@ def draw_angles_deg(
 
 
 def away_deg(angles_deg: FloatArray) -> float:
-    """Return the angle between the nose's direction and that to the camera, degrees."""
+    """Return the angle between the directions of the nose and to the camera, degrees."""
     toward = -rotations.nose_direction(rotations.matrix_from_yaw_pitch_roll_deg(angles_deg))[2]
     return float(np.degrees(np.arccos(np.clip(toward, -1.0, 1.0))))
 
@@ -117,7 +117,7 @@ def away_deg(angles_deg: FloatArray) -> float:
 def render_face(
     figure: Figure, covered: str, rng: np.random.Generator, *, bare: bool = False
 ) -> RenderedFace:
-    """Return the face of a person, of a pose and expression, in a light drawn at random."""
+    """Render a person's face with a random pose and expression, in random light."""
     angles, in_range = draw_angles_deg(rng, 0.0 if bare else EVERY_TURN_SHARE)
     distances = BARE_DISTANCES_M if bare else DISTANCES_M
     expression = draw_expression(figure.model.expression_names, rng, covered)
@@ -152,7 +152,7 @@ def render_face(
 
 
 def _exposure(head: RenderedHead) -> float:
-    """Return what the camera makes the light brighter by, where next to nothing would be seen."""
+    """Return the factor by which the camera brightens a picture that is too dark."""
     brightness = float(head.light.sum() / (3.0 * head.alpha.sum()))
     return max(1.0, _MIN_BRIGHTNESS / brightness)
 
@@ -169,7 +169,7 @@ def _place(
     The camera's picture is a part of a wider one, with the face square in its middle.
 
     :param landmarks_m: float64 [68, 3], in the head frame
-    :param in_crop: float64 [3, 3], R_optical against the ray
+    :param in_crop: float64 [3, 3], R_optical relative to the ray
     """
     side = float(rng.integers(_MIN_SIDE_PX, _MAX_SIDE_PX + 1))
     distance = float(np.exp(rng.uniform(*np.log(distances_m))))
@@ -180,7 +180,7 @@ def _place(
     position = distance * ray / np.linalg.norm(ray)
     turned = landmarks_m @ rotation.T
     focal = 600.0
-    # Where the square lies depends on perspective, so its centre is brought to the ray in rounds.
+    # The square's position depends on perspective, so its centre is moved to the ray in rounds.
     for _ in range(6):
         center = size / 2 - 0.5 - focal * slope
         camera = CameraModel.pinhole(size, size, focal, (float(center[0]), float(center[1])))
@@ -192,7 +192,7 @@ def _place(
 
 
 def _body(angles_deg: FloatArray, to_ray: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Return how the body stands: the neck takes a part of the head's turn, within its limits."""
+    """Return the body's rotation; the neck takes part of the head's turn, within its limits."""
     share = rng.uniform(0.2, 1.0, 3)
     neck = np.clip(share * angles_deg, -_MAX_NECK_DEG, _MAX_NECK_DEG)
     body: FloatArray = to_ray @ rotations.matrix_from_yaw_pitch_roll_deg(angles_deg - neck)
@@ -200,7 +200,7 @@ def _body(angles_deg: FloatArray, to_ray: FloatArray, rng: np.random.Generator) 
 
 
 def _angles_near(rotation: FloatArray, angles_deg: FloatArray) -> FloatArray:
-    """Return the yaw, pitch, roll of a rotation, of the two triples the one near to another."""
+    """Return yaw, pitch, roll of a rotation: of the two solutions the one closer to another."""
     angles = rotations.yaw_pitch_roll_deg_from_matrix(rotation)
     other = np.array([180.0, 180.0, 180.0]) + angles * (-1.0, 1.0, 1.0)
     both = np.stack([angles, other])
@@ -210,7 +210,7 @@ def _angles_near(rotation: FloatArray, angles_deg: FloatArray) -> FloatArray:
 
 
 def _in_crop(points_px: FloatArray, square: Square) -> FloatArray:
-    """Return points of the image in the pixels of ``cut_crop``'s picture."""
+    """Convert points from the image to the pixels of ``cut_crop``'s picture."""
     side = round(square.side)
     corner = round(square.center_x - square.side / 2), round(square.center_y - square.side / 2)
     inside: FloatArray = (points_px - corner) * (PICTURE_PX / side)

@@ -1,4 +1,4 @@
-"""People, faces they make and light on them, drawn at random: what ``rendered_faces`` shows."""
+"""Random people, expressions and light, for ``rendered_faces``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SKY_DIRECTIONS = 16
 _HARSH_SHARE = 0.4
 NOTHING_WORN = 'none'
 _FLAT_HAIR_M, _FULL_HAIR_M = 0.006, 0.014  # under a hat, with long hair
-# What moves under a mask without coming through it.
+# Expressions that stay behind a mask.
 _UNDER_A_MASK = ('eye', 'brow', 'jawOpen', 'cheekSquint', 'cheekRaiser')
-# The ends of the ranges between which skins lie, sRGB: pale, olive, deep.
+# Colours between which skins are drawn, sRGB: pale, olive, deep.
 _PALE, _OLIVE, _DEEP = (0.95, 0.80, 0.73), (0.76, 0.56, 0.42), (0.30, 0.20, 0.16)
 # Blond, red, grey and white hair, beside the usual colours of ``Appearance.random``.
 _RARE_HAIRS = (
@@ -29,7 +29,7 @@ _RARE_HAIRS = (
     (0.62, 0.61, 0.60),
     (0.85, 0.84, 0.82),
 )
-# Expressions that go together, each with the most that is drawn of it.
+# Expressions that go together, with their largest strengths.
 _HABITS: tuple[dict[str, float], ...] = (
     {'mouthSmile': 1.0, 'cheekSquint': 0.6, 'mouthUpperUp': 0.4},
     {'jawOpen': 0.9},
@@ -47,7 +47,7 @@ _HABITS: tuple[dict[str, float], ...] = (
 
 
 def draw_appearance(rng: np.random.Generator) -> Appearance:
-    """Return the colours and hair of a person: every skin from pale to deep alike."""
+    """Draw a person's colours and hair, with all skins from pale to deep equally likely."""
     drawn = Appearance.random(int(rng.integers(2**31)))
     tone = rng.uniform(0.0, 2.0)
     skin = [
@@ -66,7 +66,7 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def draw_identity(rng: np.random.Generator) -> FloatArray:
-    """Return 30 to 50 shape coefficients, float64, of about one standard deviation."""
+    """Draw 30 to 50 shape coefficients, float64, of about one standard deviation."""
     count = int(rng.integers(_MIN_SHAPES, _MAX_SHAPES + 1))
     identity: FloatArray = rng.uniform(0.7, 1.2) * rng.standard_normal(count)
     return np.clip(identity, -2.5, 2.5)
@@ -75,7 +75,7 @@ def draw_identity(rng: np.random.Generator) -> FloatArray:
 def draw_person(
     model: HeadModel, rng: np.random.Generator, *, bare: bool = False
 ) -> tuple[Figure, str]:
-    """Return a person, and the names of what hides parts of the head; about two seconds."""
+    """Draw a person; return also the names of what hides parts of the head. Takes two seconds."""
     appearance, identity = draw_appearance(rng), draw_identity(rng)
     worn = {} if bare else draw_worn(rng)
     if {'hat', 'cap', 'scarf'} & worn.keys():
@@ -89,7 +89,7 @@ def draw_person(
 
 
 def draw_worn(rng: np.random.Generator) -> dict[str, Wear]:
-    """Return what a person wears on the head, by name; often nothing."""
+    """Draw what a person wears on the head, by name; often nothing."""
     worn: dict[str, Wear] = {}
     on_top = rng.random()
     if on_top < 0.25:
@@ -135,17 +135,17 @@ def draw_expression(
     names: list[str], rng: np.random.Generator, covered: str = NOTHING_WORN
 ) -> dict[str, float]:
     """
-    Return what a face does: often little, at times much; blinks and glances besides.
+    Draw an expression, usually weak, sometimes strong, with blinks and glances.
 
     :param names: the model's expressions; those of one side end in _L and _R
-    :param covered: what is worn; a mask hides and hinders the mouth
-    :returns: from names to 0..1
+    :param covered: the worn things; a mask hides and restrains the mouth
+    :returns: strengths, 0 to 1, by name
     """
     drawn: dict[str, float] = {}
     if rng.random() < 0.65:
         habit = _HABITS[int(rng.integers(len(_HABITS)))]
         strength = rng.uniform(0.2, 1.0)
-        # Nobody's face is quite symmetric.
+        # No face is quite symmetric.
         sides = {side: float(rng.uniform(0.75, 1.0)) for side in ('', '_L', '_R')}
         for name, most in habit.items():
             amount = strength * most * rng.uniform(0.6, 1.0)
@@ -164,7 +164,7 @@ def draw_expression(
 
 
 def _single(names: list[str]) -> list[str]:
-    """Return what may be added to any expression without tearing the face."""
+    """Return the expressions that can be added to any other without tearing the face."""
     return [name for name in names if not name.startswith(('eye', 'Pupil', 'mouthClose'))]
 
 
@@ -183,6 +183,6 @@ def _eyes(rng: np.random.Generator) -> dict[str, float]:
 
 
 def draw_lighting(rng: np.random.Generator) -> Lighting:
-    """Return light: that of a room, or from one side, from behind, dim or coloured."""
+    """Draw light: that of a room, from one side, from behind, dim or coloured."""
     seed = int(rng.integers(2**31))
     return Lighting.harsh(seed) if rng.random() < _HARSH_SHARE else Lighting.random(seed)

@@ -1,4 +1,4 @@
-"""What a training run is made of, read from a YAML file."""
+"""The recipe of a training run, read from a YAML file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fsanet_ros.research.augmentation.varied_crops import Augmentation
 
 RECIPES = Path(__file__).parent / 'recipes'
 
-# What augments a picture belongs to what the picture is.
+# Each kind of picture has its own augmentation.
 AUGMENTATIONS = {'face_square': Augmentation, 'official': OfficialAugmentation}
 CHOICES = {
     'data': ('aflw', 'rendered', '300w_lp', 'biwi', 'csv'),
@@ -31,9 +31,9 @@ CHOICES = {
     'schedule': ('cosine', 'drops'),
     'frozen': ('nothing', 'shallow'),
 }
-# Sets of faces that samples can be drawn from besides a recipe's data.
+# Sets of faces from which a recipe can draw samples, besides its data.
 FURTHER = ('pointing04', 'rendered')
-# Smallest and largest values; where there is none, every number goes.
+# Smallest and largest values; without an entry any number is allowed.
 _RANGES = {
     'samples': (1, math.inf),
     'epochs': (0, math.inf),
@@ -59,29 +59,29 @@ _RANGES = {
 @dataclass(frozen=True)
 class Recipe:
     """
-    Everything that decides what comes out of a training run, but for the pictures.
+    Everything that decides the result of a training run, except the pictures.
 
     ``data``: how the folder of the data is read. ``labels``: teacher replaces the file's by one
     teacher's, teachers by those of several that are calibrated (training.teachers). ``also``:
     which share of the samples comes from other sets.
     ``crop``: what the network sees, see inference.description.Description.
     ``architecture``, ``scoring``, ``aggregation``: see inference.network_config.NetworkConfig.
-    ``samples``: how many are seen in all. ``epochs``: above 0, each face is seen so many times
-    and ``samples`` follows from their number (for_faces).
-    ``optimizer``: muon gives the weights that are matrices ``muon_learning_rate`` and all others to
-    AdamW.
-    ``schedule``: of the learning rate; cosine: warm-up, then to zero; drops: to a tenth,
-    ``drops`` times, at equal distances. ``cycles``: how often cosine comes down to zero, each time
-    from ``restart_share`` of where it came from before (Loshchilov and Hutter, ICLR 2017).
-    ``rarity``: exponent of the weight of rare poses when samples are drawn, 0: all alike.
-    ``ema_decay``: of the running average of the weights that is used in the end, 0: none.
-    ``validation_share``: of the faces, or of people and sequences where they are known.
-    ``rotation_share``: of the loss that is the angle between the rotations; the rest is the mean
-    absolute error of the angles, as in the paper.
-    ``error_head_samples``: how many teach a head to say how far off the network is, in the end,
-    when the network stays as it is (learning.error_head); 0: none.
-    ``precision``: what the network computes in while it is trained; bfloat16 is faster.
-    ``crop_scale``: the crop in use, in units of the face square's side.
+    ``samples``: the number of samples in all. ``epochs``: above 0, how often each face is seen;
+    ``samples`` then follows from the number of faces (for_faces).
+    ``optimizer``: muon trains weights that are matrices with Muon at ``muon_learning_rate``, and
+    all others with AdamW.
+    ``schedule``: of the learning rate. cosine: warm-up, then down to zero. drops: down to a tenth,
+    ``drops`` times, at equal intervals. ``cycles``: how often cosine goes down to zero, each time
+    from ``restart_share`` of the previous start (Loshchilov and Hutter, ICLR 2017).
+    ``rarity``: exponent that favours rare poses when samples are drawn, 0: all faces alike.
+    ``ema_decay``: of the running average of the weights, which is the result; 0: no average.
+    ``validation_share``: of the faces, or of the people or sequences if known.
+    ``rotation_share``: share of the loss that is the angle between the rotations. The rest is the
+    mean absolute error of the angles, as in the paper.
+    ``error_head_samples``: the number of samples that train the error head at the end, while the
+    network stays as it is (training.error_head_training); 0: no error head.
+    ``precision``: of the computation in training; bfloat16 is faster.
+    ``crop_scale``: side of the crop in use, in units of the face square's side.
     ``frozen``: shallow leaves the layers before the first feature maps as they are, where training
     goes on from weights; a step takes 0.6 of the time.
     """
@@ -120,7 +120,7 @@ class Recipe:
     augmentation: Augmentation | OfficialAugmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        """Refuse values that make no training with a ValueError."""
+        """Refuse values that cannot be trained with; raise ValueError."""
         for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise ValueError(f'{name} is {value!r}, expected one of: {", ".join(choices)}')
@@ -148,7 +148,7 @@ class Recipe:
 
     @property
     def network(self) -> NetworkConfig:
-        """Which network."""
+        """The network to train."""
         return NetworkConfig(
             self.scoring, self.aggregation, self.architecture, self.pixel_mean, self.pixel_scale
         )
@@ -159,14 +159,14 @@ class Recipe:
         return self.samples // self.batch_size
 
     def steps_per_epoch(self, count: int) -> int:
-        """Return how many batches ``count`` faces make; an epoch leaves out those that remain."""
+        """Return the number of full batches of ``count`` faces; an epoch leaves out the rest."""
         return max(1, count // self.batch_size)
 
     def for_faces(self, count: int) -> Recipe:
         """
-        Return the recipe with the number of samples that its epochs are with so many faces.
+        Return the recipe with the number of samples that its epochs make for so many faces.
 
-        :raises ValueError: if there is nothing to train on, or not one step to take
+        :raises ValueError: if there are no faces, or too few samples for a single step
         """
         if not count:
             raise ValueError('no faces to train on')
@@ -183,11 +183,11 @@ class Recipe:
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """
-    Read a recipe: a YAML file's path, or the name of one that comes with the package.
+    Read a recipe from a YAML file, or one that comes with the package by its name.
 
-    :raises FileNotFoundError: naming the recipes there are
-    :raises ValueError: naming file, key and what was expected, for a key that no recipe has or
-        a value that is not possible
+    :raises FileNotFoundError: naming the recipes of the package
+    :raises ValueError: for an unknown key or an impossible value, naming the file, the key and what
+        was expected
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -208,9 +208,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 def recipe_from_values(values: Any, path: Path) -> Recipe:
     """
-    Make a recipe of names and values, as they are in a YAML file or a checkpoint.
+    Make a recipe from the names and values in a YAML file or a checkpoint.
 
-    :param path: the file they come from, for the text of an error
+    :param path: the file they come from, for error messages
     :raises ValueError: see load_recipe
     """
     if not isinstance(values, Mapping):
@@ -244,10 +244,10 @@ def _checked(defaults: Any, values: Mapping[Any, Any], path: Path) -> dict[str, 
 
 def _value(name: str, value: Any, default: float | str, path: Path) -> float | str:
     if isinstance(default, str):
-        return str(value)  # what it may be is checked by the recipe
+        return str(value)  # the recipe checks the choices
     kind = type(default)
     try:
-        # A string too: 1e-3 without a point is one in YAML 1.1.
+        # Strings too: in YAML 1.1, 1e-3 without a point is a string.
         number = kind(value)
         exact = not isinstance(value, bool) and number == float(value)
     except (TypeError, ValueError, OverflowError):
