@@ -131,7 +131,7 @@ def test_shared_memory_of_ended_nodes(tmp_path):
     with open(tmp_path / 'fastrtps_alive_el') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         leftovers = by_subject(doctor.shared_memory(tmp_path))['leftovers']
-    assert leftovers.state == NOTE and leftovers.text == '1 files of ended nodes, 3 MB'
+    assert leftovers.state == NOTE and leftovers.text == 'of ended nodes: 1 file(s), 3 MB'
     assert f'rm {tmp_path}/fastrtps_*' in leftovers.remedy
     assert (tmp_path / 'fastrtps_dead').exists()
 

@@ -126,6 +126,11 @@ def test_an_address_of_another_machine_is_an_error_in_one_line(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_nothing_is_printed_that_nobody_asked_for(capfd):
+    open_server(port=0).stop()
+    assert capfd.readouterr() == ('', '')
+
+
 def test_a_port_in_use_is_passed_over(server):
     other = open_server(port=server.get_port())
     try:

@@ -246,7 +246,7 @@ def _leftovers(segments: list[Path]) -> Finding:
         return Finding('leftovers', FINE, 'no shared memory of ended nodes')
     state = WRONG if size >= _LEAST_SHARED_MB else NOTE
     remedy = f'when no node runs: rm {left[0].parent}/fastrtps_* {left[0].parent}/sem.fastrtps_*'
-    return Finding('leftovers', state, f'{len(left)} files of ended nodes, {size} MB', remedy)
+    return Finding('leftovers', state, f'of ended nodes: {len(left)} file(s), {size} MB', remedy)
 
 
 def _is_abandoned(segment: Path) -> bool:
@@ -265,7 +265,7 @@ def _other_users(segments: list[Path]) -> Finding:
     owners = {path.stat().st_uid for path in segments} - {os.getuid()}
     names = ', '.join(sorted(map(_user, owners)))
     if not owners:
-        return Finding('users', FINE, f'only {_user(os.getuid())} runs nodes here')
+        return Finding('users', FINE, 'no other user runs nodes here')
     return Finding(
         'users',
         NOTE,

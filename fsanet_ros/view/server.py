@@ -23,11 +23,16 @@ class ViewError(RuntimeError):
 
 
 class ViewServer(viser.ViserServer):
-    """A viser server that nobody can ask to publish itself through a tunnel."""
+    """A viser server that nobody can ask to publish itself through a tunnel, and that is quiet."""
 
     def request_share_url(self, verbose: bool = True) -> str | None:
         """Refuse: pictures of people stay here. See ``--host`` for other machines."""
         return None
+
+    def stop(self) -> None:
+        """Disconnect all browsers and end the server."""
+        with contextlib.redirect_stdout(io.StringIO()):  # viser says that it has stopped
+            super().stop()
 
 
 def open_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> ViewServer:
