@@ -24,3 +24,4 @@ def test_every_command_reads_every_frame_and_finds_the_faces(tmp_path, monkeypat
         if 'MediaPipe' not in figure['command']:
             assert figure['heads'] == 3, figure
         assert figure['rate_hz']['median'] > 0
+        assert figure['cpu_ms']['median'] > 0

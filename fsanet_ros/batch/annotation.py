@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from fsanet_ros.batch import video_frames
-from fsanet_ros.batch.inputs import Input
+from fsanet_ros.batch.inputs import Input, printable
 from fsanet_ros.batch.sightings import SightedFrame
+from fsanet_ros.batch.writing import naming
 from fsanet_ros.drawing import draw_heads, note_about
 from fsanet_ros.files.pictures import MAX_PIXELS, read_picture
 from fsanet_ros.types import Image
@@ -54,7 +55,8 @@ def annotate_picture(one: Input, frames: Iterable[SightedFrame], target: Path) -
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f'.{target.name}.part')
     try:
-        part.write_bytes(content.tobytes())
+        with naming(target):
+            part.write_bytes(content.tobytes())
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -79,7 +81,7 @@ def annotate_video(one: Input, frames: Iterable[SightedFrame], target: Path) -> 
             _write(output, one.address, frames)
         os.replace(part, target)
     except av.error.FFmpegError as error:
-        raise OSError(f'{target}: {error.strerror}') from error
+        raise OSError(f'{printable(str(target))} cannot be written: {error.strerror}') from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.batch.inputs import printable
 from fsanet_ros.batch.sightings import SightedFrame, Sighting
+from fsanet_ros.batch.writing import naming
 from fsanet_ros.drawing.lifetimes import Lifetimes
 from fsanet_ros.drawing.shapes import Rgba, Shape, head_shapes
-from fsanet_ros.files.bags import empty_message, message_types, open_bag
+from fsanet_ros.files.bags import BagError, empty_message, message_types, open_bag
 from fsanet_ros.files.texts import frame_name
 from fsanet_ros.geometry.quaternions import Vector
 from fsanet_ros.types import Head
@@ -30,6 +34,19 @@ _FROM_SIZE = 1  # fsanet_ros/HeadPose's DISTANCE_FROM_SIZE
 _DELETE = 2  # visualization_msgs/Marker's action
 HEAD_POSE_ARRAY, TF = 'fsanet_ros/msg/HeadPoseArray', 'tf2_msgs/msg/TFMessage'
 MARKERS = 'visualization_msgs/msg/MarkerArray'
+
+
+class _NotWrittenError(BagError):
+    """The new bag cannot be written; open_bag takes other errors for those of the old one."""
+
+
+@contextmanager
+def _naming_errors(target: Path) -> Iterator[None]:
+    try:
+        with naming(target):
+            yield
+    except (_NotWrittenError, sqlite3.Error) as error:
+        raise OSError(f'{printable(str(target))} cannot be written: {error}') from error
 
 
 class BagWriter:
@@ -64,7 +81,10 @@ class BagWriter:
         shutil.rmtree(part, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with Writer(part, version=8, storage_plugin=plugin) as writer:
+            with (
+                _naming_errors(target),
+                Writer(part, version=8, storage_plugin=plugin) as writer,
+            ):
                 self._copy(writer)
                 self._write(writer, frames, topics)
             if target.exists():
@@ -92,7 +112,10 @@ class BagWriter:
             for connection, recorded_ns, raw in (
                 reader.messages(connections=wanted) if wanted else ()
             ):
-                writer.write(to[connection.id], recorded_ns, raw)
+                try:
+                    writer.write(to[connection.id], recorded_ns, raw)
+                except (OSError, sqlite3.Error) as error:
+                    raise _NotWrittenError(str(error)) from error
 
     def _write(self, writer: Any, frames: Iterable[SightedFrame], topics: Sequence[str]) -> None:
         connections: dict[tuple[str, str], Any] = {}

@@ -39,10 +39,11 @@ class Input:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A file or argument that is not read, and why."""
+    """A file or argument that is not read, and why; ``missing``: what should have been."""
 
     name: str
     reason: str
+    missing: bool = False
 
 
 def find_inputs(
@@ -53,12 +54,13 @@ def find_inputs(
 
     An argument is a file, a folder (read with all folders below it), a pattern (``'*.jpg'``,
     ``'**/*.mp4'``), the index of a camera, the address of a stream, or ``-``: then ``listed`` is
-    read, one argument a line. A folder with a metadata.yaml is a bag.
+    read, one argument a line, or between NULs as ``find -print0`` writes them. A folder with a
+    metadata.yaml is a bag.
     """
     inputs: dict[str, Input] = {}
     passed: list[PassedOver] = []
     for argument in _with_list(arguments, listed):
-        for found in _resolve(argument):
+        for found in _resolved(argument):
             if isinstance(found, PassedOver):
                 passed.append(found)
             elif found.address in inputs:
@@ -69,8 +71,13 @@ def find_inputs(
 
 
 def printable(name: str) -> str:
-    r"""Return a file name that can be printed: bytes that are not UTF-8 become ``\xe9``."""
-    return os.fsencode(name).decode('utf-8', 'backslashreplace')
+    r"""
+    Return a file name that can be printed on one line.
+
+    Bytes that are not UTF-8 become ``\xe9``, line ends and what steers terminals ``\n``, ``\x1b``.
+    """
+    text = os.fsencode(name).decode('utf-8', 'backslashreplace')
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]', lambda found: ascii(found[0])[1:-1], text)
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
@@ -92,9 +99,19 @@ def kind_of(path: Path) -> Kind | None:
 def _with_list(arguments: Sequence[str], listed: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == '-':
-            yield from (line.rstrip('\r\n') for line in listed if line.strip())
+            text = ''.join(listed)
+            lines = text.split('\0') if '\0' in text else text.splitlines()
+            yield from (line for line in lines if line.strip())
         else:
             yield argument
+
+
+def _resolved(argument: str) -> Iterator[Input | PassedOver]:
+    try:
+        yield from _resolve(argument)
+    except (OSError, ValueError, RuntimeError) as error:  # too long a name, nobody's home
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        yield PassedOver(printable(argument[:200]), reason or str(error), missing=True)
 
 
 def _resolve(argument: str) -> Iterator[Input | PassedOver]:
@@ -118,30 +135,35 @@ def _resolve(argument: str) -> Iterator[Input | PassedOver]:
             if not os.path.isdir(match) or kind_of(Path(match)) == 'bag':
                 yield _of_file(Path(match), match.lstrip('./'), named=False)
     else:
-        yield PassedOver(printable(argument), 'does not exist')
+        yield PassedOver(printable(argument), 'does not exist', missing=True)
 
 
 def _below(folder: Path) -> Iterator[Input | PassedOver]:
     found = False
     for path in _walk(folder):
         found = True
-        yield _of_file(path, str(path.relative_to(folder)), named=False)
+        if isinstance(path, PassedOver):
+            yield path
+        else:
+            yield _of_file(path, str(path.relative_to(folder)), named=False)
     if not found:
         yield PassedOver(printable(str(folder)), 'an empty folder')
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[Path | PassedOver]:
     """Yield the files below a folder, hidden ones left out, bags as one, in natural order."""
     try:
         entries = sorted(folder.iterdir(), key=natural_order)
-    except OSError:
-        entries = []
+    except OSError as error:
+        yield PassedOver(printable(str(folder)), error.strerror or str(error), missing=True)
+        return
     for entry in entries:
         if entry.name.startswith('.'):
             continue
         if entry.is_dir() and kind_of(entry) != 'bag':
-            # A link could lead back up.
-            if not entry.is_symlink():
+            if entry.is_symlink():  # it could lead back up
+                yield PassedOver(printable(str(entry)), 'a link to a folder: name it to read it')
+            else:
                 yield from _walk(entry)
         else:
             yield entry
@@ -150,6 +172,9 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _of_file(path: Path, place: str, named: bool) -> Input | PassedOver:
     kind = kind_of(path)
     name = printable(str(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # Reading a pipe would wait for somebody who writes to it.
+        return PassedOver(name, 'no file but a pipe, a socket or a device')
     if kind is None and named and path.is_file():
         kind = 'video'  # the user says so; whether it can be decoded, the reader will see
     if kind is None:

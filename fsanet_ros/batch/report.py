@@ -51,7 +51,7 @@ class RunReport:
         """0 if all was read, 1 if nothing was, 3 if something is missing or damaged."""
         if not self.done and not self.damaged:
             return ERROR
-        missing = [one for one in self.passed if one.reason == 'does not exist']
+        missing = any(one.missing for one in self.passed)
         return SOME_DAMAGED if self.damaged or self.unreadable or missing else ALL_READ
 
     def lines(self) -> list[str]:
@@ -73,7 +73,8 @@ class RunReport:
 
 
 def _listed(what: str, found: Sequence[tuple[str, str]]) -> list[str]:
-    lines = [f'  {what}: {name}: {reason}' for name, reason in found[:_SHOWN]]
+    shown = [(name, reason.removeprefix(f'{name} ')) for name, reason in found[:_SHOWN]]
+    lines = [f'  {what}: {name}: {reason}' for name, reason in shown]
     if len(found) > _SHOWN:
         lines.append(f'  ... and {len(found) - _SHOWN} more {what}')
     return lines

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fsanet_ros import __version__
-from fsanet_ros.batch.annotation import annotate_picture, annotate_video, copy_name
+from fsanet_ros.batch.annotation import annotate_picture, annotate_video
 from fsanet_ros.batch.bag_writer import BagWriter
 from fsanet_ros.batch.estimation_job import WHOLE, estimate_job
 from fsanet_ros.batch.finished import FinishedInput, Summary, finished_inputs
@@ -23,6 +23,7 @@ from fsanet_ros.batch.sightings import SightedFrame, TrackingSettings, sighted_f
 from fsanet_ros.batch.tables import TableFile, TableWriter, rows_of, text_table
 from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import Workers
+from fsanet_ros.files.bags import BagError
 
 # Called with the frames that are done since the last call.
 Advance = Callable[[int], object]
@@ -34,13 +35,13 @@ class Outputs:
     What a run writes.
 
     ``tables``: files that end in .csv, .jsonl or .parquet. ``stream``: for CSV, or None.
-    ``copies``: the folder of annotated pictures and videos, and of new bags, or None.
+    ``copies``: where the annotated copy of each input goes, and of bags the new one; may be empty.
     ``bag_topics``: of the input bags that the new ones have too; None: all.
     """
 
     tables: Sequence[Path] = ()
     stream: TextIO | None = None
-    copies: Path | None = None
+    copies: Mapping[Input, Path] = field(default_factory=dict)
     bag_topics: Sequence[str] | None = ()
 
 
@@ -127,6 +128,7 @@ def write_results(
     }
     with ExitStack() as stack:
         tables = _open_tables(outputs, stack)
+        written = folder.copies()
         for done in finished_inputs(plan.jobs, folder):
             summary = done.summary()
             report.add(done.input.name, summary)
@@ -138,8 +140,14 @@ def write_results(
                 return sighted_frames(done.parts(), tracking, summary.topics, not is_picture)
 
             _write_rows(frames(), done.input.name, about, tables, report)
-            if outputs.copies is not None and summary.frames:
-                _write_copy(done.input, frames(), summary.topics, outputs)
+            target = outputs.copies.get(done.input)
+            key = repr((list(done.keys), done.place, tracking, outputs.bag_topics))
+            if target is not None and summary.frames and written.get(target) != key:
+                topics = summary.topics
+                if problem := _write_copy(done.input, frames(), topics, target, outputs.bag_topics):
+                    report.damaged.append((done.input.name, problem))
+                else:
+                    folder.mark_copy(target, key)
         if live is not None:
             found = sighted_frames_live(live, settings, tracking, advance)
             with suppress(KeyboardInterrupt):
@@ -171,14 +179,32 @@ def _write_rows(
 
 
 def _write_copy(
-    one: Input, frames: Iterable[SightedFrame], topics: Sequence[str], outputs: Outputs
+    one: Input,
+    frames: Iterable[SightedFrame],
+    topics: Sequence[str],
+    target: Path,
+    bag_topics: Sequence[str] | None,
+) -> str:
+    """Write an annotated copy; return why its input cannot be read any more, empty if it can."""
+    try:
+        _make_copy(one, frames, topics, target, bag_topics)
+    except (ValueError, BagError, OSError) as error:
+        # An input that has changed or gone since is no reason to end; a full disk is.
+        if isinstance(error, OSError) and error.filename != one.address:
+            raise
+        return f'no annotated copy: {error}'
+    return ''
+
+
+def _make_copy(
+    one: Input,
+    frames: Iterable[SightedFrame],
+    topics: Sequence[str],
+    target: Path,
+    bag_topics: Sequence[str] | None,
 ) -> None:
-    assert outputs.copies is not None
-    target = outputs.copies / copy_name(one)
-    if target.resolve() == Path(one.address).resolve():
-        raise ValueError(f'{target} is an input: choose another folder for the annotated copies')
     if one.kind == 'bag':
-        BagWriter(Path(one.address), outputs.bag_topics).write(frames, topics, target)
+        BagWriter(Path(one.address), bag_topics).write(frames, topics, target)
     elif one.kind == 'picture':
         annotate_picture(one, frames, target)
     else:

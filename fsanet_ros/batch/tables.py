@@ -7,12 +7,13 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from fsanet_ros.batch.sightings import SightedFrame
+from fsanet_ros.batch.writing import naming
 
 Row = Mapping[str, Any]
 SUFFIXES = ('.csv', '.jsonl', '.parquet')
@@ -78,11 +79,11 @@ class TableWriter(Protocol):
     """Takes rows; the file has its name only once it is whole."""
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append rows."""
-        ...
+        """
+        Append rows.
 
-    def close(self) -> None:
-        """Finish."""
+        :raises OSError: if they cannot be written, naming the file
+        """
         ...
 
 
@@ -172,21 +173,27 @@ class TableFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.suffix.lower() == '.parquet':
             self._stream = None
-            self._table: TableWriter = ParquetTable(self._part)
+            self._table: ParquetTable | TextTable = ParquetTable(self._part)
         else:
             # File names of other encodings come out as the bytes that they are.
             self._stream = self._part.open(
                 'w', newline='', encoding='utf-8', errors='surrogateescape'
             )
             self._table = text_table(self._stream, self._path.suffix.lower())
-        return self._table
+        return self
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows; see TableWriter."""
+        with naming(self._path):
+            self._table.write(rows)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         """Finish, or take back what an error ended."""
         try:
-            with suppress(OSError) if kind else nullcontext():  # the first error is the one to tell
+            # Of two errors, the first one is to be told.
+            with suppress(OSError) if kind else naming(self._path):
                 self._table.close()
                 if self._stream is not None:
                     self._stream.close()

@@ -8,11 +8,16 @@ done again.
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 from pathlib import Path
 
 from fsanet_ros.batch.head_arrays import FrameHeads
+from fsanet_ros.batch.writing import naming
+
+_COPIES = 'copies.jsonl'
 
 
 class WorkFolder:
@@ -22,10 +27,19 @@ class WorkFolder:
         """
         Make the folder, or take what a stopped run has left.
 
-        :raises OSError: if it cannot be made
+        :raises OSError: if it cannot be made, or another run is at work in it
         """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
+        self._lock = (path / 'lock').open('w')
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise OSError(
+                f'another estimate is writing to the same output (at work in {path}): wait for '
+                'it, or choose another name for the output'
+            ) from None
         for part in path.glob('.*.part'):
             part.unlink()
 
@@ -41,7 +55,8 @@ class WorkFolder:
         """
         part = self.path / f'.{key}.part'
         try:
-            part.write_bytes(content)
+            with naming(self.path):
+                part.write_bytes(content)
             os.replace(part, self._file(key))
         finally:
             part.unlink(missing_ok=True)
@@ -59,9 +74,45 @@ class WorkFolder:
             self._file(key).unlink(missing_ok=True)
             raise
 
+    def copies(self) -> dict[Path, str]:
+        """Return the copies that are written already, as they were written, each with its key."""
+        written = {}
+        for line in self._lines():
+            path, size, changed_ns, key = json.loads(line)
+            if _state(Path(path)) == (size, changed_ns):
+                written[Path(path)] = key
+        return written
+
+    def mark_copy(self, path: Path, key: str) -> None:
+        """
+        Keep that a copy is written.
+
+        :param key: of what it was made of
+        """
+        size, changed_ns = _state(path)
+        with naming(self.path), (self.path / _COPIES).open('a', encoding='ascii') as file:
+            file.write(json.dumps([str(path), size, changed_ns, key]) + '\n')
+
     def remove(self) -> None:
         """Remove the folder and all in it."""
+        self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _lines(self) -> list[str]:
+        try:
+            lines = (self.path / _COPIES).read_text(encoding='ascii').splitlines()
+        except FileNotFoundError:
+            return []
+        # A line that was cut off by a kill is no promise.
+        return [line for line in lines if line.endswith(']')]
 
     def _file(self, key: str) -> Path:
         return self.path / f'{key}.npz'
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns

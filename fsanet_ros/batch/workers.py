@@ -8,6 +8,7 @@ its own; then it counts as unreadable and the others go on.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -137,6 +138,8 @@ def processes(
 
     :param initializer: called in each with the arguments
     """
+    # What is wrong with a file is said once, by us. It has to be known when cv2 is imported.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     # Spawned: threads of OpenCV and onnxruntime do not survive a fork.
     context = multiprocessing.get_context('spawn')
     return ProcessPoolExecutor(count, context, initializer, arguments)

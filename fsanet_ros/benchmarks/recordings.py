@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -63,9 +64,15 @@ def make_pictures(case: Case, count: int, folder: Path) -> Recording:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Frames a second of one command over one recording, the start of the process included."""
+    """
+    Frames a second of one command over one recording, and processor time per frame.
+
+    The start of the process counts. Processor time, of all processes together, hardly depends on
+    what else the machine does.
+    """
 
     rate_hz: Spread
+    cpu_ms: Spread
     heads: int
 
 
@@ -79,21 +86,32 @@ def measure_in_turns(
     :raises RuntimeError: if a command fails, with what it said
     """
     seconds: dict[str, list[float]] = {name: [] for name in commands}
+    cpu_s: dict[str, list[float]] = {name: [] for name in commands}
     heads: dict[str, int] = {}
     for number in range(rounds):
         names = list(commands)
         for name in names if number % 2 else reversed(names):
-            begin = time.perf_counter()
+            begin, cpu_before_s = time.perf_counter(), _cpu_s_of_children()
             done = subprocess.run(
                 [sys.executable, *commands[name]], capture_output=True, text=True, check=False
             )
             seconds[name].append(time.perf_counter() - begin)
+            cpu_s[name].append(_cpu_s_of_children() - cpu_before_s)
             said = done.stdout + done.stderr
             counted = re.search(r'(\d+) (?:faces|heads)', said)
             if done.returncode or counted is None:
                 raise RuntimeError(f'{name} failed over {recording.name}: {said[-500:]}')
             heads[name] = int(counted[1])
     return {
-        name: Throughput(spread(recording.frames / s for s in taken), heads[name])
+        name: Throughput(
+            spread(recording.frames / s for s in taken),
+            spread(1000.0 * s / recording.frames for s in cpu_s[name]),
+            heads[name],
+        )
         for name, taken in seconds.items()
     }
+
+
+def _cpu_s_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

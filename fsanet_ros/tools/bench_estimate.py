@@ -32,7 +32,7 @@ from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.command_line import command_parser, fail
 
 CASES = (Case(640, 480, 1), Case(1280, 720, 4), Case(1920, 1080, 4))
-HEADER = ('recording', 'command', 'frames per second', 'heads')
+HEADER = ('recording', 'command', 'frames per second', 'CPU time per frame', 'heads')
 
 
 def bench_estimate(argv: Sequence[str]) -> int:
@@ -42,9 +42,12 @@ def bench_estimate(argv: Sequence[str]) -> int:
     print(machine.summary())
     figures: list[dict[str, Any]] = []
     try:
+        detector = make_detector('auto', model_path=arguments.detector_model)
         with tempfile.TemporaryDirectory() as folder:
             for recording in _recordings(arguments.frames, Path(folder)):
-                commands = _commands(recording, arguments.detector_model, Path(folder))
+                commands = _commands(
+                    recording, detector.name, arguments.detector_model, Path(folder)
+                )
                 found = measure_in_turns(recording, commands, arguments.rounds)
                 for command, figure in found.items():
                     figures.append(
@@ -53,7 +56,7 @@ def bench_estimate(argv: Sequence[str]) -> int:
                     print('  '.join(_row(figures[-1])), flush=True)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         return fail('bench estimate', error)
-    save(arguments, machine, {'estimate': figures})
+    save(arguments, machine, {'detector': detector.name, 'estimate': figures})
     save_report(arguments, machine, 'estimate', [table(HEADER, map(_row, figures))])
     return 0
 
@@ -63,15 +66,17 @@ def _recordings(frames: int, folder: Path) -> list[Recording]:
     return [*videos, make_pictures(CASES[1], frames, folder)]
 
 
-def _commands(recording: Recording, yunet: str, folder: Path) -> dict[str, list[str]]:
-    detector = make_detector('auto', model_path=yunet)
+def _commands(
+    recording: Recording, detector: str, yunet: str, folder: Path
+) -> dict[str, list[str]]:
     estimate = ['-m', 'fsanet_ros.tools.estimate', str(recording.path), '-o', str(folder / 'h.csv')]
+    estimate += ['--overwrite']
     if yunet:
         estimate += ['--detector', 'yunet', '--detector-model', yunet]
     own = ['-m', 'fsanet_ros.benchmarks.own_loop', str(recording.path)]
     own += ['--weights', str(find_weights(DEFAULT_WEIGHTS, '.onnx'))]
     own += ['--size', str(DEFAULT_DETECTION_SIZE)]
-    if detector.name == 'yunet':
+    if detector == 'yunet':
         own += ['--yunet', yunet]
     commands = {
         'estimate, 1 process': [*estimate, '--processes', '1'],
@@ -85,9 +90,10 @@ def _commands(recording: Recording, yunet: str, folder: Path) -> dict[str, list[
 
 
 def _row(figure: dict[str, Any]) -> list[str]:
-    rate = figure['rate_hz']
+    rate, cpu_ms = figure['rate_hz'], figure['cpu_ms']['median']
     shown = f'{rate["median"]:.0f} ({rate["low"]:.0f} to {rate["high"]:.0f})'
-    return [figure['recording'], figure['command'], shown, str(figure['heads'])]
+    command = figure['command']
+    return [figure['recording'], command, shown, f'{cpu_ms:.1f} ms', str(figure['heads'])]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fsanet_ros.allocation import keep_freed_memory
-from fsanet_ros.batch.inputs import LIVE, find_inputs
+from fsanet_ros.batch.copies import check_outputs, copy_targets
+from fsanet_ros.batch.inputs import LIVE, Input, find_inputs
 from fsanet_ros.batch.jobs import EstimationSettings
 from fsanet_ros.batch.report import RunReport
 from fsanet_ros.batch.run import Outputs, estimate_heads, make_plan, write_results
@@ -67,6 +69,9 @@ def make_parser() -> argparse.ArgumentParser:
         help=f'a table ({", ".join(SUFFIXES)}), or a folder for annotated copies (of '
         'bags: new bags with head_poses, /tf and markers); may be repeated. '
         'Without it, CSV on standard output',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace outputs that exist (else: an error)'
     )
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='TOPIC', help='image topics of bags (all)'
@@ -141,6 +146,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _estimate(arguments: argparse.Namespace) -> RunReport:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors='surrogateescape')  # names of files are bytes
     inputs, passed = find_inputs(arguments.inputs, sys.stdin)
     live = [one for one in inputs if one.kind in LIVE]
     if len(live) > 1:
@@ -148,7 +155,8 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
             f'{live[0].name} and {live[1].name}: expected one camera or stream; start a second '
             'command for the other'
         )
-    outputs = _outputs(arguments, [one.address for one in inputs])
+    check_outputs(arguments.output, inputs, overwrite=True, own={})
+    folders = _folders(arguments.output)
     detector = make_detector(arguments.detector, model_path=arguments.detector_model)
     settings = EstimationSettings(
         detector=detector.name,  # chosen here, so that all workers take the same
@@ -170,6 +178,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
             folder = WorkFolder(first.with_name(f'.{first.name}.work'))
         else:
             folder = WorkFolder(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        outputs = _outputs(arguments, folders, inputs, folder)
         bar = stack.enter_context(
             tqdm(total=plan.frames, unit='frame', disable=True if arguments.quiet else None)
         )
@@ -184,19 +193,13 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
     return report
 
 
-def _outputs(arguments: argparse.Namespace, inputs: list[str]) -> Outputs:
+def _folders(paths: list[Path]) -> list[Path]:
     """
-    Sort what is to be written.
+    Return the folder for annotated copies, if one is named.
 
-    :raises ValueError: if two folders are named, or an output is an input
+    :raises ValueError: if there are several, or it is a file
     """
-    paths: list[Path] = arguments.output
-    read = {Path(address).resolve() for address in inputs}
-    for path in paths:
-        if path.resolve() in read:
-            raise ValueError(f'{path} is an input too: choose another name for the output')
-    tables = [path for path in paths if path.suffix.lower() in SUFFIXES]
-    folders = [path for path in paths if path not in tables]
+    folders = [path for path in paths if path.suffix.lower() not in SUFFIXES]
     if len(folders) > 1:
         raise ValueError(f'{folders[0]} and {folders[1]}: expected one folder for annotated copies')
     for folder in folders:
@@ -205,11 +208,26 @@ def _outputs(arguments: argparse.Namespace, inputs: list[str]) -> Outputs:
                 f'{folder} is a file: expected a folder for annotated copies, or a table that '
                 f'ends in {", ".join(SUFFIXES)}'
             )
+    return folders
+
+
+def _outputs(
+    arguments: argparse.Namespace, folders: list[Path], inputs: list[Input], work: WorkFolder
+) -> Outputs:
+    """
+    Return what is to be written.
+
+    :raises ValueError: if an output is an input, or exists
+    """
+    tables = [path for path in arguments.output if path not in folders]
+    recorded = [one for one in inputs if one.kind not in LIVE]
+    copies = copy_targets(recorded, folders[0]) if folders else {}
+    check_outputs([*tables, *copies.values()], inputs, arguments.overwrite, work.copies())
     topics = arguments.copy_topics
     return Outputs(
         tables=tables,
-        stream=None if paths else sys.stdout,
-        copies=folders[0] if folders else None,
+        stream=None if arguments.output else sys.stdout,
+        copies=copies,
         bag_topics=() if topics is None else topics or None,
     )
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fsanet_ros.benchmarks.many_hours import HOURS, RATE_HZ, cost_tables
 from fsanet_ros.files.generated_files import write_or_check
 from fsanet_ros.tools.command_line import EXIT_CODES
 from fsanet_ros.tools.completion import parser_of
@@ -92,6 +94,7 @@ def documents() -> dict[str, str]:
         'docs/reference/messages.md': message_page(),
         'docs/reference/commands.md': command_page(),
         'docs/reference/python.md': python_page(),
+        'docs/how_to/many_hours.md': many_hours_page(),
     }
 
 
@@ -204,6 +207,34 @@ def _default(action: argparse.Action) -> str:
 def _anywhere(text: str) -> str:
     """Return text that is the same on each machine: folders in the user's home begin with ~."""
     return text.replace(str(Path.home()), '~')
+
+
+def many_hours_page() -> str:
+    """Return the page of what many hours of video cost, from figures of bench estimate."""
+    figures = json.loads((ROOT / 'docs/how_to/many_hours.json').read_text(encoding='utf-8'))
+    rates, hours = cost_tables(figures)
+    return f"""# Many hours of video
+
+What `./run estimate` takes on {figures['machine']['processor']}, with the face detector
+{figures['detector']}, decoding and its start included:
+
+{rates}
+So {HOURS:,} hours at {RATE_HZ} frames a second take
+
+{hours}
+Parts of ten seconds are worked on independently, so the time goes down with the number of cores, of
+one machine or of a Dask cluster whose machines see the files under the same names:
+
+```sh
+# needs a cluster
+dask scheduler                                                # on one machine
+dask worker tcp://10.0.0.1:8786 --nworkers auto --nthreads 1  # on each, with fsanet_ros installed
+./run estimate recordings/ --output heads.parquet --scheduler tcp://10.0.0.1:8786
+```
+
+Annotated videos are not in these figures. {_WRITTEN_BY} The figures are those of
+`./run bench estimate --json docs/how_to/many_hours.json`.
+"""
 
 
 # ---- the library
