@@ -13,7 +13,8 @@ from fsanet_ros.files.optional_packages import advice
 DONE, ERROR, WRONG_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 EXIT_CODES = (
     'exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong arguments; '
-    '130 interrupted by Ctrl-C, or nobody reads the output any more'
+    '3 some of the input is damaged or missing; 130 interrupted by Ctrl-C, or nobody reads the '
+    'output any more'
 )
 
 
