@@ -142,6 +142,29 @@ def test_output_that_nobody_reads_is_no_error(line):
     assert result.returncode == 130 or words[-1] == '--help'  # argparse takes no notice
 
 
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+@pytest.mark.parametrize('words', [['models'], ['--help'], ['models', '--details']], ids=' '.join)
+def test_output_that_cannot_be_written_is_one_line(words):
+    with open('/dev/full', 'w') as full:
+        result = subprocess.run(
+            [sys.executable, '-m', 'fsanet_ros', *words],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert result.returncode == 1
+    assert 'No space left on device' in result.stderr and result.stderr.count('\n') == 1
+
+
+def test_a_command_without_standard_output_works():
+    command = 'exec "$1" -m fsanet_ros models >&-'
+    result = subprocess.run(
+        ['bash', '-c', command, 'bash', sys.executable], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, '')
+
+
 @pytest.mark.parametrize('line', [[], *LINES], ids=' '.join)
 def test_no_colours_where_no_terminal_is(line, capsys, monkeypatch):
     if line:

@@ -53,7 +53,8 @@ def run_command(name: str, run: Callable[[], int]) -> int:
         try:
             return run()
         finally:
-            sys.stdout.flush()  # here, where a closed pipe is expected
+            if sys.stdout is not None:  # as >&- makes it
+                sys.stdout.flush()  # here, where a closed pipe is expected
     except ImportError as error:
         reason = advice(error)
         if reason is None:
@@ -63,6 +64,9 @@ def run_command(name: str, run: Callable[[], int]) -> int:
         return interrupted(name)
     except BrokenPipeError:  # fsanet models | head
         return unread()
+    except OSError as error:  # fsanet models >/dev/full
+        unread()
+        return fail(name, error)
 
 
 def interrupted(command: str, then: str = '') -> int:
@@ -76,5 +80,6 @@ def interrupted(command: str, then: str = '') -> int:
 def unread() -> int:
     """Take it that nobody reads the output any more; return the exit code."""
     # Python would flush once more at exit, and complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return INTERRUPTED

@@ -216,7 +216,7 @@ def many_hours_page() -> str:
     return f"""# Many hours of video
 
 What `./run estimate` takes on {figures['machine']['processor']}, with the face detector
-{figures['detector']}, decoding and its start included:
+{figures['detector']}, decoding and its start included (one head at 640x480, four at other sizes):
 
 {rates}
 So {HOURS:,} hours at {RATE_HZ} frames a second take
