@@ -82,6 +82,14 @@ def test_a_clock_that_is_set_is_followed():
     assert found == stamps and clock.problem == ''
 
 
+def test_stamps_that_get_better_are_relied_on_again():
+    clock, _ = times(SEQUENCES['two clocks'][0])
+    assert clock.problem
+    found = [clock.time_ns(stamp, 200.0 + n) for n, stamp in enumerate(evenly(50, BEGIN_NS * 2))]
+    assert clock.problem == ''
+    assert [b - a for a, b in itertools.pairwise(found)][-20:] == [PERIOD_NS] * 20
+
+
 def test_after_a_stall_it_goes_on_at_the_stamps_pace():
     _, found = times([*evenly(50), *[evenly(50)[-1]] * 50, *evenly(51, evenly(50)[-1])[1:]])
     steps = [b - a for a, b in itertools.pairwise(found)]

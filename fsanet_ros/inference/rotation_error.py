@@ -32,6 +32,8 @@ EXPECTED_ERROR_FEATURE = 'expected_error'
 #: Standard deviation about each axis of rotations drawn uniformly (their mean square angle is
 #: pi^2 / 3 + 2): more than that says nothing.
 NOTHING_KNOWN_DEG = math.degrees(math.sqrt((math.pi**2 / 3.0 + 2.0) / 3.0))
+_LEAST_DEG = 0.05  # nobody knows more than that of a head
+_GREATEST_COEFFICIENT = 1e4
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,12 @@ class RotationErrorModel:
         ):
             rows = np.asarray(getattr(self, name), np.float64)
             allowed = [(3, len(names) + more) for more in range(optional + 1)]
-            if rows.shape not in allowed or not np.isfinite(rows).all():
+            # Written so that NaN is refused too.
+            if rows.shape not in allowed or not (np.abs(rows) <= _GREATEST_COEFFICIENT).all():
                 raise ValueError(
                     f'{name} has coefficients of shape {rows.shape}, expected '
-                    f'{" or ".join(map(str, allowed))} finite ones: {", ".join(names)} for each '
+                    f'{" or ".join(map(str, allowed))} finite ones up to '
+                    f'{_GREATEST_COEFFICIENT:g}: {", ".join(names)} for each '
                     f'axis{f", and {EXPECTED_ERROR_FEATURE}" if optional else ""}'
                 )
             object.__setattr__(self, name, tuple(map(tuple, rows.tolist())))
@@ -85,7 +89,7 @@ class RotationErrorModel:
         """
         of_labels = known[:, : len(LABEL_FEATURES)] @ np.transpose(self.labels)
         sigma = np.sqrt(self.sigma_from_labels_deg(known) ** 2 + of_labels)
-        return np.minimum(sigma, NOTHING_KNOWN_DEG)
+        return np.clip(sigma, _LEAST_DEG, NOTHING_KNOWN_DEG)
 
     def sigma_from_labels_deg(self, known: FloatArray) -> FloatArray:
         """Return the part of it that is the network's against labels like its own."""
@@ -95,5 +99,6 @@ class RotationErrorModel:
 
 def log_linear(known: FloatArray, coefficients: Coefficients) -> FloatArray:
     """Return exp(row . features) for n faces and three rows, float64 [n, 3]."""
-    values: FloatArray = np.exp(known @ np.transpose(coefficients))
+    with np.errstate(over='ignore'):  # what is infinite says nothing
+        values: FloatArray = np.exp(known @ np.transpose(coefficients))
     return values

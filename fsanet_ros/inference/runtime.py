@@ -22,6 +22,8 @@ from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 
 RUNTIME_NAMES = ('onnxruntime', 'torch')
+# Of what a network may say of any picture.
+_GREATEST_DEG = 360.0
 _NEEDED = {'onnxruntime': ('onnxruntime',), 'torch': ('torch', 'safetensors')}
 
 
@@ -69,11 +71,39 @@ def make_runtime(
         loaded = OnnxRuntime(weights, threads)
     else:
         loaded = torch_fallback.torch_runtime(weights, threads)
-    if not np.isfinite(loaded(np.full((1, NETWORK_SIZE, NETWORK_SIZE, 3), 128, np.uint8))).all():
-        raise WeightsError(
-            f'the weights {weights} give no finite angles, expected trained weights: choose others'
-        )
+    if reason := _absurdity(loaded):
+        raise WeightsError(f'the weights {weights} give {reason}: choose trained ones')
     return loaded
+
+
+def _absurdity(runtime: Runtime) -> str:
+    """Return what is wrong with all that a network says of a few pictures, empty if nothing is."""
+    shape = (NETWORK_SIZE, NETWORK_SIZE, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    crops = np.stack([*(np.full(shape, level, np.uint8) for level in (0, 128, 255)), noise])
+    try:
+        angles, errors = runtime.with_expected_error(crops)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        return f'no answer to {len(crops)} pictures ({error})'
+    if angles.shape != (len(crops), 3):
+        return f'angles of shape {angles.shape}, expected {(len(crops), 3)}'
+    if not np.isfinite(angles).all():
+        return 'no finite angles'
+    if np.abs(angles).max() > _GREATEST_DEG:
+        return f'an angle of {np.abs(angles).max():.3g} degrees, expected at most {_GREATEST_DEG:g}'
+    if (errors is not None) != runtime.description.has_error_head:
+        return 'no expected errors' if errors is None else 'expected errors without an error head'
+    if errors is None:
+        return ''
+    if errors.shape != (len(crops),):
+        return f'expected errors of shape {errors.shape}, expected {(len(crops),)}'
+    # Written so that NaN is refused too.
+    if not (errors.min() > 0 and errors.max() <= _GREATEST_DEG):
+        return (
+            f'expected errors from {errors.min():.3g} to {errors.max():.3g} degrees, expected '
+            f'above 0 and at most {_GREATEST_DEG:g}'
+        )
+    return ''
 
 
 def choose_runtime(weights: str | Path, name: str = 'auto') -> str:

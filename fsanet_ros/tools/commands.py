@@ -32,6 +32,7 @@ COMMANDS = {
     'export': ('export', 'weights or a checkpoint to ONNX'),
     'boxes': ('boxes', 'the table of face boxes that BIWI lacks'),
     'bench': ('bench', 'speed on this machine'),
+    'chaos': ('chaos', 'faults around a running node: does it recover? (needs ROS 2)'),
 }
 # What is no program of ROS as well.
 OF_THE_SHELL = {

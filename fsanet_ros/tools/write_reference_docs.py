@@ -54,6 +54,7 @@ COMMANDS = (
     ('bench range', 'bench', ('range',)),
     ('bench soak', 'bench', ('soak',)),
     ('bench lifecycle', 'bench', ('lifecycle',)),
+    ('chaos', 'chaos', ()),
 )
 # title, module, names
 LIBRARY = (

@@ -55,7 +55,10 @@ class ImageClock:
         arrival_ns = int(1e9 * (self._step_s or max(arrived_s - self._arrived_s, 1e-3)))
         if self._stamp_ns is not None:
             self._steps.append('back' if step_ns < 0 else 'same' if step_ns == 0 else 'on')
-            self._by_arrival = self._by_arrival or self._steps.count('back') >= _BACK
+            if self._steps.count('back') >= _BACK:
+                self._by_arrival = True
+            elif self._steps.count('on') == _LAST:
+                self._by_arrival = False
             if -LATE_NS <= step_ns < 0 and not self._by_arrival:
                 return None
             if self._by_arrival:
@@ -79,14 +82,14 @@ class ImageClock:
     @property
     def problem(self) -> str:
         """What is wrong with the stamps, empty if nothing is."""
+        if self._steps.count('same') >= max(_REPEATED, self._steps.count('back')):
+            what = 'are all 0' if not self._stamp_ns else 'stand still or are too coarse'
+            return f'its stamps {what}: the time of arrival is used instead; mend header.stamp'
         if self._by_arrival:
             return (
                 'its stamps go back and forth (two publishers, or a driver that mixes up images?): '
                 'the time of arrival is used instead'
             )
-        if self._steps.count('same') >= _REPEATED:
-            what = 'are all 0' if not self._stamp_ns else 'stand still or are too coarse'
-            return f'its stamps {what}: the time of arrival is used instead; mend header.stamp'
         if self._latency_s < _LEAST_LATENCY_S:
             return (
                 f'its stamps are {-self._latency_s:.1f} s ahead of this clock: synchronise the '
