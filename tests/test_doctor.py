@@ -67,6 +67,7 @@ def test_a_machine_without_anything_that_runs_networks(tmp_path):
     assert lines['onnxruntime'].startswith(WRONG)
     assert 'no onnxruntime here' in lines['onnxruntime']
     assert lines['onnxruntime'].endswith('-> pip install onnxruntime')
+    assert 'are whole' in lines['weights'] and lines['weights'].startswith(FINE)
 
 
 def test_a_machine_without_opencv_and_numpy(tmp_path):

@@ -123,6 +123,9 @@ def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks
             assert until(lambda: not thread.is_alive(), 60.0, send)
             assert answers[0] == '' and 'odd' in answers[1]
 
+            # The camera stops.
+            assert until(lambda: 'nothing comes on' in diagnoses.content, 60.0, step)
+
             watched[0] = False
             assert until(lambda: not view.hears, 60.0, step)
         finally:

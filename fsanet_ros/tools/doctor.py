@@ -51,10 +51,15 @@ print(json.dumps(make_detector().name))
 """
 _WEIGHTS = """
 import json
-from fsanet_ros.inference.runtime import make_runtime
-from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
-runtime = make_runtime(DEFAULT_WEIGHTS, 'auto', 1)
-print(json.dumps(f'{runtime.description.name} in {runtime.name}'))
+from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, FORMATS, find_weights
+for suffix in FORMATS:
+    find_weights(DEFAULT_WEIGHTS, suffix)
+try:
+    from fsanet_ros.inference.runtime import make_runtime
+    answer = f'{DEFAULT_WEIGHTS} in {make_runtime(DEFAULT_WEIGHTS, "auto", 1).name}'
+except ImportError:
+    answer = f'{DEFAULT_WEIGHTS} are whole; nothing runs them'
+print(json.dumps(answer))
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -56,6 +58,7 @@ CONTROLLED = (
 _COMPRESSED = '/compressed'
 _CHECK_PERIOD_S = 0.5
 _LEAVE_S = 3.0  # without a browser
+_SILENT_S = 5.0  # before it is said that nothing comes
 _ANSWER_S = 2.0
 _WAITING = 4  # messages of each camera: old ones are of no use, their images have gone
 
@@ -257,7 +260,7 @@ class _CameraTopic:
 
     def __init__(self, node: Node, topic: str, on_image: Any) -> None:
         self.topic = topic
-        self.is_silent = True
+        self._heard_s = -math.inf
         rectified = is_rectified_topic(topic)
         self.calibration = Calibration(
             rectified_camera_from_info if rectified else camera_from_info
@@ -279,6 +282,10 @@ class _CameraTopic:
         self._images.refresh()
         self._infos.refresh()
 
+    @property
+    def is_silent(self) -> bool:
+        return time.monotonic() - self._heard_s > _SILENT_S
+
     def silence(self) -> str:
         return self._images.silence()
 
@@ -294,7 +301,7 @@ class _CameraTopic:
         return None if size is None else self.calibration.camera_for(*size)
 
     def _take(self, message: Image | CompressedImage) -> None:
-        self.is_silent = False
+        self._heard_s = time.monotonic()
         self._on_image(self, message)
 
 
