@@ -7,11 +7,10 @@ unique, the log free of tracebacks, and diagnostics have to have named the cause
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.files.texts import shortened
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.research.arguments import positive
+from fsanet_ros.tools.command_line import DONE, ERROR, command_parser, fail, note
 
 HEADER = (
     'fault',
@@ -41,7 +41,7 @@ _KILLS, _PARTICIPANTS = 3, 20
 
 def main(argv: list[str] | None = None) -> int:
     """Make the faults from the command line; return 0 if the node recovered from all."""
-    parser = argparse.ArgumentParser(prog='chaos', description=__doc__)
+    parser = command_parser('chaos', __doc__)
     parser.add_argument('faults', nargs='*', metavar='FAULT', help='only these; default: all')
     parser.add_argument('--list', action='store_true', help='say which faults there are')
     parser.add_argument('--kills', type=positive, default=_KILLS, help='of the node')
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     faults = all_faults(arguments.kills, arguments.participants)
     if arguments.list:
         print('\n'.join(f'{fault.name:<14}{fault.what}' for fault in faults))
-        return 0
+        return DONE
     names = [fault.name for fault in faults]
     if unknown := set(arguments.faults) - set(names):
         parser.error(f'unknown faults: {", ".join(sorted(unknown))}. There are: {", ".join(names)}')
@@ -70,20 +70,22 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments.faults or fault.name in arguments.faults
     ]
     machine = Machine()
-    print(machine.summary())
+    note(arguments, machine.summary())
     leave_the_robot_alone()
     use_shared_memory()
     outcomes: list[Outcome] = []
     try:
-        outcomes = run(chosen)
+        for outcome in run(chosen):
+            outcomes.append(outcome)
+            print('  '.join(filter(None, row(outcome))), flush=True)
     except ChaosError as error:
-        print(f'chaos: {error}', file=sys.stderr)
+        fail('chaos', error)
     save(arguments, machine, {'faults': [asdict(outcome) for outcome in outcomes]})
     save_report(arguments, machine, 'chaos', [table(HEADER, map(row, outcomes))])
     failed = [outcome.name for outcome in outcomes if outcome.failure]
     if failed:
-        print(f'chaos: the node did not recover from: {", ".join(failed)}', file=sys.stderr)
-    return 1 if failed or len(outcomes) < len(chosen) else 0
+        fail('chaos', f'the node did not recover from: {", ".join(failed)}')
+    return ERROR if failed or len(outcomes) < len(chosen) else DONE
 
 
 def all_faults(kills: int = _KILLS, participants: int = _PARTICIPANTS) -> Sequence[Fault]:
@@ -95,25 +97,21 @@ def all_faults(kills: int = _KILLS, participants: int = _PARTICIPANTS) -> Sequen
     return (*CAMERA_FAULTS, *node_faults(kills, participants), *MACHINE_FAULTS)
 
 
-def run(faults: Sequence[Fault]) -> list[Outcome]:
+def run(faults: Sequence[Fault]) -> Iterator[Outcome]:
     """
-    Make faults around a new node; print and return what came of each.
+    Make faults around a new node; yield what came of each.
 
     :raises ChaosError: if no heads come without any fault
     """
     from fsanet_ros.benchmarks.chaos.world import World, run_faults
 
-    outcomes = []
     with tempfile.TemporaryDirectory(prefix='fsanet_ros_chaos_') as folder:
         weights = Path(folder) / f'{DEFAULT_WEIGHTS}.onnx'
         shutil.copyfile(find_weights(DEFAULT_WEIGHTS, '.onnx'), weights)
         # A face counts at once: between two images of a busy machine it may be forgotten.
         parameters = {'network.weights': weights, 'tracking.announce_s': 0.0}
         with World(make_scene(CASE).images, parameters) as world:
-            for outcome in run_faults(world, faults):
-                outcomes.append(outcome)
-                print('  '.join(filter(None, row(outcome))), flush=True)
-    return outcomes
+            yield from run_faults(world, faults)
 
 
 def row(outcome: Outcome) -> tuple[str, ...]:
