@@ -86,6 +86,7 @@ class Shape:
     mesh: str = ''
 
 
+@lru_cache(maxsize=1024)
 def shape_name(kind: str, head_id: str) -> tuple[str, int]:
     """
     Return namespace and number of what shows a head: its own for life.
@@ -97,6 +98,7 @@ def shape_name(kind: str, head_id: str) -> tuple[str, int]:
     return kind if prefix == PLAIN_PREFIX else f'{kind}_{prefix}', int(number[-9:] or 0)
 
 
+@lru_cache(maxsize=1024)
 def rgba_of(head_id: str, alpha: float = 1.0) -> Rgba:
     """Return the colour of a head, each part 0 to 1."""
     red, green, blue = color_of(head_id)
@@ -241,6 +243,7 @@ def _disc(head_id: str, head: Head, gaze_m: float) -> Shape:
     )
 
 
+@lru_cache(maxsize=8)
 def _axes(length_m: float) -> Points:
     tips = (length_m, 0.0, 0.0), (0.0, length_m, 0.0), (0.0, 0.0, length_m)
     return tuple(point for tip in tips for point in (_NOWHERE, tip))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -53,20 +53,18 @@ def _ends(names: Collection[tuple[str, int]], header: Header) -> list[Marker]:
 
 
 def _marker(shape: Shape) -> Marker:
-    x, y, z, w = shape.orientation
-    scale_x, scale_y, scale_z = shape.scale
-    return Marker(
-        ns=shape.namespace,
-        id=shape.number,
-        type=int(shape.kind),
-        pose=Pose(position=_point(shape.position), orientation=Quaternion(x=x, y=y, z=z, w=w)),
-        scale=Vector3(x=scale_x, y=scale_y, z=scale_z),
-        color=_color(shape.color),
-        points=[_point(point) for point in shape.points],
-        colors=[_color(color) for color in shape.colors],
-        text=shape.text,
-        mesh_resource=shape.mesh,
-    )
+    # Filled in, not put together: a constructor also makes all that its arguments replace.
+    marker = Marker(ns=shape.namespace, id=shape.number, type=int(shape.kind))
+    position, orientation = marker.pose.position, marker.pose.orientation
+    position.x, position.y, position.z = shape.position
+    orientation.x, orientation.y, orientation.z, orientation.w = shape.orientation
+    marker.scale.x, marker.scale.y, marker.scale.z = shape.scale
+    color = marker.color
+    color.r, color.g, color.b, color.a = shape.color
+    marker.points = [_point(point) for point in shape.points]
+    marker.colors = [_color(rgba) for rgba in shape.colors]
+    marker.text, marker.mesh_resource = shape.text, shape.mesh
+    return marker
 
 
 def _point(xyz: Vector) -> Point:
