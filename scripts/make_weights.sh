@@ -32,9 +32,8 @@ train() { # RECIPE NAME [options]
             --also "rendered=$output/rendered" --teacher "$tddfa" "${@:3}"
 }
 
-finer() { # NETWORK NAME
-    train "finer_$1" "$2" --teacher "$opentrack" --also "rendered=$output/bare" \
-        --start "$output/ours_$1/ours_$1.safetensors"
+further() { # RECIPE NAME WEIGHTS
+    train "$1" "$2" --teacher "$opentrack" --also "rendered=$output/bare" --start "$3"
 }
 
 fit() { # NAME FOLDER
@@ -47,11 +46,12 @@ render bare 800 7 --bare
 [ -f "$output/labels.npz" ] ||
     $run labels --root "$data/aflw_faces" --teacher "$tddfa" --teacher "$opentrack" --output "$output/labels.npz"
 train ours_1x1 ours_1x1
-finer 1x1 fsanet_1x1
+further finer_1x1 finer_1x1 "$output/ours_1x1/ours_1x1.safetensors"
+further last_1x1 fsanet_1x1 "$output/finer_1x1/finer_1x1.safetensors"
 train ours_variance ours_variance
-finer variance fsanet_variance
-$run models fuse "$output/finer_1x1/fsanet_1x1.safetensors" "$output/finer_variance/fsanet_variance.safetensors" \
+further finer_variance fsanet_variance "$output/ours_variance/ours_variance.safetensors"
+$run models fuse "$output/last_1x1/fsanet_1x1.safetensors" "$output/finer_variance/fsanet_variance.safetensors" \
     --name fsanet_fusion --mean angles --output "$output/fsanet_fusion"
-fit fsanet_1x1 "$output/finer_1x1"
+fit fsanet_1x1 "$output/last_1x1"
 fit fsanet_fusion "$output/fsanet_fusion"
-echo "Done: $output/finer_1x1/fsanet_1x1.onnx and $output/fsanet_fusion/fsanet_fusion.onnx"
+echo "Done: $output/last_1x1/fsanet_1x1.onnx and $output/fsanet_fusion/fsanet_fusion.onnx"

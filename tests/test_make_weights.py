@@ -1,6 +1,7 @@
 """scripts/make_weights.sh gives each command options that it takes, and goes on where it was."""
 
 import importlib
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -58,17 +59,18 @@ def test_every_command_takes_its_options(make):
     code, commands = make()
     assert code == 0
     names = [words[0] for words in commands]
-    assert names == ['render'] * 2 + ['labels'] + ['train'] * 4 + ['models'] + ['shell'] * 2
+    assert names == ['render'] * 2 + ['labels'] + ['train'] * 5 + ['models'] + ['shell'] * 2
     for words in commands:
         parse(words)
 
 
-def test_the_second_stage_starts_from_the_weights_of_the_first(make):
+def test_each_stage_starts_from_the_weights_of_the_one_before(make):
     trainings = [parse(words) for words in make()[1] if words[0] == 'train']
-    for first, second in (trainings[:2], trainings[2:]):
-        assert Path(second.start) == first.output / f'{first.name}.safetensors'
-        assert len(first.teacher) == 1
-        assert len(second.teacher) == 2
+    for before, after in itertools.pairwise(trainings):
+        if after.start:
+            assert Path(after.start) == before.output / f'{before.name}.safetensors'
+    assert [len(training.teacher) for training in trainings] == [1, 2, 2, 1, 2]
+    assert [bool(training.start) for training in trainings] == [False, True, True, False, True]
 
 
 def test_what_is_done_is_not_done_again(make):
