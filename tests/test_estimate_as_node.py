@@ -64,11 +64,15 @@ def estimated(bag, folder, options):
 
 
 def shown(arrays):
-    """Return what markers show; those that take others away and empty messages show nothing."""
-    return [
-        [(m.ns, m.header, m.points, m.pose, m.text) for m in array.markers]
+    """Return what markers show of heads; the node draws the camera too, bags of estimate do not."""
+    of_heads = [
+        [m for m in array.markers if m.action == Marker.ADD and m.ns != 'camera']
         for array in arrays
-        if any(m.action == Marker.ADD for m in array.markers)
+    ]
+    return [
+        [(m.ns, m.id, m.header, m.points, m.pose, m.text) for m in markers]
+        for markers in of_heads
+        if markers
     ]
 
 

@@ -203,6 +203,7 @@ def test_results_are_not_overwritten_unless_told(tmp_path, frames, capsys):
         capsys.readouterr().err
     )
     assert (tmp_path / 'h.csv').read_text() == 'weeks of work'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a.png', 'h.csv']
     assert estimate(*arguments, '--overwrite') == 0
     assert len(rows_of(tmp_path / 'h.csv')) == 1
 
@@ -255,6 +256,19 @@ def test_two_runs_do_not_write_to_one_output(tmp_path, frames, capsys):
     assert 'another estimate is writing to the same output' in capsys.readouterr().err
     other.remove()
     assert estimate(tmp_path / 'a.png', '-o', tmp_path / 'h.csv') == 0
+
+
+def test_a_failed_run_lets_the_next_one_work_while_somebody_looks_at_its_error(
+    tmp_path, frames, monkeypatch
+):
+    cv2.imwrite(str(tmp_path / 'a.png'), frames[0])
+    arguments = [tmp_path / 'a.png', '-o', tmp_path / 'h.csv']
+    with monkeypatch.context() as patch:
+        patch.setattr('fsanet_ros.tools.estimate.write_results', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError) as seen:
+            estimate(*arguments)
+    assert estimate(*arguments) == 0
+    assert seen.value.__traceback__ is not None
 
 
 def test_a_stopped_run_makes_no_copy_twice(tmp_path, frames, monkeypatch):

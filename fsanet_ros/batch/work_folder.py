@@ -12,12 +12,13 @@ import fcntl
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from fsanet_ros.batch.head_arrays import FrameHeads
 from fsanet_ros.batch.writing import naming
 
-_COPIES = 'copies.jsonl'
+_COPIES, _LOCK = 'copies.jsonl', 'lock'
 
 
 class WorkFolder:
@@ -31,15 +32,17 @@ class WorkFolder:
         """
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = (path / 'lock').open('w')
+        self._lock = (path / _LOCK).open('w')
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._lock.close()
+            self.close()
             raise OSError(
                 f'another estimate is writing to the same output (at work in {path}): wait for '
                 'it, or choose another name for the output'
             ) from None
+        except OSError:
+            pass  # file systems of networks that know no locks
         for part in path.glob('.*.part'):
             part.unlink()
 
@@ -93,9 +96,17 @@ class WorkFolder:
         with naming(self.path), (self.path / _COPIES).open('a', encoding='ascii') as file:
             file.write(json.dumps([str(path), size, changed_ns, key]) + '\n')
 
+    def close(self) -> None:
+        """Let others work in the folder; an empty one goes."""
+        self._lock.close()
+        with suppress(OSError):
+            if [path.name for path in self.path.iterdir()] == [_LOCK]:
+                (self.path / _LOCK).unlink()
+                self.path.rmdir()
+
     def remove(self) -> None:
         """Remove the folder and all in it."""
-        self._lock.close()
+        self.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _lines(self) -> list[str]:

@@ -178,6 +178,7 @@ def _estimate(arguments: argparse.Namespace) -> RunReport:
             folder = WorkFolder(first.with_name(f'.{first.name}.work'))
         else:
             folder = WorkFolder(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        stack.callback(folder.close)
         outputs = _outputs(arguments, folders, inputs, folder)
         bar = stack.enter_context(
             tqdm(total=plan.frames, unit='frame', disable=True if arguments.quiet else None)
