@@ -97,7 +97,7 @@ def test_a_simulated_clock_that_never_runs_is_named_and_heads_come():
 
 def test_a_rate_limit_holds_where_stamps_stand_still():
     with start(input__max_rate_hz=5.0) as node, Rig('head_poses') as rig:
-        rig.ask(FACE)
+        rig.ask_repeatedly(FACE, 'head_poses')
         rig.forget()
         camera = rig.node.create_timer(0.02, lambda: rig.send(FACE, 0))
         begin_s = time.monotonic()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.depth import too_coarse, with_depth
@@ -11,6 +12,7 @@ from fsanet_ros.estimator import HeadPoseEstimator, View
 from fsanet_ros.files.image_layout import ImageError
 from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.geometry.camera import CameraModel
+from fsanet_ros.ros.input.decoder_messages import DecoderMessages
 from fsanet_ros.ros.input.depth_images import depth_from_image
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.input.topic_camera import CameraImage
@@ -27,6 +29,7 @@ class Estimate:
 
     ``pixels``, None where nothing came, may be a view into the message. ``dropped``: the reason
     in a word or two, ``problem`` in full. ``depth_problem``: why its depth was not used.
+    ``damage``: what the decoder said of a picture that it gave all the same.
     """
 
     image: CameraImage
@@ -36,6 +39,7 @@ class Estimate:
     dropped: str = ''
     problem: str = ''
     depth_problem: str = ''
+    damage: str = ''
 
 
 def estimate(estimator: HeadPoseEstimator, images: Sequence[CameraImage]) -> list[Estimate]:
@@ -53,9 +57,10 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
     """Return what came of each image; all their faces go through the network in one batch."""
     views: dict[int, View] = {}
     problems: dict[int, str] = {}
+    damages: dict[int, str] = {}
     for index, image in enumerate(images):
         try:
-            pixels = _pixels(image)
+            pixels, damages[index] = _pixels(image)
         except ImageError as error:
             problems[index] = str(error)
         else:
@@ -74,7 +79,7 @@ def estimate_images(estimator: HeadPoseEstimator, images: Sequence[CameraImage])
     found = estimator.estimate_found(list(views.values()), faces)
     heads = dict(zip(views, found, strict=True))
     return [
-        _with_measured_distances(image, views[index], heads[index])
+        replace(_with_measured_distances(image, views[index], heads[index]), damage=damages[index])
         if index in views
         else Estimate(image, dropped=UNREADABLE, problem=problems[index])
         for index, image in enumerate(images)
@@ -89,7 +94,8 @@ def _best(faces: list[Face], most: int) -> list[Face]:
     return [face for face in faces if face.score >= least][:most]
 
 
-def _pixels(image: CameraImage) -> BgrImage:
+def _pixels(image: CameraImage) -> tuple[BgrImage, str]:
+    """Return the pixels of an image, and what its decoder says of damage."""
     message, frame = image.message, image.message.header.frame_id
     if len(frame) > _LONGEST_FRAME:
         raise ImageError(
@@ -97,8 +103,15 @@ def _pixels(image: CameraImage) -> BgrImage:
             'header.frame_id in the camera driver.'
         )
     if hasattr(message, 'format'):  # sensor_msgs/CompressedImage
-        return bgr_from_compressed(message, image.max_pixels, image.bits)
-    return bgr_from_image(message, image.max_pixels, image.bits)
+        with _decoder_messages().caught() as said:
+            pixels = bgr_from_compressed(message, image.max_pixels, image.bits)
+        return pixels, said[0] if said else ''
+    return bgr_from_image(message, image.max_pixels, image.bits), ''
+
+
+@cache
+def _decoder_messages() -> DecoderMessages:
+    return DecoderMessages()
 
 
 def _with_measured_distances(image: CameraImage, view: View, heads: list[Head]) -> Estimate:

@@ -102,6 +102,8 @@ class Pipeline:
             return
         if found.depth_problem:
             self._warn(camera, f'depth is not used: {found.depth_problem}')
+        if found.damage:
+            self._warn(camera, f'images may be damaged on their way: {found.damage}')
         # Heads with identities.
         if back_s := camera.jumped_back_by_s(time_ns):
             self._warn(
