@@ -42,14 +42,14 @@ class Limits:
     What a parameter is for and which values it takes.
 
     ``live``: it may change at any time. ``number``: a string that may be given as a whole number.
-    ``choices``: of a list, of each of its entries. ``one_for_all``: a list that may be given as a
-    single value.
+    ``choices``: of a list, of each of its entries, as text. ``one_for_all``: a list that may be
+    given as a single value.
     """
 
     description: str
     low: float | None = None
     high: float | None = None
-    choices: tuple[Any, ...] = ()
+    choices: tuple[str, ...] = ()
     live: bool = False
     number: bool = False
     one_for_all: bool = False
@@ -188,7 +188,7 @@ def problem(name: str, value: Any, default: Any, limits: Limits) -> str:
     if limits.number and (isinstance(value, bool) or not isinstance(value, (str, int))):
         return f'{name} is {value!r}, expected a string or a whole number'
     if limits.choices and value not in limits.choices:
-        return f'{name} is {value!r}, expected one of: {_listed(limits.choices)}'
+        return f'{name} is {value!r}, expected one of: {", ".join(limits.choices)}'
     if limits.low is None or limits.high is None:
         return ''
     # Written so that NaN is refused too, and nothing at all, to which a parameter can be set.
@@ -203,10 +203,9 @@ def _problem_of_list(name: str, value: Any, default: list[Any], limits: Limits) 
     kind = _kind_of_entries(default)
     if entries is None or not all(type(entry) is kind for entry in entries):
         return f'{name} is {_shown(value)}, expected {_list_of(kind, limits)}'
-    if limits.choices and not all(entry in limits.choices for entry in entries):
-        return (
-            f'{name} is {_shown(value)}, expected for each camera one of: {_listed(limits.choices)}'
-        )
+    if limits.choices and not all(str(entry) in limits.choices for entry in entries):
+        choices = ', '.join(limits.choices)
+        return f'{name} is {_shown(value)}, expected for each camera one of: {choices}'
     return ''
 
 
@@ -217,10 +216,6 @@ def _kind_of_entries(default: list[Any]) -> type:
 def _list_of(kind: type, limits: Limits) -> str:
     several, one = ('strings', 'one') if kind is str else ('whole numbers', 'a single one')
     return f'a list of {several}' + (f', or {one} for all cameras' if limits.one_for_all else '')
-
-
-def _listed(choices: Sequence[Any]) -> str:
-    return ', '.join(map(str, choices))
 
 
 def _shown(value: Any) -> str:
@@ -299,7 +294,7 @@ def _descriptor(default: Any, limits: Limits) -> ParameterDescriptor:
         descriptor.dynamic_typing = True
         constraints.append('A string or a whole number.')
     if limits.choices:
-        constraints.append(f'One of: {_listed(limits.choices)}.')
+        constraints.append(f'One of: {", ".join(limits.choices)}.')
     if not limits.live:
         constraints.append('Not live.')
     descriptor.additional_constraints = ' '.join(constraints)

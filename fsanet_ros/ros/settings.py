@@ -68,7 +68,7 @@ class InputSettings:
         'How far each camera is turned clockwise, seen from behind it, in degrees. Faces are '
         'looked for in images turned upright; everything is published as the camera sees it. One '
         'per camera, or one for all.',
-        choices=MOUNTINGS_DEG,
+        choices=tuple(map(str, MOUNTINGS_DEG)),
         one_for_all=True,
         live=True,
     )

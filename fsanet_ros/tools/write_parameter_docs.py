@@ -133,7 +133,7 @@ def _type(default: Any) -> str:
 
 def _allowed(limits: Limits) -> str:
     if limits.choices:
-        return ', '.join(map(str, limits.choices))
+        return ', '.join(limits.choices)
     if limits.low is None or limits.high is None:
         return ''
     return f'{_number(limits.low)} to {_number(limits.high)}'
