@@ -40,7 +40,7 @@ _SETTLED_COST, _SETTLED_PASSED = 0.1, 8
 _MOST_ROUNDS = 2
 # With faces in view, what has never been seen is searched at this share of the pace, and all else
 # may take what a detector does in so many seconds for each image.
-_UNSEEN_BESIDE_FACES, _BESIDE_FACES_S = 0.3, 0.0075
+_UNSEEN_BESIDE_FACES, _BESIDE_FACES_S = 0.3, 0.005
 # Detectors see a small face in one place and miss it three pixels beside.
 _STEPS_PX = (0, 3, 5)
 TURNS_DEG = (90, 270, 180, 45, 315)
