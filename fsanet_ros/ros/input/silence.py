@@ -28,7 +28,10 @@ def reason_for_silence(
     wanted = _name(kind)
     infos = node.get_publishers_info_by_topic(topic)
     if not infos:
-        return f'nobody publishes {topic}; {_instead(node, topic, wanted)}'
+        instead = _instead(node, topic, wanted)
+        return f'nobody publishes {topic}; check the name or remap it' + (
+            f' ({instead})' if instead else ''
+        )
     others = sorted({info.topic_type for info in infos} - {wanted})
     if others and all(info.topic_type != wanted for info in infos):
         return (
@@ -42,9 +45,9 @@ def reason_for_silence(
 
 
 def _instead(node: Node, topic: str, wanted: str) -> str:
-    """Return what is there instead of a topic."""
+    """Return what is there instead of a topic, empty if nothing like it is."""
     if wanted not in (_IMAGE, _COMPRESSED):
-        return 'check the name or remap it'
+        return ''
     there = {
         name: kinds for name, kinds in node.get_topic_names_and_types() if _is_published(node, name)
     }
@@ -53,11 +56,9 @@ def _instead(node: Node, topic: str, wanted: str) -> str:
     raw = topic.removesuffix('/compressed')
     if wanted == _COMPRESSED and _IMAGE in there.get(raw, ()):
         return f'{raw} is there: set input.image_transport to raw'
-    same = [name for name, kinds in there.items() if wanted in kinds and name != topic]
-    if not same:
-        return 'check the name or remap it'
+    same = [name for name, kinds in there.items() if wanted in kinds and not _is_ours(name)]
     nearest = difflib.get_close_matches(topic, same, _MOST_NAMES, 0.0)
-    return f'images are on {", ".join(map(_short, nearest))}; check the name or remap it'
+    return f'images are on {", ".join(map(_short, nearest))}' if nearest else ''
 
 
 def _for_type(others: Sequence[str], wanted: str) -> str:
@@ -66,6 +67,11 @@ def _for_type(others: Sequence[str], wanted: str) -> str:
     if wanted == _COMPRESSED and _IMAGE in others:
         return 'set input.image_transport to raw'
     return 'check the name or remap it'
+
+
+def _is_ours(topic: str) -> bool:
+    """Whether a topic has the name of pictures that nodes of this package draw."""
+    return topic.rpartition('/')[2].startswith('debug_')
 
 
 def _is_published(node: Node, topic: str) -> bool:
