@@ -72,9 +72,9 @@ def test_crops_of_turned_faces_stand_upright(estimator, portrait, turn_deg):
     (one,) = estimator.estimate_faces(turned_scene(portrait, 0), [upright])
     (two,) = estimator.estimate_faces(turned_scene(portrait, turn_deg), [turned])
     turn = matrix_from_yaw_pitch_roll_deg([0.0, 0.0, turn_deg])
-    assert geodesic_deg(two.rotation_optical, turn @ one.rotation_optical) < 4.0
+    assert geodesic_deg(two.rotation_optical, turn @ one.rotation_optical) < 6.0
     assert np.linalg.eigvalsh(two.rotation_covariance_rad2) == pytest.approx(
-        np.linalg.eigvalsh(one.rotation_covariance_rad2), rel=0.5
+        np.linalg.eigvalsh(one.rotation_covariance_rad2), rel=1.0
     )
 
 
