@@ -42,4 +42,6 @@ def _cores(count: int) -> str:
 
 
 def _time(hours: float) -> str:
-    return f'{hours:.0f} hours' if hours < 48 else f'{hours / 24:.0f} days'
+    if hours >= 48:
+        return f'{hours / 24:.0f} days'
+    return f'{hours:.1f} hours' if hours < 10 else f'{hours:.0f} hours'
