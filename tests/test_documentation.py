@@ -7,7 +7,8 @@ import yaml
 from pages import PAGES, ROOT, blocks_of, name_of, text_of
 
 from fsanet_ros.ros.parameters import defaults_of
-from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
+from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 from fsanet_ros.tools import write_parameter_docs, write_reference_docs
 
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from fsanet_ros.ros.parameters import defaults_of, settings_from
-from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
+from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))

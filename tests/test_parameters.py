@@ -14,7 +14,8 @@ from fsanet_ros.ros.parameters import (
     settings_from,
     values_of,
 )
-from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings, VideoSourceSettings
+from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ from fsanet_ros.ros.input.camera_info_files import (
 from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.rclpy_internals import given_parameters
 from fsanet_ros.ros.running import run_node
-from fsanet_ros.ros.settings import FORMER_NAMES, VideoSourceSettings
+from fsanet_ros.ros.settings import FORMER_NAMES
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 _DEMO = Path(fsanet_ros.__file__).parent / 'demo'
 _FALLBACK_RATE_HZ = 30.0

@@ -17,12 +17,11 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fsanet_ros.tools.command_line import DONE, ERROR, command_parser, note
+from fsanet_ros.tools.findings import FINE, NOTE, WRONG, Finding, check_safely
 
-FINE, NOTE, WRONG = 'fine', 'note', 'WRONG'
 _PACKAGE = Path(__file__).parents[1]
 _TIMEOUT_S = 60.0
 _MB = 2**20
@@ -63,21 +62,6 @@ print(json.dumps(answer))
 """
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What was found, FINE, NOTE (no fault, but good to know) or WRONG, and what to do."""
-
-    subject: str
-    state: str
-    text: str
-    remedy: str = ''
-
-    def line(self) -> str:
-        """Return it as one line."""
-        remedy = f' -> {self.remedy}' if self.remedy else ''
-        return ' '.join(f'{self.state:<5} {self.subject:<14} {self.text}{remedy}'.split('\n'))
-
-
 def main(argv: list[str] | None = None) -> int:
     """Look and report; return the exit code."""
     parser = command_parser('doctor', __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,15 +75,6 @@ def main(argv: list[str] | None = None) -> int:
     things = 'one thing' if wrong == 1 else f'{wrong} things'
     note(arguments, f'\n{things} to mend' if wrong else '\nall is fine')
     return ERROR if wrong else DONE
-
-
-def check_safely(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield what a check finds; one that fails itself is a finding too."""
-    try:
-        yield from check()
-    except Exception as error:  # whatever is broken here: the other checks go on
-        name = check.__name__.replace('_', ' ')
-        yield Finding(name, WRONG, f'could not be looked at: {type(error).__name__}: {error}')
 
 
 def python() -> Iterator[Finding]:

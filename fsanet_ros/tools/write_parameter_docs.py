@@ -15,7 +15,8 @@ from typing import Any
 
 from fsanet_ros.files.generated_files import write_or_check
 from fsanet_ros.ros.parameters import Limits, defaults_of, limits_of
-from fsanet_ros.ros.settings import HeadPoseSettings, VideoSourceSettings
+from fsanet_ros.ros.settings import HeadPoseSettings
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
