@@ -3,7 +3,8 @@ What ``bench estimate`` is compared with: MediaPipe's face mesh over the same fr
 
     python -m fsanet_ros.benchmarks.mediapipe_loop VIDEO_OR_FOLDER --faces 4
 
-Needs a mediapipe that brings its models: pip install 'mediapipe<=0.10.21'.
+Needs a mediapipe that brings its models: pip install 'mediapipe<=0.10.21' in an environment of its
+own, and this package on PYTHONPATH.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +81,7 @@ def measure_in_turns(
     """
     Time commands over a recording, in turns.
 
-    :param commands: arguments of Python; a command prints how many faces it found
+    :param commands: each prints how many faces it found
     :raises RuntimeError: if a command fails, with what it said
     """
     seconds: dict[str, list[float]] = {name: [] for name in commands}
@@ -92,9 +91,7 @@ def measure_in_turns(
         names = list(commands)
         for name in names if number % 2 else reversed(names):
             begin, cpu_before_s = time.perf_counter(), _cpu_s_of_children()
-            done = subprocess.run(
-                [sys.executable, *commands[name]], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(commands[name], capture_output=True, text=True, check=False)
             seconds[name].append(time.perf_counter() - begin)
             cpu_s[name].append(_cpu_s_of_children() - cpu_before_s)
             said = done.stdout + done.stderr

