@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import Phase, settings
 
 from fsanet_ros.detection import make_detector
 from fsanet_ros.research.rendering import Figure, HeadModel
+
+# A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on how fast the machine is.
 settings.register_profile('without deadline', deadline=None)

@@ -30,15 +30,15 @@ TRAINING = ('torch', 'safetensors', 'h5py', 'onnx', 'tqdm', 'yaml', 'skimage', '
 
 
 def library_modules():
-    """Return the names of all modules outside ros, tools and benchmarks.node_runs."""
+    """Return the names of all modules outside ros, tools and what starts nodes."""
     names = []
     without = ['ros', 'tools', 'msg']
     if importlib.util.find_spec('viser') is None:  # an extra
         without.append('view')
     for path in sorted(PACKAGE.rglob('*.py')):
         parts = path.relative_to(PACKAGE).with_suffix('').parts
-        # msg: generated; node_runs: starts nodes.
-        if parts[0] not in without and 'node_runs' not in parts:
+        # msg: generated; the others start nodes.
+        if parts[0] not in without and not {'node_runs', 'chaos'} & set(parts):
             names.append('.'.join(('fsanet_ros', *(p for p in parts if p != '__init__'))))
     return names
 

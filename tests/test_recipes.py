@@ -191,7 +191,7 @@ def test_a_folder_that_is_no_data_set_is_named(tmp_path, capsys, name):
 
 def test_a_recipe_without_its_data_says_which(capsys):
     line = mistake(['--recipe', 'official_biwi'], capsys)
-    assert 'needs --data, the folder of biwi' in line
+    assert 'official_biwi trains on biwi' in line and '--root DIR' in line
 
 
 NETWORKS = [

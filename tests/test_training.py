@@ -369,7 +369,7 @@ def test_tensorboard_gets_losses_rates_and_validations(tmp_path, monkeypatch):
 
 def test_training_goes_on_from_weights_and_leaves_the_frozen_layers_as_they_are():
     recipe = dataclasses.replace(
-        load_recipe('finer_1x1'), samples=8, batch_size=4, warmup_steps=1, ema_decay=0.0
+        load_recipe('last_1x1'), samples=8, batch_size=4, warmup_steps=1, ema_decay=0.0
     )
     assert recipe.frozen == 'shallow'
     trainer, faces = Trainer(recipe), synthetic_faces()

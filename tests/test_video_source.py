@@ -24,7 +24,7 @@ from fsanet_ros.files.video import Frames, VideoError
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.parameters import defaults_of
-from fsanet_ros.ros.settings import VideoSourceSettings
+from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 pytestmark = pytest.mark.ros
 

@@ -86,10 +86,15 @@ class CameraModel:
     def pinhole(
         cls, width: int, height: int, focal_px: float, center: tuple[float, float] | None = None
     ) -> CameraModel:
-        """Return a camera without distortion; its centre is the picture's unless given."""
+        """
+        Return a camera without distortion.
+
+        :param center: where the optical axis meets the picture, in pixels, also past it: the
+            camera of a part. None: the middle of the picture.
+        """
         cx, cy = center or ((width - 1) / 2, (height - 1) / 2)
         k = np.array([[focal_px, 0.0, cx], [0.0, focal_px, cy], [0.0, 0.0, 1.0]])
-        return cls(width, height, k, np.zeros(0))
+        return cls(width, height, k, np.zeros(0), whole=center is None)
 
     @classmethod
     def from_calibration(cls, calibration: CalibrationData) -> CameraModel:
