@@ -112,7 +112,7 @@ def test_messages_say_it_and_no_frame_or_arrow_is_made():
 
     tracker = HeadTracker(announce_s=0.0)
     tracked = tracker.update([head(), head(300.0, np.eye(3))], 0.0)
-    header = Header()
+    header = Header(frame_id='camera')
     far, near = head_pose_array(tracked, header, (640, 480)).heads
     assert far.roi.x_offset == 100 and far.pose.pose.position.z == 9.0
     orientation = far.pose.pose.orientation
