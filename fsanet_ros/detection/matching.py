@@ -9,15 +9,24 @@ from fsanet_ros.types import Box, Face
 
 # Boxes of one face in two images share so much of their union.
 _SAME_FACE = 0.25
+# A box of which so much lies in another is the same face at another scale: heads are not nested.
+_NESTED = 0.8
 
 
 def best_first(faces: Iterable[Face]) -> list[Face]:
     """Return faces without those that come twice, the highest score first."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
-        if not any(face.box.iou(k.box) > MAX_OVERLAP_OF_UNION for k in kept):
+        if not any(_comes_twice(face.box, k.box) for k in kept):
             kept.append(face)
     return kept
+
+
+def _comes_twice(box: Box, other: Box) -> bool:
+    if box.iou(other) > MAX_OVERLAP_OF_UNION:
+        return True
+    smaller = min(box.area, other.area)
+    return smaller > 0.0 and box.shared_area(other) > _NESTED * smaller
 
 
 def others(faces: Iterable[Face], known: Sequence[Face]) -> list[Face]:
