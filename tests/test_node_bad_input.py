@@ -12,7 +12,7 @@ pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from head_pose_rig import HEIGHT, WIDTH, Rig, face_picture, ros_arguments, start
+from head_pose_rig import HEIGHT, WIDTH, Rig, face_picture, ros_arguments, start, start_unharmed
 from sensor_msgs.msg import Image
 
 from fsanet_ros.inference import weight_files
@@ -26,10 +26,8 @@ WEIGHTS = weight_files._FOLDER / f'{weight_files.DEFAULT_WEIGHTS}.onnx'
 
 @pytest.fixture(scope='module')
 def process():
-    with start('image:=/front/image_raw') as node:
+    with start_unharmed('image:=/front/image_raw') as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

@@ -18,6 +18,7 @@ from head_pose_rig import (
     has_position,
     stamp_of,
     start,
+    start_unharmed,
 )
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -37,10 +38,8 @@ YUNET = Path(__file__).parents[2] / 'shared' / 'weights' / 'yunet' / 'yunet_n_32
 
 @pytest.fixture(scope='module')
 def process():
-    with start() as node:
+    with start_unharmed() as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

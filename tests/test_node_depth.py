@@ -7,7 +7,16 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import HEIGHT, WIDTH, Rig, camera_info, face_picture, has_position, start
+from head_pose_rig import (
+    HEIGHT,
+    WIDTH,
+    Rig,
+    camera_info,
+    face_picture,
+    has_position,
+    start,
+    start_unharmed,
+)
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -43,12 +52,10 @@ def depth_image(metres, header, encoding):
 def process():
     # Unsmoothed: the distance of the image, not one on its way there. Searched each time: the same
     # box for the same image.
-    with start(
+    with start_unharmed(
         input__depth_topics='[depth]', tracking__smoothing='none', detection__search_period_s=0.0
     ) as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

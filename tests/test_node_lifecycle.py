@@ -9,7 +9,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import Rig, face_picture, grey_picture, start
+from head_pose_rig import Rig, face_picture, grey_picture, start, start_unharmed
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
@@ -54,10 +54,8 @@ class Manager:
 
 @pytest.fixture(scope='module')
 def process():
-    with start(autostart=False) as node:
+    with start_unharmed(autostart=False) as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

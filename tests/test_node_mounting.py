@@ -9,7 +9,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import FRAME, Rig, TFMessage, camera_info, face_picture, start
+from head_pose_rig import FRAME, Rig, TFMessage, camera_info, face_picture, start_unharmed
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
@@ -26,10 +26,8 @@ OUTPUTS = ('head_poses', 'poses', '/tf', 'debug_image')
 
 @pytest.fixture(scope='module')
 def process():
-    with start(detection__search_period_s=0.0, tracking__smoothing='none') as node:
+    with start_unharmed(detection__search_period_s=0.0, tracking__smoothing='none') as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import Rig, face_picture, ros_arguments, start
+from head_pose_rig import Rig, face_picture, ros_arguments, start, start_unharmed
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
@@ -30,10 +30,8 @@ UNKNOWN = """
 
 @pytest.fixture(scope='module')
 def process():
-    with start(input__depth_topics='[]', attention__targets='[]') as node:
+    with start_unharmed(input__depth_topics='[]', attention__targets='[]') as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

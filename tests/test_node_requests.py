@@ -8,7 +8,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
 pytest.importorskip('skimage')
 
-from head_pose_rig import Rig, grey_picture, start
+from head_pose_rig import Rig, grey_picture, start_unharmed
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -30,10 +30,8 @@ ACTIVE = State.PRIMARY_STATE_ACTIVE
 
 @pytest.fixture(scope='module')
 def process():
-    with start() as node:
+    with start_unharmed() as node:
         yield node
-        assert node.stop() == 0
-        assert 'Traceback' not in node.output
 
 
 @pytest.fixture(scope='module')

@@ -19,13 +19,12 @@ import numpy as np
 
 from fsanet_ros.benchmarks.bench_arguments import add_outputs, positive_number, save, save_report
 from fsanet_ros.benchmarks.bench_report import plot_lifecycle, table
-from fsanet_ros.benchmarks.cases import choose
 from fsanet_ros.benchmarks.machine import Machine, memory_mb
 from fsanet_ros.benchmarks.node_runs.collector import BenchError
 from fsanet_ros.benchmarks.node_runs.surroundings import leave_the_robot_alone
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.research.arguments import positive
-from fsanet_ros.tools.bench_node import add_parameters, chosen_parameters, detector_of, surround
+from fsanet_ros.tools.bench_node import add_parameters, chosen_case, surround
 from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = ('round', 'seconds', 'RSS, MB', 'private, MB', 'threads', 'open files')
@@ -39,9 +38,7 @@ def bench_lifecycle(argv: Sequence[str]) -> int:
     """Measure from the command line; return 0, or 1 when the node did not hold out."""
     arguments = _parser().parse_args(argv)
     try:
-        case = choose([arguments.case])[0]
-        parameters = chosen_parameters(arguments)
-        detector_of(parameters)  # a line now, not a node that can not start
+        case, parameters = chosen_case(arguments)
     except (ValueError, OSError, ImportError) as error:
         return fail('bench lifecycle', error)
     machine = Machine()

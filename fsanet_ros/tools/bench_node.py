@@ -151,6 +151,18 @@ def row(case: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def chosen_case(arguments: argparse.Namespace) -> tuple[Case, dict[str, object]]:
+    """
+    Return the case and the node's parameters that a command line asks for.
+
+    :raises ValueError, OSError, ImportError: if a node could not start with them
+    """
+    (case,) = choose([arguments.case])
+    parameters = chosen_parameters(arguments)
+    detector_of(parameters)  # a line now, not a node that can not start
+    return case, parameters
+
+
 def detector_of(parameters: dict[str, object]) -> FaceDetector:
     """
     Return the detector that the node has with these parameters.

@@ -16,14 +16,13 @@ from typing import Any
 
 from fsanet_ros.benchmarks.bench_arguments import add_outputs, positive_number, save, save_report
 from fsanet_ros.benchmarks.bench_report import plot_soak, table
-from fsanet_ros.benchmarks.cases import choose
 from fsanet_ros.benchmarks.machine import Machine
 from fsanet_ros.benchmarks.node_runs.collector import BenchError
 from fsanet_ros.benchmarks.node_runs.node_case import Bench, bench_of
 from fsanet_ros.benchmarks.node_runs.topics import NODE
 from fsanet_ros.benchmarks.scenes import make_scene
 from fsanet_ros.research.arguments import positive
-from fsanet_ros.tools.bench_node import add_parameters, chosen_parameters, detector_of, surround
+from fsanet_ros.tools.bench_node import add_parameters, chosen_case, surround
 from fsanet_ros.tools.command_line import command_parser, fail
 
 HEADER = ('minute', 'latency p50 / p95 / p99, ms', 'answered, Hz', 'CPU per image, ms', 'RSS, MB')
@@ -34,9 +33,7 @@ def bench_soak(argv: Sequence[str]) -> int:
     """Measure from the command line; return 0, or 1 when the node did not hold out."""
     arguments = _parser().parse_args(argv)
     try:
-        case = choose([arguments.case])[0]
-        parameters = chosen_parameters(arguments)
-        detector_of(parameters)  # a line now, not a node that can not start
+        case, parameters = chosen_case(arguments)
     except (ValueError, OSError, ImportError) as error:
         return fail('bench soak', error)
     machine = Machine()
