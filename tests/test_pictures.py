@@ -3,11 +3,14 @@
 import os
 import struct
 import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from fsanet_ros.files.image_layout import ImageError
+from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.files.pictures import PictureError, decode_picture, read_picture, size_of_picture
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
@@ -151,3 +154,72 @@ def test_names_that_are_not_utf_8_are_read(tmp_path):
     with open(path, 'wb') as file:
         file.write(encoded('.png').tobytes())
     assert np.array_equal(read_picture(os.fsdecode(path)), PICTURE)
+
+
+def png_with(width, height, unpacked_bytes):
+    """Return a PNG whose data goes on behind its last row."""
+    content = bytes(png_of(width, height))
+    begin = content.index(b'IDAT') - 4
+    data = zlib.compress(bytes(unpacked_bytes), 9)
+    chunk = struct.pack('>I', len(data)) + b'IDAT' + data
+    return content[:begin] + chunk + struct.pack('>I', zlib.crc32(chunk[4:]))
+
+
+def jpeg_with_scans(count):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    content = bytes(cv2.imencode('.jpg', np.zeros((64, 64, 3), np.uint8), options)[1])
+    last = content[content.rfind(b'\xff\xda') : -2]
+    return content[:-2] + last * count + b'\xff\xd9'
+
+
+def jpeg_2000_with_two_headers():
+    """Return a picture of 512 x 512 pixels behind a box that holds the header of a small one."""
+    content = bytes(cv2.imencode('.jp2', np.zeros((512, 512, 3), np.uint8))[1])
+    header = b'\xff\x4f\xff\x51' + struct.pack('>HH', 41, 0) + struct.pack('>IIII', 4, 4, 0, 0)
+    box = struct.pack('>I', 8 + 16 + len(header)) + b'uuid' + bytes(16) + header
+    end_of_type = 12 + struct.unpack('>I', content[12:16])[0]
+    return content[:end_of_type] + box + content[end_of_type:]
+
+
+SLOW = {
+    'png with gigabytes behind its pixels': lambda: png_with(16, 16, 300_000_000),
+    'jpeg of 3000 scans': lambda: jpeg_with_scans(3000),
+}
+
+
+@pytest.mark.parametrize('name', SLOW)
+def test_what_takes_far_longer_than_its_pixels_need_is_refused_unopened(name, monkeypatch):
+    monkeypatch.setattr(cv2, 'imdecode', None)
+    with pytest.raises(PictureError, match='not a picture'):
+        decode_picture(np.frombuffer(SLOW[name](), np.uint8))
+
+
+def test_pngs_and_progressive_jpegs_as_encoders_make_them_are_not_taken_for_those():
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 4), np.uint8)
+    for channels in (1, 3, 4):
+        stored = cv2.imencode('.png', noise[..., :channels], [cv2.IMWRITE_PNG_COMPRESSION, 0])[1]
+        assert size_of_picture(bytes(stored)) == (400, 300)
+    for scans in (0, 30):
+        assert size_of_picture(jpeg_with_scans(scans)) == (64, 64)
+
+
+@pytest.mark.skipif(not cv2.haveImageWriter('x.jp2'), reason='OpenCV without JPEG 2000')
+def test_the_largest_of_several_headers_counts():
+    assert size_of_picture(jpeg_2000_with_two_headers()) == (512, 512)
+    twice = b'#?RADIANCE\n-Y 4 +X 4\nFORMAT=32-bit_rle_rgbe\n\n-Y 9000 +X 8000\n'
+    assert size_of_picture(twice) == (8000, 9000)
+    entries = [(256, 30_000), (256, 4), (257, 30_000), (257, 4)]
+    tags = b''.join(struct.pack('<HHII', tag, 4, 1, value) for tag, value in entries)
+    assert size_of_picture(b'II*\x00\x08\x00\x00\x00\x04\x00' + tags) == (30_000, 30_000)
+    many = struct.pack('<HHII', 1, 4, 1, 0) * 2000
+    content = b'II*\x00\x08\x00\x00\x00' + struct.pack('<H', 2004) + many + tags
+    assert size_of_picture(content) == (30_000, 30_000)
+
+
+@pytest.mark.parametrize('ending', [e for e in ('.avif', '.hdr') if e in ENDINGS])
+def test_from_a_topic_only_what_is_sure_to_keep_to_its_header_is_decoded(ending, monkeypatch):
+    content = encoded(ending).ravel().view(np.uint8)
+    assert decode_picture(content).shape == PICTURE.shape
+    monkeypatch.setattr(cv2, 'imdecode', None)
+    with pytest.raises(ImageError, match='cannot be decoded; a whole JPEG or PNG file is expected'):
+        bgr_from_compressed(SimpleNamespace(format='jpeg', data=content))

@@ -26,7 +26,11 @@ from fsanet_ros.files.image_layout import (
     check_size,
     checked_bytes,
 )
-from fsanet_ros.files.picture_sizes import MAX_PIXELS, size_of_picture
+from fsanet_ros.files.picture_sizes import (
+    MAX_PIXELS,
+    is_measured_reliably,
+    size_of_picture,
+)
 from fsanet_ros.files.texts import shortened
 
 _Pixels = NDArray[np.uint8]
@@ -211,7 +215,8 @@ def bgr_from_compressed(
     """
     Return the picture of a sensor_msgs/CompressedImage (JPEG, PNG ...), uint8 [h, w, 3] BGR.
 
-    An orientation in EXIF data is not applied: camera_info describes the pixels as stored.
+    An orientation in EXIF data is not applied: camera_info describes the pixels as stored. What
+    is not sure to take as long as its header says, such as AVIF, is not decoded.
 
     :param bits: see bgr_from_image
     :raises ImageError: if OpenCV cannot decode it; above max_pixels, by its header and before it
@@ -224,7 +229,7 @@ def bgr_from_compressed(
         mode |= cv2.IMREAD_ANYDEPTH
     data = bytes_of(msg.data)
     picture = None
-    size = size_of_picture(data.data)
+    size = size_of_picture(data.data) if is_measured_reliably(data.data) else None
     if size is not None and 'compressedDepth' not in msg.format and not _is_cut_jpeg(data):
         check_pixels(*size, max_pixels)
         with contextlib.suppress(cv2.error):

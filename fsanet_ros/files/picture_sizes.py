@@ -2,7 +2,8 @@
 How large an encoded picture claims to be, from its header alone.
 
 A file of a hundred kilobytes can claim a billion pixels, which take seconds and gigabytes to
-decode. All formats that OpenCV decodes are known here, so what has no size is none of them.
+decode. All formats that OpenCV decodes are known here, so what has no size is none of them. Nor has
+what takes far longer than its pixels need: thousands of scans, or data behind the last pixel.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ MAX_PIXELS = 250_000_000
 
 _MOST_MISSING = 64 << 20  # bytes of a file that is cut off
 _LONGEST_HEADER = 1 << 20  # of the formats whose header is searched
+# Of a JPEG: encoders make ten, of colours in four parts up to forty. Each takes the time of a whole
+# picture, and a few bytes.
+_MOST_SCANS = 100
+# Data of a PNG that is more than this beyond twice its pixels is not of pixels.
+_MOST_PNG_EXCESS = 1 << 16
+_MOST_TIFF_TAGS = 4096  # libtiff reads no more
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 
 
 def size_of_picture(content: Content) -> Size | None:
@@ -41,13 +49,20 @@ def size_of_picture(content: Content) -> Size | None:
 
 
 def _png(content: Content) -> Size | None:
-    width, height = unpack_from('>II', content, 16)
-    at = 8
+    width, height, depth, colour = unpack_from('>IIBB', content, 16)
+    at, data_bytes = 8, 0
     while at + 8 <= len(content):
         (chunk_bytes,) = unpack_from('>I', content, at)
+        if content[at + 4 : at + 8] == b'IDAT':
+            data_bytes += chunk_bytes
         at += 12 + chunk_bytes
     # OpenCV 5 makes room for what a chunk claims: seconds and gigabytes for a few kilobytes.
-    return (width, height) if at - len(content) <= _MOST_MISSING else None
+    if at - len(content) > _MOST_MISSING:
+        return None
+    pixel_bytes = width * height * depth * _PNG_CHANNELS.get(colour, 4) // 8
+    # Decoders unpack what follows the last row too, to throw it away.
+    too_much = data_bytes > 2 * (pixel_bytes + height) + _MOST_PNG_EXCESS
+    return None if too_much else (width, height)
 
 
 def _jpeg(content: Content) -> Size | None:
@@ -62,7 +77,8 @@ def _jpeg(content: Content) -> Size | None:
         # Start of frame, of any kind of coding: the markers C0 to CF but three.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = unpack_from('>HH', content, at + 5)
-            return width, height
+            scans = bytes(content).count(b'\xff\xda')
+            return (width, height) if scans <= _MOST_SCANS else None
         at += 2 + int(unpack_from('>H', content, at + 2)[0])
 
 
@@ -98,11 +114,12 @@ def _tiff(content: Content) -> Size | None:
     (count,) = unpack_from(f'{order}Q' if big else f'{order}H', content, at)
     first, length, value_at = (at + 8, 20, 12) if big else (at + 2, 12, 8)
     sides: dict[int, int] = {}
-    for entry in range(first, first + length * min(count, 1000), length):
+    for entry in range(first, first + length * min(count, _MOST_TIFF_TAGS), length):
         tag, kind = unpack_from(f'{order}HH', content, entry)
         if tag in (256, 257, 322, 323):  # width and height of the picture and of its tiles
             form = {3: 'H', 16: 'Q'}.get(kind, 'I')
-            (sides[tag],) = unpack_from(order + form, content, entry + value_at)
+            (side,) = unpack_from(order + form, content, entry + value_at)
+            sides[tag] = max(side, sides.get(tag, 0))
     picture = sides.get(256, 0), sides.get(257, 0)
     tile = sides.get(322, 0), sides.get(323, 0)
     # A tile is decoded as a whole, also one that is larger than the picture.
@@ -110,12 +127,15 @@ def _tiff(content: Content) -> Size | None:
 
 
 def _jpeg_2000(content: Content) -> Size | None:
-    # The codestream's own size, not that of the box around it, is what is decoded.
-    at = bytes(content[:_LONGEST_HEADER]).find(b'\xff\x4f\xff\x51')
-    if at < 0:
-        return None
-    right, bottom, left, top = unpack_from('>IIII', content, at + 8)
-    return right - left, bottom - top
+    # The codestream's own size, not that of the box around it, is what is decoded; the largest,
+    # as other boxes may have something in them that looks like one.
+    whole = bytes(content)
+    sizes = []
+    for found in re.finditer(b'\xff\x4f\xff\x51', whole):
+        if len(whole) >= found.end() + 20:
+            right, bottom, left, top = unpack_from('>IIII', whole, found.end() + 4)
+            sizes.append((right - left, bottom - top))
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _avif(content: Content) -> Size | None:
@@ -139,8 +159,9 @@ def _sun_raster(content: Content) -> Size:
 
 
 def _radiance(content: Content) -> Size | None:
-    found = re.search(rb'\n-Y (\d{1,10}) \+X (\d{1,10})\s', bytes(content[:65536]))
-    return (int(found[2]), int(found[1])) if found else None
+    found = re.findall(rb'\n-Y (\d{1,10}) \+X (\d{1,10})\s', bytes(content[:65536]))
+    sizes = [(int(width), int(height)) for height, width in found]  # comments may have some too
+    return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
 def _open_exr(content: Content) -> Size | None:
@@ -151,6 +172,23 @@ def _open_exr(content: Content) -> Size | None:
     return right - left + 1, bottom - top + 1
 
 
+def is_measured_reliably(content: Content) -> bool:
+    """
+    Return whether a picture takes what its header says, and nothing but memory, to decode.
+
+    The pictures in an AVIF file need not be as large as it says, and OpenCV unpacks them all the
+    same; Radiance's and OpenEXR's it writes into a file first.
+    """
+    return re.match(_UNRELIABLE, bytes(content[:16]), re.DOTALL) is None
+
+
+_AVIF, _RADIANCE, _OPEN_EXR = (
+    rb'....ftyp(avif|avis|mif1|miaf)',
+    rb'#\?R(ADIANCE|GBE)',
+    rb'\x76\x2f\x31\x01',
+)
+_UNRELIABLE = b'|'.join((_AVIF, _RADIANCE, _OPEN_EXR))
+
 _FORMATS: tuple[tuple[bytes, Callable[[Content], Size | None]], ...] = (
     (rb'\xff\xd8\xff', _jpeg),
     (rb'\x89PNG\r\n\x1a\n', _png),
@@ -159,9 +197,9 @@ _FORMATS: tuple[tuple[bytes, Callable[[Content], Size | None]], ...] = (
     (rb'II[*+]\x00|MM\x00[*+]', _tiff),
     (rb'GIF8[79]a', _gif),
     (rb'\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51', _jpeg_2000),
-    (rb'....ftyp(avif|avis|mif1|miaf)', _avif),
+    (_AVIF, _avif),
     (rb'P[1-7Ff]\s', _portable),
     (rb'\x59\xa6\x6a\x95', _sun_raster),
-    (rb'#\?R(ADIANCE|GBE)', _radiance),
-    (rb'\x76\x2f\x31\x01', _open_exr),
+    (_RADIANCE, _radiance),
+    (_OPEN_EXR, _open_exr),
 )

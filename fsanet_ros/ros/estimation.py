@@ -104,7 +104,9 @@ def _pixels(image: CameraImage) -> tuple[BgrImage, str]:
         )
     if hasattr(message, 'format'):  # sensor_msgs/CompressedImage
         with _decoder_messages().caught() as said:
-            pixels = bgr_from_compressed(message, image.max_pixels, image.bits)
+            pixels = image.decoding.decode(
+                lambda: bgr_from_compressed(message, image.max_pixels, image.bits)
+            )
         return pixels, said[0] if said else ''
     return bgr_from_image(message, image.max_pixels, image.bits), ''
 

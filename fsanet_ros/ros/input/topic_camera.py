@@ -26,6 +26,7 @@ from fsanet_ros.geometry.camera_info import (
     rectified_camera_from_info,
 )
 from fsanet_ros.ros.input.camera_notices import CameraNotices
+from fsanet_ros.ros.input.decoding_time import DecodingTime
 from fsanet_ros.ros.input.image_clock import ImageClock
 from fsanet_ros.ros.input.qos import matching_latched_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription, compressed_topic
@@ -49,7 +50,7 @@ class CameraImage:
     ``message``: sensor_msgs/Image or CompressedImage. ``follower``: finds the faces of this
     camera. ``depth``: the depth image aligned with it, sensor_msgs/Image, or None. ``time_ns``: the
     stamp, or what counts instead, see ImageClock. ``max_pixels``, ``max_faces``: what is accepted.
-    ``bits``: which bits of 16 this camera uses.
+    ``bits``: which bits of 16 this camera uses. ``decoding``: how long its pictures take.
     """
 
     camera: Camera
@@ -62,6 +63,7 @@ class CameraImage:
     max_pixels: int = MAX_PIXELS
     max_faces: int = 200
     bits: SignificantBits = field(default_factory=SignificantBits)
+    decoding: DecodingTime = field(default_factory=DecodingTime)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Camera(ABC):
             settings.detection.search_period_s, settings.detection.size, search
         )
         self._bits = SignificantBits()
+        self._decoding = DecodingTime()
         self._demand = demand
         self._waiting: deque[Image | CompressedImage] = deque(maxlen=queue)
         self.clock = self._make_clock()
@@ -211,6 +214,7 @@ class Camera(ABC):
             max_pixels=self._max_pixels,
             max_faces=self._max_faces,
             bits=self._bits,
+            decoding=self._decoding,
         )
 
     def jumped_back_by_s(self, time_ns: int) -> float:
