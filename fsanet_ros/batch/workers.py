@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from fsanet_ros.batch.estimation_job import begin_worker
+from fsanet_ros.files.child_processes import main_left_out
 
 Task = TypeVar('Task')
 Result = TypeVar('Result')
@@ -153,7 +154,8 @@ def submit(pool: Executor, function: Callable[..., Result], *arguments: Any) -> 
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # they inherit it
     try:
-        return pool.submit(function, *arguments)
+        with main_left_out():
+            return pool.submit(function, *arguments)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fsanet_ros.files.child_processes import main_left_out
+
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
@@ -101,7 +103,8 @@ def mapped_in_a_process(
         waiting: list[tuple[Item, Future[Result]]] = []
         while True:
             for item in islice(remaining, _AHEAD - len(waiting)):
-                waiting.append((item, pool.submit(function, item)))
+                with main_left_out():
+                    waiting.append((item, pool.submit(function, item)))
             if not waiting:
                 return
             item, future = waiting.pop(0)
