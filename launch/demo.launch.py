@@ -23,7 +23,10 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from fsanet_ros.ros.shared_memory import room_for_images
+
 SHARE = FindPackageShare('fsanet_ros')
+PROFILE = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml'])
 STARTUP_S = 30.0
 # Arguments that are parameters of the video source; one that is left empty sets nothing.
 PARAMETERS = {
@@ -116,7 +119,7 @@ def video_source(context: LaunchContext) -> list[Node | LogInfo | Shutdown]:
                     **values,
                 }
             ],
-            additional_env=shared_memory(context),
+            additional_env=room_for_images(context.environment, PROFILE.perform(context)),
             output='screen',
             on_exit=end,
         )
@@ -139,21 +142,9 @@ def camera_link(context: LaunchContext) -> list[Node]:
                 *('--frame-id', 'camera_link', '--child-frame-id', 'camera_optical_frame'),
                 *('--qx', '-0.5', '--qy', '0.5', '--qz', '-0.5', '--qw', '0.5'),
             ],
-            additional_env=shared_memory(context),
+            additional_env=room_for_images(context.environment, PROFILE.perform(context)),
         )
     ]
-
-
-def shared_memory(context: LaunchContext) -> dict[str, str]:
-    """Return the variables that give Fast DDS room for images, unless a profile is set."""
-    names = ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']
-    if any(context.environment.get(name) for name in names):
-        return {}
-    if distro := context.environment.get('ROS_DISTRO'):
-        # Newer ones complain about the older name.
-        names = names[:1] if distro in ('humble', 'iron', 'jazzy') else names[1:]
-    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml']).perform(context)
-    return dict.fromkeys(names, profile)
 
 
 def end(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:

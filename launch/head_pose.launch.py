@@ -17,7 +17,10 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
+from fsanet_ros.ros.shared_memory import room_for_images
+
 SHARE = FindPackageShare('fsanet_ros')
+PROFILE = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml'])
 # Arguments that are parameters of the node, and these. An argument that is left empty sets nothing:
 # params_file counts, then what an outer launch file sets (SetParameter), then the node's default.
 PARAMETERS = {
@@ -178,7 +181,7 @@ def head_pose(context: LaunchContext) -> list[LifecycleNode | LogInfo | Shutdown
             parameters=[*files, *([overrides] if overrides else [])],
             remappings=remappings,
             ros_arguments=['--log-level', value('log_level'), *enclave],
-            additional_env=shared_memory(context),
+            additional_env=room_for_images(context.environment, PROFILE.perform(context)),
             respawn=value('respawn') == 'true',
             respawn_delay=1.0,
             output='screen',
@@ -211,7 +214,7 @@ def rviz(context: LaunchContext) -> list[Node | LogInfo]:
             arguments=['-d', value('rviz_config'), '-f', value('fixed_frame')],
             parameters=[{'use_sim_time': use_sim_time == 'true'}] if use_sim_time else [],
             remappings=[(f'/{topic}', topic) for topic in SHOWN],
-            additional_env=shared_memory(context),
+            additional_env=room_for_images(context.environment, PROFILE.perform(context)),
         )
     ]
 
@@ -222,18 +225,6 @@ def is_installed(package: str) -> bool:
         return os.path.isfile(os.path.join(get_package_prefix(package), 'lib', package, package))
     except PackageNotFoundError:
         return False
-
-
-def shared_memory(context: LaunchContext) -> dict[str, str]:
-    """Return the variables that give Fast DDS room for images, unless a profile is set."""
-    names = ['FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE']
-    if any(context.environment.get(name) for name in names):
-        return {}
-    if distro := context.environment.get('ROS_DISTRO'):
-        # Newer ones complain about the older name.
-        names = names[:1] if distro in ('humble', 'iron', 'jazzy') else names[1:]
-    profile = PathJoinSubstitution([SHARE, 'config', 'fastdds_shm.xml']).perform(context)
-    return dict.fromkeys(names, profile)
 
 
 def topics(text: str) -> list[str]:

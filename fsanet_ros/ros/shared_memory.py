@@ -1,5 +1,5 @@
 """
-The shared memory of Fast DDS: what is in its way, and what killed processes have left behind.
+The shared memory of Fast DDS: its size, what is in its way, what killed processes left behind.
 
 Each participant has a segment, fastrtps_ and 16 hexadecimal digits, in /dev/shm, and holds a lock
 on a file of the same name with _el for as long as it lives.
@@ -13,6 +13,7 @@ import os
 import pwd
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path('/dev/shm')
@@ -21,6 +22,25 @@ _SEGMENT = re.compile(r'(fastrtps|fastdds)_[0-9a-f]{16}')
 _NEW_S = 60.0
 # Of the shipped profile (config/fastdds_shm.xml), with what Fast DDS needs beside it.
 SEGMENT_BYTES = 36_000_000
+# What names a profile: the first up to Jazzy, later ones complain about it.
+_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+_UP_TO_JAZZY = ('humble', 'iron', 'jazzy')
+
+
+def room_for_images(environment: Mapping[str, str], profile: str) -> dict[str, str]:
+    """
+    Return the variables that launch files give to nodes, none where the user has set a profile.
+
+    :param environment: that of the launch
+    :param profile: path of the shipped one
+    """
+    if any(environment.get(name) for name in _VARIABLES):
+        return {}
+    older, newer = _VARIABLES
+    distro = environment.get('ROS_DISTRO')
+    if not distro:
+        return {older: profile, newer: profile}
+    return {older if distro in _UP_TO_JAZZY else newer: profile}
 
 
 def reclaim_shared_memory(folder: Path = FOLDER) -> int:
