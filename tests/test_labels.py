@@ -137,11 +137,11 @@ def test_a_head_that_nods_in_profile_is_not_said_to_roll():
     about_y = np.array([[cos_p, 0, sin_p], [0, 1, 0], [-sin_p, 0, cos_p]])
     about_x = np.array([[1, 0, 0], [0, cos_t, sin_t], [0, -sin_t, cos_t]])
     text = direction_words(head(pose=about_y @ about_x @ turn))
-    assert text.replace('°', '').split() == ['left', '95', 'up', '5', 'tilt', '0']
+    assert text.replace('°', '').split() == ['left', '95', 'up', '5', 'lean', '0']
 
 
 @pytest.mark.parametrize('roll', [-30, 0, 30])
-def test_tilt_is_roll_for_a_level_face(roll):
+def test_lean_is_roll_for_a_level_face(roll):
     for yaw in (-60, 0, 60):
         rotation = matrix_from_yaw_pitch_roll_deg((yaw, 0, 0)) @ matrix_from_yaw_pitch_roll_deg(
             (0, 0, roll)
@@ -149,9 +149,9 @@ def test_tilt_is_roll_for_a_level_face(roll):
         assert lean_deg(rotation) == pytest.approx(roll, abs=1e-6)
 
 
-def test_a_nose_straight_up_has_no_tilt():
+def test_a_nose_straight_up_has_no_lean():
     assert math.isnan(lean_deg(matrix_from_yaw_pitch_roll_deg((0, 90, 0))))
-    assert 'tilt' not in direction_words(head(pose=(0, 90, 0)))
+    assert 'lean' not in direction_words(head(pose=(0, 90, 0)))
 
 
 def test_who_looks_into_the_camera_reads_zero_wherever_they_are():

@@ -33,7 +33,7 @@ def direction_words(head: Head) -> str:
     parts = [_degrees(pan, 'left', 'right'), _degrees(tilt, 'up', 'down')]
     lean = lean_deg(rotation)
     if math.isfinite(lean):
-        parts.append(f'tilt {round(lean):+d}{_DEGREE}' if round(lean) else f'tilt 0{_DEGREE}')
+        parts.append(f'lean {round(lean):+d}{_DEGREE}' if round(lean) else f'lean 0{_DEGREE}')
     if (error := head.expected_error_deg) is not None:
         parts.append(f'{_PLUS_MINUS}{error:.0f}{_DEGREE}')
     return '  '.join(parts)
