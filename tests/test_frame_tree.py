@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processor_time import least_processor_s
 from scipy.spatial.transform import Rotation, Slerp
 
+from fsanet_ros.geometry.quaternions import to_matrix
 from fsanet_ros.ros.output.frame_tree import FrameError, FrameTree
 
 STILL = (0.0, 0.0, 0.0, 1.0)
@@ -30,6 +31,12 @@ def test_a_chain_is_followed_up_down_and_through_the_common_ancestor():
     assert tree.position('screen', 'camera', 1.0) == pytest.approx([5.0, 0.0, 0.0])
     assert tree.position('camera', 'screen', 1.0) == pytest.approx([0.0, -5.0, 0.0])
     assert tree.position('camera', 'camera', 1.0) == pytest.approx([0.0, 0.0, 0.0])
+    assert tree.common_ancestor('/camera', 'screen') == 'map'
+    assert tree.common_ancestor('camera', 'base') == 'base'
+    assert tree.common_ancestor('base', 'camera') == 'base'
+    assert tree.common_ancestor('camera', 'camera') == 'camera'
+    with pytest.raises(FrameError, match='no frame'):
+        tree.common_ancestor('camera', 'elsewhere')
 
 
 @settings(max_examples=100, deadline=None)
@@ -45,8 +52,11 @@ def test_a_random_tree_agrees_with_matrices(seed):
         pose[:3, :3], pose[:3, 3] = Rotation.from_quat(turn).as_matrix(), shift
         poses[f'f{number}'] = poses[parent] @ pose
     a, b = (f'f{n}' for n in rng.integers(9, size=2))
-    expected = (np.linalg.inv(poses[b]) @ poses[a])[:3, 3]
-    assert tree.position(a, b, 5.0) == pytest.approx(expected, abs=1e-9)
+    expected = np.linalg.inv(poses[b]) @ poses[a]
+    assert tree.position(a, b, 5.0) == pytest.approx(expected[:3, 3], abs=1e-9)
+    position, turn = tree.pose(a, b, 5.0)
+    assert position == pytest.approx(expected[:3, 3], abs=1e-9)
+    assert np.allclose(to_matrix(turn), expected[:3, :3], atol=1e-9)
 
 
 @settings(max_examples=100, deadline=None)

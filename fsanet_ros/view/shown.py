@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fsanet_ros.geometry.camera import CameraModel
-from fsanet_ros.types import Head, Image
+from fsanet_ros.types import FloatArray, Head, Image
 
 #: The target of a head that looks into the camera, as the view draws it.
 CAMERA = 'camera'
@@ -27,13 +27,25 @@ class ShownHead:
 
 
 @dataclass(frozen=True, eq=False)
+class Place:
+    """
+    Where a camera stands: its optical frame in a world with z up, in which the first looks along x.
+
+    ``wxyz``: a quaternion.
+    """
+
+    position_m: FloatArray
+    wxyz: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
 class Shown:
     """
     An image of one camera and the heads in it.
 
     ``source``: the camera's name, such as its topic. ``image`` returns the pixels, uint8
     [h, w, 3] BGR: it is called in the view's thread, and only for images that are shown.
-    ``camera``: None if it is not calibrated.
+    ``camera``: None if it is not calibrated. ``place``: None if it is not known.
     """
 
     source: str
@@ -41,6 +53,7 @@ class Shown:
     image: Callable[[], Image]
     heads: Sequence[ShownHead] = ()
     camera: CameraModel | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True)

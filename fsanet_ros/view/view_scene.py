@@ -92,14 +92,18 @@ class _CameraNodes:
     def __init__(self, server: viser.ViserServer, source: str, index: int) -> None:
         self._scene = server.scene
         self._name = f'/camera_{index}'
-        # Where several cameras stand, the view is not told: side by side.
+        # Side by side, until it is known where they stand.
         place = (0.0, -_BETWEEN_CAMERAS_M * index, 0.0)
-        self._scene.add_frame(self._name, show_axes=False, wxyz=_OPTICAL_WXYZ, position=place)
+        self._frame = self._scene.add_frame(
+            self._name, show_axes=False, wxyz=_OPTICAL_WXYZ, position=place
+        )
         self._frustum: viser.CameraFrustumHandle | None = None
         self._heads: dict[str, _HeadNodes] = {}
 
     def show(self, shown: Shown, image: Image, picture: Image) -> None:
         camera = shown.camera or guessed_camera(image)
+        if shown.place is not None:
+            self._frame.position, self._frame.wxyz = shown.place.position_m, shown.place.wxyz
         self._show_frustum(camera, image, picture)
         heads = {one.id: placed(one.head, camera) for one in shown.heads}
         positions = {i: h.position_m for i, h in heads.items() if h.position_m is not None}

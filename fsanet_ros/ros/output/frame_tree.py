@@ -1,5 +1,5 @@
 """
-Where frames are: a small tree of transforms like that of tf2, for positions.
+Where frames are: a small tree of transforms like that of tf2, for positions and poses.
 
 tf2_ros is not everywhere where this package runs, and is more than a handful of positions per
 image needs. As in tf2, static transforms hold for all times, others are interpolated at the stamp
@@ -18,7 +18,7 @@ from operator import itemgetter
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.geometry.quaternions import Quaternion, Vector, inverse, rotated, slerp
+from fsanet_ros.geometry.quaternions import Quaternion, Vector, inverse, product, rotated, slerp
 
 Sample = tuple[float, Vector, Quaternion]  # stamp in seconds, translation, rotation
 
@@ -123,6 +123,31 @@ class FrameTree:
             translation, rotation = self._sample(name, stamp_s)
             point = rotated(inverse(rotation), _subtract(point, translation))
         return np.array(point)
+
+    def pose(self, of: str, in_frame: str, stamp_s: float) -> tuple[FloatArray, Quaternion]:
+        """
+        Return the origin of a frame in another frame, as ``position`` does, and its rotation.
+
+        :raises FrameError: if it is not known; the text says what is missing
+        """
+        position = self.position(of, in_frame, stamp_s)
+        rotation: Quaternion = (1.0, 0.0, 0.0, 0.0)
+        up, down = self._way(of.lstrip('/'), in_frame.lstrip('/'))
+        for name in up:
+            rotation = product(self._sample(name, stamp_s)[1], rotation)
+        for name in reversed(down):
+            rotation = product(inverse(self._sample(name, stamp_s)[1]), rotation)
+        return position, rotation
+
+    def common_ancestor(self, one: str, other: str) -> str:
+        """
+        Return the lowest frame that both hang from, which may be one of the two.
+
+        :raises FrameError: if there is none; the text says what is missing
+        """
+        one, other = one.lstrip('/'), other.lstrip('/')
+        up, _ = self._way(one, other)
+        return self._edges[up[-1]].parent if up else one
 
     def forget_moving(self) -> None:
         """Forget all that is not static."""
