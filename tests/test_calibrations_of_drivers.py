@@ -155,6 +155,9 @@ REFUSED = {
     'D with NaN, no model': (distortion('', math.nan), 'expected finite distortion'),
     'D of another lens': ({'d': (-5000.0, 0, 0, 0, 0)}, 'of the picture only'),
     'D that leaves nothing to see': ({'d': (0.0, 0.0, 0.0, 0.0, 1e9)}, 'degrees to see'),
+    'D of nonsense': ({'d': (1000.0,) * 5}, 'bends rays near the middle'),
+    'D whose p1 and p2 are no such': ({'d': (0.0, 0.0, 1.0, 1.0, 0.0)}, 'bends rays near the mid'),
+    'D that folds the middle': (distortion('equidistant', *[-20.0] * 4), 'of the picture only'),
     'plumb_bob, 3': (distortion('plumb_bob', 0.1, 0.1, 0.1), "'plumb_bob' with 3 coefficients"),
     'plumb_bob, 8': (distortion('plumb_bob', *D8), "'plumb_bob' with 8 coefficients"),
     'equidistant, 5': (distortion('equidistant', *D5), "'equidistant' with 5 coefficients"),
@@ -184,6 +187,23 @@ REFUSED = {
     'region beyond the sensor': ({'roi': Region(400, 0, 320, 240)}, 'is not within the 640 x 480'),
     'size 0, fx of 1': ({'width': 0, 'height': 0, 'k': k(fx=1.0, fy=1.0)}, 'expected 32 to'),
 }
+
+
+# k1, k2, p1, p2, k3 of lenses that are bent as far as lenses are, with their focal lengths.
+STRONG = {
+    'action camera': (280.0, (-0.33, 0.14, 0.0, 0.0, -0.03)),
+    'wide webcam': (350.0, (-0.45, 0.28, 0.002, -0.001, -0.11)),
+    'telephoto': (6000.0, (12.0, -4000.0, 0.01, 0.01, 0.0)),
+    'pincushion': (500.0, (0.4, 0.2, 0.0, 0.0, 0.0)),
+    'off centre': (500.0, (0.1, -0.2, 0.05, -0.05, 0.0)),
+}
+
+
+@pytest.mark.parametrize('name', STRONG)
+def test_strong_lenses_are_taken(name):
+    focal, d = STRONG[name]
+    camera, state = calibrated(Info(k=k(fx=focal, fy=focal), d=d))
+    assert camera is not None, state
 
 
 @pytest.mark.parametrize('name', REFUSED)

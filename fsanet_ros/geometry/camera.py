@@ -33,6 +33,10 @@ _LEAST_COVERED = 0.1
 # Of the angle from the axis to the corners that there would be without distortion.
 _LEAST_SPREAD = 0.25
 
+# Near the axis lenses do next to nothing: so far from it, in sides of the picture, a ray may be off
+# by this share of its angle to the axis.
+_NEAR, _GREATEST_NEAR = 1.0 / 9.0, 0.5
+
 # The focal length over the longer side of the picture: from 172 down to 0.3 degrees of view for a
 # pinhole. Fisheyes of 220 degrees have 0.26, or half of it where their round picture is small.
 _LEAST_FOCAL, _GREATEST_FOCAL = 0.05, 200.0
@@ -252,6 +256,23 @@ class CameraModel:
                 f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) leaves '
                 f'{np.degrees(widest):.1f} of {np.degrees(usual):.1f} degrees to see: not the one '
                 'of this lens'
+            )
+        self._check_axis()
+
+    def _check_axis(self) -> None:
+        x, y = np.meshgrid([-_NEAR, 0.0, _NEAR], [-_NEAR, 0.0, _NEAR])
+        size = np.array([self.width, self.height])
+        offsets = np.column_stack([x.ravel(), y.ravel()])[[0, 1, 2, 3, 5, 6, 7, 8]] * size
+        points = self._center_px + offsets
+        points = points[((points >= 0.0) & (points <= size)).all(axis=1)]
+        if not len(points):
+            return
+        usual = pinhole_rays((points - self._center_px) @ self._focal_lengths_per_px)
+        off = np.linalg.norm(self.rays(points) - usual, axis=1) / np.arccos(usual[:, 2])
+        if not (off <= _GREATEST_NEAR).all():
+            raise ValueError(
+                f'the distortion {shown_numbers(self.d)} ({self.distortion_model}) bends rays near '
+                'the middle of the picture: not the one of this lens'
             )
 
     @cached_property
