@@ -46,12 +46,17 @@ def future():
         yield time.time_ns() + HOUR_NS
 
 
+def before_1970():
+    return itertools.count(-HOUR_NS, 100_000_000)
+
+
 STAMPS = {
     zeros: 'its stamps are all 0',
     whole_seconds: 'its stamps stand still or are too coarse',
     swapped: 'its stamps go back and forth',
     two_clocks: 'its stamps go back and forth',
     future: 's ahead of this clock',
+    before_1970: 'its stamps are before 1970',
 }
 
 

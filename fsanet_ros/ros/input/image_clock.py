@@ -82,6 +82,8 @@ class ImageClock:
     @property
     def problem(self) -> str:
         """What is wrong with the stamps, empty if nothing is."""
+        if (self._stamp_ns or 0) < 0:
+            return 'its stamps are before 1970, no time for a transform: mend header.stamp'
         if self._steps.count('same') >= max(_REPEATED, self._steps.count('back')):
             what = 'are all 0' if not self._stamp_ns else 'stand still or are too coarse'
             return f'its stamps {what}: the time of arrival is used instead; mend header.stamp'

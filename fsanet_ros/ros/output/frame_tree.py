@@ -18,6 +18,7 @@ from operator import itemgetter
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
+from fsanet_ros.files.texts import shortened
 from fsanet_ros.geometry.quaternions import Quaternion, Vector, inverse, product, rotated, slerp
 
 Sample = tuple[float, Vector, Quaternion]  # stamp in seconds, translation, rotation
@@ -86,11 +87,9 @@ class FrameTree:
         x, y, z, w = quaternion
         norm = math.sqrt(x * x + y * y + z * z + w * w)
         if not child or not parent or child == parent:
-            raise ValueError(f'the transform from {parent!r} to {child!r} names no two frames')
+            raise ValueError(f'{_named(parent, child)} names no two frames')
         if not (math.isfinite(sum(translation) + norm) and norm > 1e-6):
-            raise ValueError(
-                f'the transform from {parent!r} to {child!r} is not a number or has no rotation'
-            )
+            raise ValueError(f'{_named(parent, child)} is not a number or has no rotation')
         tx, ty, tz = translation
         sample = stamp_s, (tx, ty, tz), (w / norm, x / norm, y / norm, z / norm)
         edge = self._edges.get(child)
@@ -226,6 +225,10 @@ class FrameTree:
             return samples[0][1:]
         after = bisect_right(samples, stamp_s, key=_stamp_of)
         return _between(samples[after - 1], samples[after], stamp_s)
+
+
+def _named(parent: str, child: str) -> str:
+    return f'the transform from {shortened(parent, 80)!r} to {shortened(child, 80)!r}'
 
 
 def _between(a: Sample, b: Sample, stamp_s: float) -> tuple[Vector, Quaternion]:

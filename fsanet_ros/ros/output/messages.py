@@ -56,6 +56,8 @@ def transforms(tracked: Sequence[TrackedHead], header: Header) -> list[Transform
             (f'face_{t.id}', t.head.face_quaternion_xyzw),
             (f'gaze_{t.id}', t.head.gaze_quaternion_xyzw),
         ):
+            if name == header.frame_id:  # a camera of that name: tf2 takes no such ring
+                continue
             transform = Transform(translation=origin, rotation=_quaternion(quaternion))
             frames.append(TransformStamped(header=header, child_frame_id=name, transform=transform))
     return frames
