@@ -60,6 +60,15 @@ def test_a_head_without_a_parent_frame_has_no_transform():
     assert len(transforms([known], Header(frame_id='eye'))) == 2
 
 
+def test_no_frame_is_its_own_parent():
+    pytest.importorskip('fsanet_ros.msg')
+    from fsanet_ros.ros.output.messages import transforms
+
+    known = SimpleNamespace(id='h1', head=head(0.0))
+    (only,) = transforms([known], Header(frame_id='face_h1'))
+    assert only.child_frame_id == 'gaze_h1'
+
+
 # ---- people upside down
 
 
@@ -110,6 +119,29 @@ def test_heads_of_unknown_rotation_tell_nothing():
     assert not notices.take()
 
 
+def test_diagnostics_tell_of_an_upside_down_camera_until_that_is_mended():
+    notices = CameraNotices()
+    for _ in range(100):
+        notices.look_at_heads([head(178.0)])
+    assert 'input.mounting_deg to 180' in notices.problem
+    notices.mounting_deg = 180
+    assert notices.problem == ''
+    for _ in range(100):
+        notices.look_at_heads([head(3.0)])
+    assert 'input.mounting_deg to 0' in notices.problem
+    for _ in range(100):
+        notices.look_at_heads([head(178.0)])
+    assert notices.problem == ''
+
+
+def test_diagnostics_tell_of_a_frame_that_is_missing_as_long_as_it_is():
+    notices = CameraNotices()
+    notices.frame_of('')
+    assert 'no header.frame_id' in notices.problem
+    notices.frame_of('eye')
+    assert notices.problem == ''
+
+
 # ---- pictures
 
 
@@ -134,6 +166,16 @@ def test_pictures_without_contrast_are_said_once(clock):
     look(notices, black, clock, 60)
     (said,) = notices.take()
     assert 'no contrast (all values are 3 to 3 of 255)' in said
+
+
+def test_diagnostics_tell_of_missing_contrast_before_all_else_until_something_is_seen(clock):
+    notices = CameraNotices()
+    notices.frame_of('')
+    look(notices, np.full((48, 64, 3), 3, np.uint8), clock, 30)
+    assert 'no contrast' in notices.problem
+    ramp = np.tile(np.arange(64, dtype=np.uint8)[:, None] * 4, (48, 1, 3))
+    look(notices, ramp, clock, 6)
+    assert 'no header.frame_id' in notices.problem
 
 
 def test_dark_pictures_that_show_something_are_no_news(clock):

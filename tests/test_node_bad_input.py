@@ -81,6 +81,23 @@ def test_an_image_of_one_pixel_has_no_heads(rig):
     assert rig.ask(tiny).heads == []
 
 
+def test_diagnostics_say_that_pictures_have_no_contrast_as_long_as_they_have_none(process, rig):
+    grey = np.full_like(FACE, 128)
+
+    said = '/front/image_raw: the images have no contrast'
+
+    def is_said_of(picture):
+        rig.forget()
+        rig.send(picture)
+        rig.spin(1.2)
+        return any(said in m.status[0].message for m in rig.received['/diagnostics'])
+
+    assert rig.until(lambda: is_said_of(grey))
+    assert rig.received['/diagnostics'][-1].status[0].level == DiagnosticStatus.WARN
+    assert rig.until(lambda: not is_said_of(FACE))
+    assert process.output.count('no contrast') == 1
+
+
 class Trap:
     """Leaves a file behind when it is unpickled."""
 

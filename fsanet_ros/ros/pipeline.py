@@ -22,7 +22,7 @@ from fsanet_ros.ros.estimation import Estimate, estimate
 from fsanet_ros.ros.input.image_clock import Lateness, NodeClock
 from fsanet_ros.ros.input.live_camera import LiveCamera
 from fsanet_ros.ros.input.recorded_camera import RecordedCamera
-from fsanet_ros.ros.input.topic_camera import Camera, CameraImage, Demand
+from fsanet_ros.ros.input.topic_camera import PATIENCE_S, Camera, CameraImage, Demand
 from fsanet_ros.ros.output.outputs import Outputs, Seen
 from fsanet_ros.ros.settings import HeadPoseSettings
 from fsanet_ros.ros.statistics import FAILED, diagnostic_status
@@ -208,7 +208,7 @@ class Pipeline:
             diagnostic_status(
                 f'{name}: {camera.topic if several else "head poses"}',
                 camera.topic,
-                self._problem(camera),
+                '; '.join(filter(None, [self._problem(camera), self._notice(camera)])),
                 camera.statistics.take(period_s)
                 | models
                 | {'calibration': camera.calibration, 'stamps': camera.clock.difference or 'fit'},
@@ -257,6 +257,11 @@ class Pipeline:
             return f'overload: {camera.topic}: nothing but images is worked on, each {busy_s:.1f} s'
         # Without images there is no use for the time.
         return (clock if camera.silent_s < SILENT_S else '') or camera.problem()
+
+    def _notice(self, camera: Camera) -> str:
+        """Return what the log says once of a camera, for as long as it holds."""
+        notice = camera.notices.problem
+        return f'{camera.topic}: {notice}' if notice and camera.silent_s < PATIENCE_S else ''
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         """Yield what is missing, each after its cause."""

@@ -1,4 +1,4 @@
-"""What is odd about a camera's images and worth a line in the log, once each."""
+"""What is odd about a camera's images: a line in the log, once each, and in diagnostics."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ _LOOK_S, _STEP_PX, _LEAST_LEVELS = 5.0, 16, 12
 
 
 class CameraNotices:
-    """Looks at the frames, heads and pictures of a camera; ``take`` returns what is new."""
+    """
+    Looks at the frames, heads and pictures of a camera.
+
+    ``take`` returns what is new, for the log; ``problem`` what holds now, for diagnostics.
+    """
 
     def __init__(self) -> None:
         """Start with nothing said."""
         self.frame_id = ''
-        self.mounting_deg = 0
+        self._mounting_deg = 0
         self._said: set[str] = set()
         self._new: list[str] = []
+        self._holding: dict[str, str] = {}  # what keeps a camera from full output, by its subject
         self._header_frame: str | None = None
         self._usable_frame = ''
         self._heads = self._upside_down = 0
@@ -38,6 +43,24 @@ class CameraNotices:
         new, self._new = self._new, []
         return new
 
+    @property
+    def problem(self) -> str:
+        """What keeps this camera from full output, the gravest first, empty if nothing does."""
+        about = ('contrast', 'mounting', 'frame')
+        return next((self._holding[a] for a in about if a in self._holding), '')
+
+    @property
+    def mounting_deg(self) -> int:
+        """How far the camera is said to be turned clockwise."""
+        return self._mounting_deg
+
+    @mounting_deg.setter
+    def mounting_deg(self, degrees: int) -> None:
+        if degrees != self._mounting_deg:
+            self._mounting_deg = degrees
+            self._heads = self._upside_down = 0
+            self._holding.pop('mounting', None)
+
     def frame_of(self, header_frame: str) -> str:
         """
         Return the frame of an image, as TF takes it, empty if nobody knows it.
@@ -48,18 +71,16 @@ class CameraNotices:
             self._header_frame = header_frame
             self._usable_frame = frame_name(header_frame)
         frame = self._usable_frame or frame_name(self.frame_id)
-        if not frame:
-            self._say(
-                'frame',
-                'the images have no header.frame_id: no frames on /tf. Set it in the camera '
-                'driver, or the parameter input.frame_ids',
-            )
+        self._hold(
+            'frame',
+            not frame,
+            'the images have no header.frame_id: no frames on /tf. Set it in the camera driver, or '
+            'the parameter input.frame_ids',
+        )
         return frame
 
     def look_at_heads(self, heads: Sequence[Head]) -> None:
         """Look whether people stand as ``mounting_deg`` says."""
-        if 'mounting' in self._said:
-            return
         angle = math.radians(self.mounting_deg)
         right, down = math.sin(angle), math.cos(angle)  # where chins are, in the picture
         for head in heads:
@@ -69,13 +90,13 @@ class CameraNotices:
                 self._upside_down += x * right + y * down < -_TILT_COSINE
         if self._heads < _HEADS:
             return
-        if self._upside_down > _SHARE * self._heads:
-            meant = (self.mounting_deg + 180) % 360
-            self._say(
-                'mounting',
-                'most faces are upside down: if the camera is mounted so, set the parameter '
-                f'input.mounting_deg to {meant}',
-            )
+        meant = (self.mounting_deg + 180) % 360
+        self._hold(
+            'mounting',
+            self._upside_down > _SHARE * self._heads,
+            'most faces are upside down: if the camera is mounted so, set the parameter '
+            f'input.mounting_deg to {meant}',
+        )
         self._heads = self._upside_down = 0
 
     def look_at_picture(self, picture: Image, significant_bits: int) -> None:
@@ -97,12 +118,19 @@ class CameraNotices:
         few = picture[::_STEP_PX, ::_STEP_PX]
         low, high = int(few.min()), int(few.max())
         self._blank = self._blank + 1 if high - low < _LEAST_LEVELS else 0
-        if self._blank > 1:
-            self._say(
-                'contrast',
-                f'the images have no contrast (all values are {low} to {high} of 255): no face can '
-                'be found. Check lens cap, exposure and encoding',
-            )
+        self._hold(
+            'contrast',
+            self._blank > 1,
+            f'the images have no contrast (all values are {low} to {high} of 255): no face can be '
+            'found. Check lens cap, exposure and encoding',
+        )
+
+    def _hold(self, about: str, holds: bool, text: str) -> None:
+        if holds:
+            self._holding[about] = text
+            self._say(about, text)
+        else:
+            self._holding.pop(about, None)
 
     def _say(self, about: str, text: str) -> None:
         if about not in self._said:
