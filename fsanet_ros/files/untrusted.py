@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +17,9 @@ from fsanet_ros.files.child_processes import main_left_out
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
+
+# What zipfile raises while it reads damaged archives, or encrypted ones.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, OSError)
 
 _MAX_YAML_BYTES = 4 << 20
 _MAX_YAML_DEPTH = 50

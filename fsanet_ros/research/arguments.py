@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, FaceDetector
 from fsanet_ros.research.detectors import ALL_DETECTOR_NAMES, make_any_detector
@@ -17,6 +18,19 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f'{text} is not above 0: expected a whole number')
     return int(text)
+
+
+def weights_name(text: str) -> str:
+    """
+    Return a name for weights, which their files get; a type for argparse.
+
+    :raises argparse.ArgumentTypeError: if it would name another folder, or a hidden file
+    """
+    if not re.fullmatch(r'\w[\w.+-]*', text):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} names no file: expected letters, digits, "_", "-" or ".", such as my_fsanet'
+        )
+    return text
 
 
 def add_detector(parser: argparse._ActionsContainer) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from fsanet_ros.files import downloads
 from fsanet_ros.inference.weight_files import cached_weights_folder
 from fsanet_ros.network import zoo
+from fsanet_ros.research.arguments import weights_name
 from fsanet_ros.tools.command_line import command_parser, fail, note
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def _import_parser() -> argparse.ArgumentParser:
         'Convert Keras weights of the official FSA-Net to .onnx and .safetensors.',
     )
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE.h5')
-    parser.add_argument('--name', help='of the weights (default: as in the zoo, or the file)')
+    parser.add_argument(
+        '--name', type=weights_name, help='of the weights (default: as in the zoo, or the file)'
+    )
     _add_output(parser)
     return parser
 
@@ -110,7 +113,7 @@ def _fuse_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         'weights', nargs='+', metavar='WEIGHTS', help='names, or files ending in .safetensors'
     )
-    parser.add_argument('--name', required=True, help='of the fusion')
+    parser.add_argument('--name', required=True, type=weights_name, help='of the fusion')
     parser.add_argument(
         '--mean',
         choices=('rotations', 'angles'),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.research.arguments import positive
+from fsanet_ros.research.arguments import positive, weights_name
 from fsanet_ros.research.datasets.faces import LabelledFaces, joined, load_turned_away
 from fsanet_ros.research.evaluation.scores import Scores
 from fsanet_ros.research.training.recipe import RECIPES, Recipe, load_recipe
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '-o', '--output', type=Path, metavar='DIR', help='folder; default: runs/RECIPE'
     )
-    parser.add_argument('--name', help='of the weights; default: fsanet_RECIPE')
+    parser.add_argument('--name', type=weights_name, help='of the weights; default: fsanet_RECIPE')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument(
         '--limit',

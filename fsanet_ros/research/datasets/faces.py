@@ -13,10 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-ZIP = 'faces_120.zip'
+from fsanet_ros.files.array_files import Layout, read_arrays
+from fsanet_ros.files.untrusted import ZIP_ERRORS
+
+ZIP, LABELS = 'faces_120.zip', 'labels.npz'
 SIDE_PX = 120
 MAX_ANGLE_DEG = 99.0
 MAX_FLIP_DISAGREEMENT_DEG = 12.0
+_POSES: Layout = {
+    'name': ('texts', ('n',)),
+    'yaw_pitch_roll_deg': ('numbers', ('n', 3)),
+    'rotation_optical': ('numbers', ('n', 3, 3)),
+}
+_AFLW: Layout = {**_POSES, 'flip_disagreement_deg': ('numbers', ('n',))}
+_RENDERED: Layout = {**_POSES, 'in_range': ('yes or no', ('n',))}
+_PEOPLE: Layout = {'person': ('texts', ('n',))}
+_WORN: Layout = {'name': ('texts', ('n',)), 'covered': ('texts', ('n',))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +105,7 @@ def load_rendered_faces(root: str | Path) -> LabelledFaces:
 
     :raises FileNotFoundError: naming the missing file
     """
-    labels = _read_labels(Path(root))
+    labels = _read_labels(Path(root), _RENDERED, _PEOPLE)
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     return _rendered(
         root, labels, labels['in_range'] & (np.abs(angles) <= MAX_ANGLE_DEG).all(axis=1)
@@ -106,7 +118,7 @@ def load_turned_away(root: str | Path) -> LabelledFaces:
 
     :raises FileNotFoundError: naming the missing file
     """
-    labels = _read_labels(Path(root))
+    labels = _read_labels(Path(root), _RENDERED, _PEOPLE)
     return _rendered(root, labels, np.abs(labels['yaw_pitch_roll_deg'][:, 0]) > MAX_ANGLE_DEG)
 
 
@@ -116,27 +128,29 @@ def covered_of_rendered(root: str | Path, names: NDArray[np.str_]) -> NDArray[np
 
     :raises FileNotFoundError: naming the file that is missing
     """
-    labels = _read_labels(Path(root))
+    labels = _read_labels(Path(root), _WORN)
     worn = dict(zip(labels['name'].tolist(), labels['covered'].tolist(), strict=True))
     return np.array([worn[name] != 'none' for name in names.tolist()])
 
 
-def _rendered(root: str | Path, labels: Any, keep: NDArray[np.bool_]) -> LabelledFaces:
+def _rendered(
+    root: str | Path, labels: Mapping[str, NDArray[Any]], keep: NDArray[np.bool_]
+) -> LabelledFaces:
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     names = labels['name'][keep]
     pictures = _read_zip(Path(root) / ZIP, [str(name) for name in names])
     rotations = labels['rotation_optical'][keep].astype(np.float64)
-    people = labels['person'][keep].astype(np.str_) if 'person' in labels.files else None
+    people = labels['person'][keep].astype(np.str_) if 'person' in labels else None
     return LabelledFaces(pictures, rotations, angles[keep], names, people)
 
 
-def _read_labels(root: Path) -> Any:
-    for name in (ZIP, 'labels.npz'):
+def _read_labels(
+    root: Path, layout: Layout, optional: Layout | None = None
+) -> dict[str, NDArray[Any]]:
+    for name in (ZIP, LABELS):
         if not (root / name).is_file():
-            raise FileNotFoundError(
-                f'{root / name} is missing: expected faces_120.zip and labels.npz'
-            )
-    return np.load(root / 'labels.npz', allow_pickle=False)
+            raise FileNotFoundError(f'{root / name} is missing: expected {ZIP} and {LABELS}')
+    return read_arrays(root / LABELS, layout, optional)
 
 
 def load_aflw_faces(root: str | Path) -> LabelledFaces:
@@ -147,7 +161,7 @@ def load_aflw_faces(root: str | Path) -> LabelledFaces:
     picture is mirrored, and, as in the paper, faces with an angle beyond 99 degrees.
 
     :raises FileNotFoundError: naming the missing file
-    :raises ValueError: if pictures and labels are not in the same order
+    :raises ValueError: if one of the two is damaged, or pictures are missing
     """
     names, rotations, angles = kept_aflw_labels(root)
     pictures = _read_zip(Path(root) / ZIP, [str(name) for name in names])
@@ -162,7 +176,7 @@ def kept_aflw_labels(
 
     :raises FileNotFoundError: naming the missing file
     """
-    labels = _read_labels(Path(root))
+    labels = _read_labels(Path(root), _AFLW)
     angles = labels['yaw_pitch_roll_deg'].astype(np.float64)
     keep = (labels['flip_disagreement_deg'] < MAX_FLIP_DISAGREEMENT_DEG) & (
         np.abs(angles) <= MAX_ANGLE_DEG
@@ -198,14 +212,26 @@ def split_indices(
 
 
 def _read_zip(path: Path, names: list[str]) -> NDArray[np.uint8]:
-    with zipfile.ZipFile(path) as archive:
-        pictures = []
-        for name in tqdm(names, desc=f'reading {path.name}', unit='face', leave=False):
-            data = np.frombuffer(archive.read(name), np.uint8)
-            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-            if picture is None:
-                raise ValueError(f'{path}: {name} is not a readable picture')
-            pictures.append(picture)
-    if not pictures:
-        return np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8)
-    return np.stack(pictures).astype(np.uint8, copy=False)
+    pictures = np.empty((len(names), SIDE_PX, SIDE_PX, 3), np.uint8)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bar = tqdm(names, desc=f'reading {path.name}', unit='face', leave=False)
+            for picture, name in zip(pictures, bar, strict=True):
+                picture[...] = _face_square(archive.read(name), f'{path}: {name}')
+    except ZIP_ERRORS as error:
+        raise ValueError(
+            f'{path} does not hold the pictures that {LABELS} names ({error}): copy both again'
+        ) from error
+    return pictures
+
+
+def _face_square(content: bytes, name: str) -> NDArray[np.uint8]:
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if picture is None:
+        raise ValueError(f'{name} is not a readable picture')
+    if picture.shape[:2] != (SIDE_PX, SIDE_PX):
+        height, width = picture.shape[:2]
+        raise ValueError(
+            f'{name} has {width}x{height} pixels: expected face squares of {SIDE_PX}x{SIDE_PX}'
+        )
+    return picture.astype(np.uint8, copy=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fsanet_ros.files.untrusted import ZIP_ERRORS
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crop, cut_official_crop
 from fsanet_ros.research.datasets.faces import MAX_ANGLE_DEG, LabelledFaces
@@ -64,7 +64,7 @@ def read_picture(labelled: LabelledImage) -> Image:
         name = f'{labelled.archive}: {labelled.path.as_posix()}'
     try:
         data = np.frombuffer(_content(labelled), np.uint8)
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ValueError(f'{name} is not a readable picture ({error})') from error
     # imread reports no missing file, and prints warnings of its own.
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from fsanet_ros.detection.face_square import FaceSquareMapping
+from fsanet_ros.files.untrusted import ZIP_ERRORS
 from fsanet_ros.research.datasets.labelled_images import BoxOf, LabelledImage, box_of_square
 from fsanet_ros.types import Box
 
@@ -54,7 +55,7 @@ def _read_zip(archive: Path) -> list[LabelledImage]:
                 _face(Path(name), lambda name: content.read(name).decode('latin-1'), archive)
                 for name in names
             ]
-    except zipfile.BadZipFile as error:
+    except ZIP_ERRORS as error:
         raise ValueError(f'{archive} is not a readable zip file ({error})') from error
     if not faces:
         raise _not_pointing04(archive)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fsanet_ros.arrays import FloatArray, IntArray
+from fsanet_ros.files.array_files import Layout, read_arrays
 
 #: The data, beside a checkout.
 DEFAULT_PATH = Path('../shared/data/ict_facekit/ict_face_model_light.npz')
@@ -34,6 +35,15 @@ _PARTS: tuple[tuple[int, int, int], ...] = (
     (EYE, 23021, 23791),
 )
 _SELLION = 27
+_VERTICES = 26719
+_LAYOUT: Layout = {
+    'neutral': ('numbers', (_VERTICES, 3)),
+    'triangles': ('whole numbers', ('triangles', 3)),
+    'identity': ('numbers', ('identities', _VERTICES, 3)),
+    'expression': ('numbers', ('expressions', _VERTICES, 3)),
+    'expression_names': ('texts', ('expressions',)),
+    'landmarks68': ('whole numbers', (68,)),
+}
 
 
 class HeadModel:
@@ -92,6 +102,7 @@ class HeadModel:
 
         :param path: ict_face_model_light.npz; by default in ../shared beside the checkout.
         :raises FileNotFoundError: naming the missing file and its publisher.
+        :raises ValueError: if it is damaged
         """
         file = Path(__file__).parents[3] / DEFAULT_PATH if path is None else Path(path)
         if not file.is_file():
@@ -100,15 +111,18 @@ class HeadModel:
                 'Creative Technologies (MIT licence, https://github.com/ICT-VGL/ICT-FaceKit), '
                 'packed as one .npz with neutral, triangles, identity, expression and landmarks68'
             )
-        with np.load(file) as data:
-            return cls(
-                data['neutral'],
-                data['triangles'],
-                data['identity'],
-                data['expression'],
-                [str(name) for name in data['expression_names']],
-                data['landmarks68'],
-            )
+        data = read_arrays(file, _LAYOUT)
+        for name in ('triangles', 'landmarks68'):
+            if not ((data[name] >= 0) & (data[name] < _VERTICES)).all():
+                raise ValueError(f'{file} names vertices in {name} that it does not have')
+        return cls(
+            data['neutral'],
+            data['triangles'],
+            data['identity'],
+            data['expression'],
+            [str(name) for name in data['expression_names']],
+            data['landmarks68'],
+        )
 
     @property
     def identity_count(self) -> int:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.files.array_files import Layout, read_arrays
 from fsanet_ros.research.rendering import HeadModel
 from fsanet_ros.research.rendering.rendered_faces import (
     POSES_PER_PERSON,
@@ -25,6 +26,18 @@ Arrays = dict[str, Any]
 PERSONS_PER_PART = 5
 FACES_PER_PART = PERSONS_PER_PART * POSES_PER_PERSON
 _QUALITY = 95
+_PART: Layout = {
+    'jpeg': ('whole numbers', ('bytes',)),
+    'jpeg_end': ('whole numbers', ('n',)),
+    'name': ('texts', ('n',)),
+    'person': ('texts', ('n',)),
+    'yaw_pitch_roll_deg': ('numbers', ('n', 3)),
+    'rotation_optical': ('numbers', ('n', 3, 3)),
+    'flip_disagreement_deg': ('numbers', ('n',)),
+    'landmarks68': ('numbers', ('n', 68, 2)),
+    'in_range': ('yes or no', ('n',)),
+    'covered': ('texts', ('n',)),
+}
 # The same bytes every time.
 _ZIP_DATE = (2000, 1, 1, 0, 0, 0)
 
@@ -59,8 +72,7 @@ def write_part(model: HeadModel, folder: Path, part: int, seed: int, *, bare: bo
 def check_seed(folder: Path, seed: int) -> None:
     """Raise ValueError if a folder holds parts of another seed, as sets must not mix."""
     for path in sorted((folder / 'parts').glob('*.npz'))[:1]:
-        with np.load(path) as part:
-            found = str(part['name'][0]).partition('_')[0]
+        found = str(read_arrays(path, _PART)['name'][0]).partition('_')[0]
         if found != _label(seed):
             raise ValueError(
                 f'{folder} holds faces of seed {int(found)}, not {seed}: choose another folder'
@@ -110,14 +122,14 @@ def assemble(folder: Path, count: int) -> int:
     :param count: use only the parts for so many faces
     :returns: the number of faces written
     :raises FileNotFoundError: if there are no parts
+    :raises ValueError: if one is damaged
     """
     paths = [part_path(folder, part) for part in range(part_count(count))]
     labels: list[Arrays] = []
     draft = folder / 'faces_120.zip.new'
     with zipfile.ZipFile(draft, 'w') as archive:
         for path in (path for path in paths if path.is_file()):
-            with np.load(path) as part:
-                arrays = {name: part[name] for name in part.files}
+            arrays = read_arrays(path, _PART)
             ends, data = arrays.pop('jpeg_end'), arrays.pop('jpeg')
             pictures = np.split(data, ends[:-1])
             for name, picture in zip(arrays['name'], pictures, strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fsanet_ros.files.array_files import Layout, read_arrays
 from fsanet_ros.files.downloads import sha256_of
 from fsanet_ros.research.augmentation.varied_crops import central_crops
 from fsanet_ros.research.datasets import READERS
@@ -39,6 +40,13 @@ MAX_SPREAD_DEG = 8.0
 MAX_SIGMA_DEG, HALF_WEIGHT_DEG = 12.0, 5.0
 # Nobody is judged by a label that is expected to be further off.
 SURE_DEG = 8.0
+_LABELS: Layout = {
+    'teacher': ('texts', ()),
+    'name': ('texts', ('n',)),
+    'rotations': ('numbers', ('n', 3, 3)),
+    'spread_deg': ('numbers', ('n',)),
+}
+_SIGMA: Layout = {'sigma_deg': ('numbers', ('n',))}
 
 
 @dataclass(frozen=True)
@@ -157,11 +165,10 @@ def labels_key(kind: str, teachers: Sequence[Path]) -> str:
 
 def read_labels(path: Path, names: NDArray[np.str_], key: str) -> Labels | None:
     """Return the labels that write_labels wrote; None if they are of other faces or teachers."""
-    with np.load(path, allow_pickle=False) as kept:
-        if str(kept['teacher']) != key or not np.array_equal(kept['name'], names):
-            return None
-        sigma = kept['sigma_deg'] if 'sigma_deg' in kept.files else None
-        return Labels(kept['rotations'], kept['spread_deg'], sigma)
+    kept = read_arrays(path, _LABELS, _SIGMA)
+    if str(kept['teacher']) != key or not np.array_equal(kept['name'], names):
+        return None
+    return Labels(kept['rotations'], kept['spread_deg'], kept.get('sigma_deg'))
 
 
 def write_labels(path: Path, names: NDArray[np.str_], key: str, labels: Labels) -> None:
@@ -205,16 +212,19 @@ def load_kept_aside(root: Path, labels: Path | None, recipe: str) -> LabelledFac
     Return the faces that a recipe's training does not see, with labels of a file where it is given.
 
     Those that the labels are not sure of are left out.
+
+    :raises OSError: if a file cannot be read
+    :raises ValueError: if the labels are damaged, or of other faces
     """
     faces = load_aflw_faces(root)
     settings = load_recipe(recipe)
     aside = split_indices(len(faces), settings.validation_share, settings.seed)[1]
     if labels is None:
         return faces.select(aside)
-    with np.load(labels, allow_pickle=False) as file:
-        if not np.array_equal(file['name'], faces.names):
-            raise ValueError(f'{labels} labels other faces than {root} holds')
-        turned, sure = file['rotations'], file['sigma_deg'] < SURE_DEG
+    known = read_arrays(labels, {**_LABELS, **_SIGMA})
+    if not np.array_equal(known['name'], faces.names):
+        raise ValueError(f'{labels} labels other faces than {root} holds')
+    turned, sure = known['rotations'], known['sigma_deg'] < SURE_DEG
     angles = smallest_angles_deg(turned)
     relabelled = LabelledFaces(faces.pictures, turned, angles, faces.names)
     return relabelled.select(aside[sure[aside]])
