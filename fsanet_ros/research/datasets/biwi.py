@@ -184,9 +184,7 @@ def _read(
     boxes: dict[Path, BoxOf | None] = dict.fromkeys(poses)
     if table.is_file():
         boxes = dict(_read_boxes(table))
-    with tqdm(
-        boxes.items(), desc='reading labels', unit='face', leave=False, total=len(boxes)
-    ) as b:
+    with tqdm(boxes.items(), 'reading labels', unit='face', leave=False, disable=None) as b:
         return [_labelled(pose, box, rotation_of(pose)) for pose, box in b]
 
 

@@ -46,7 +46,7 @@ def write_boxes(root: str | Path, detector: FaceDetector) -> tuple[Path, int, in
     count = 0
     with (
         unfinished.open('w', newline='', encoding='utf-8') as file,
-        tqdm(poses, desc='finding faces', unit='frame', leave=False) as bar,
+        tqdm(poses, desc='finding faces', unit='frame', leave=False, disable=None) as bar,
     ):
         rows = csv.writer(file, lineterminator='\n')
         rows.writerow(BOX_COLUMNS)

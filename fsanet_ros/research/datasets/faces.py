@@ -215,7 +215,7 @@ def _read_zip(path: Path, names: list[str]) -> NDArray[np.uint8]:
     pictures = np.empty((len(names), SIDE_PX, SIDE_PX, 3), np.uint8)
     try:
         with zipfile.ZipFile(path) as archive:
-            bar = tqdm(names, desc=f'reading {path.name}', unit='face', leave=False)
+            bar = tqdm(names, desc=f'reading {path.name}', unit='face', leave=False, disable=None)
             for picture, name in zip(pictures, bar, strict=True):
                 picture[...] = _face_square(archive.read(name), f'{path}: {name}')
     except ZIP_ERRORS as error:

@@ -103,7 +103,7 @@ def cut_faces(images: Iterable[LabelledImage], crop: str) -> LabelledFaces:
     size = NETWORK_SIZE if crop == 'official' else FACE_SQUARE_SIZE
     cut = official_crop if crop == 'official' else face_square_picture
     pictures = np.empty((len(kept), size, size, 3), np.uint8)
-    with tqdm(kept, desc='cutting faces', unit='face', leave=False) as bar:
+    with tqdm(kept, desc='cutting faces', unit='face', leave=False, disable=None) as bar:
         for picture, labelled in zip(pictures, bar, strict=True):
             picture[...] = cut(read_picture(labelled), labelled)
     angles = np.array([i.yaw_pitch_roll_deg for i in kept], np.float64).reshape(-1, 3)

@@ -67,7 +67,7 @@ def _existing(root: str | Path) -> Path:
 
 
 def _read(paths: list[Path], group_of: Any) -> list[LabelledImage]:
-    with tqdm(paths, desc='reading labels', unit='face', leave=False) as bar:
+    with tqdm(paths, desc='reading labels', unit='face', leave=False, disable=None) as bar:
         # SciPy's reader is C, and crashes on some damaged files.
         contents = mapped_in_a_process(_content, bar, ['scipy.io', __name__])
         return [

@@ -43,7 +43,9 @@ def pointing04_faces(root: str | Path, teacher: Teacher | Teachers) -> LabelledF
     :raises ValueError: naming the file that does not hold what it should
     """
     people = [i for i in read_pointing04(root) if i.group not in PROTOCOL_2_TEST]
-    with tqdm(people, desc="cutting Pointing'04's faces", unit='face', leave=False) as bar:
+    with tqdm(
+        people, desc="cutting Pointing'04's faces", unit='face', leave=False, disable=None
+    ) as bar:
         pictures = np.stack([_cut(labelled) for labelled in bar])
     marks = np.array([labelled.yaw_pitch_roll_deg[:2] for labelled in people])
     labels = between(teacher.label(pictures).rotations, marks, teacher.tilt_gain)

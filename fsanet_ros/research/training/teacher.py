@@ -106,7 +106,7 @@ class Teacher:
         """
         means = np.empty((len(pictures), 3, 3))
         spread_deg = np.empty(len(pictures))
-        with tqdm(total=len(pictures), desc='labelling', unit='face', leave=False) as bar:
+        with tqdm(desc='labelling', total=len(pictures), leave=False, disable=None) as bar:
             for part in _chunks(len(pictures)):
                 answers = np.stack(
                     [self._through(view, pictures[part]) for view in self.views], axis=1

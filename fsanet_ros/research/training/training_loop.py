@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -260,7 +261,9 @@ def train(
     recipe = trainer.recipe
     crops = crops_in_use(validation, recipe) if len(validation) else None
     smooth = float('nan')
-    with tqdm(total=recipe.steps, initial=trainer.step, unit='step', mininterval=1.0) as bar:
+    # In a file, where lines are not overwritten, the hours would make megabytes of them.
+    every_s = 1.0 if sys.stderr.isatty() else 60.0
+    with tqdm(total=recipe.steps, initial=trainer.step, unit='step', mininterval=every_s) as bar:
         for batch in batches_from(training, recipe, trainer.step):
             loss = trainer.train_step(batch)
             watch(trainer.step, loss, trainer.learning_rate)
