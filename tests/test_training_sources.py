@@ -226,3 +226,14 @@ def test_shipped_weights_are_fine_tuned_on_own_faces(own, tmp_path, monkeypatch)
     words = ['train', '--recipe', 'own', '--root', str(own / 'set'), '--start', 'fsanet_1x1']
     assert commands.main([*words, '--limit', '128']) == 0
     assert (tmp_path / 'runs' / 'own_limited' / 'fsanet_own.onnx').is_file()
+
+
+def test_wrong_weights_to_start_from_are_said_before_anything_is_read(tmp_path, capsys):
+    pytest.importorskip('torch')
+    (tmp_path / 'faces_120.zip').write_bytes(b'never read')
+    wrong = tmp_path / 'wrong.safetensors'
+    wrong.write_bytes(b'\xff' * 64)
+    words = ['--recipe', 'own', '--root', str(tmp_path), '--start', str(wrong)]
+    assert train.main(words) == 1
+    said = capsys.readouterr().err
+    assert 'wrong.safetensors' in said and 'faces_120' not in said and said.count('\n') == 1

@@ -109,14 +109,15 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     limited = '_limited' if arguments.limit else ''
     folder = arguments.output or Path('runs') / f'{label}{limited}'
     data = _folder_of(recipe, arguments)
+    trainer = Trainer(recipe, arguments.device)
+    if arguments.start:
+        # Before the labels are made, which takes minutes.
+        trainer.start_from(arguments.start)
     training, validation = _load(recipe, data, folder, arguments)
     recipe = recipe.for_faces(len(training))
     if arguments.limit:
         recipe = _limited(recipe, arguments.limit)
-    trainer = Trainer(recipe, arguments.device)
-    recipe = trainer.recipe
-    if arguments.start:
-        trainer.start_from(arguments.start)
+    trainer.recipe = recipe
     if trainer.resume(folder):
         note(arguments, f'continuing at step {trainer.step} of {recipe.steps}')
     note(arguments, f'{len(training)} faces to train on, {len(validation)} kept aside')
