@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the nodes cleanly whenever they come: code 0, a line at most."""
+"""SIGINT, SIGTERM and SIGHUP end the nodes cleanly whenever they come: code 0, a line at most."""
 
 import random
 import signal
@@ -10,7 +10,9 @@ import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('fsanet_ros.msg')
+pytest.importorskip('skimage')
 
+from head_pose_rig import Rig
 from ros_helpers import PATIENCE_S, NodeProcess, until
 
 from fsanet_ros.ros.signals import INTERRUPTED
@@ -49,7 +51,7 @@ def ends_cleanly(arguments, sig, delay_s):
 
 
 @pytest.mark.parametrize('name', NODES)
-@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_of_the_start_ends_it_cleanly(name, sig):
     for moment_s in MOMENTS_S[:: 1 if name == 'head_pose' else 4]:
         ends_cleanly(NODES[name], sig, moment_s + CHANCE.uniform(0.0, 0.1))
@@ -68,6 +70,37 @@ def test_ctrl_c_from_the_terminal_and_from_launch_is_one_wish():
             time.sleep(0.02)
         assert node.wait() == 0
         assert 'Traceback' not in node.output
+
+
+def test_a_terminal_that_closes_ends_it_cleanly_unless_nohup_is_before_it():
+    with NodeProcess([*NODES['head_pose']]) as node:
+        node.wait_for_output('active')
+        node.send(signal.SIGHUP)
+        assert node.wait() == 0
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # children inherit it
+    try:
+        with NodeProcess([*NODES['head_pose']]) as node:
+            node.wait_for_output('active')
+            node.send(signal.SIGHUP)
+            time.sleep(1.0)
+            assert node.running
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize('name', ['head_pose', 'command'])
+@pytest.mark.parametrize('first', [0, 1])
+def test_without_stdout_and_stderr_it_runs_until_it_is_told_to_stop(name, first):
+    # What is opened next gets their numbers, and the log goes into it.
+    code = (
+        f'import os, sys; os.closerange({first}, 3); '
+        f'os.execv(sys.executable, [sys.executable, *{NODES[name]}])'
+    )
+    with NodeProcess(['-c', code]) as node, Rig('head_poses') as rig:
+        assert rig.until(lambda: rig.node.count_subscribers('image') == 1)
+        rig.spin(2.0)
+        assert node.running
+        assert node.stop() == 0
 
 
 def test_a_second_signal_ends_what_hangs():

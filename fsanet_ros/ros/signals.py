@@ -11,10 +11,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal or the connection has gone.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Ctrl-C reaches a node twice, from the terminal and from ros2 launch: that is no second wish.
 _ONE_WISH_S = 2.0
 INTERRUPTED = 130  # the exit code
+
+
+def open_standard_streams() -> None:
+    """
+    Open /dev/null for each of stdin, stdout and stderr that is closed.
+
+    Else the next thing that is opened gets its number, and is written into by all who log.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def _wanted_signals() -> list[signal.Signals]:
+    """Return those that are to end a program: whoever starts it with nohup keeps SIGHUP out."""
+    return [
+        number
+        for number in SIGNALS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    ]
 
 
 def end_quietly_at_signals(name: str) -> None:
@@ -24,13 +47,14 @@ def end_quietly_at_signals(name: str) -> None:
     For programs, before they import what takes long, in the main thread; ``stop_at_signals`` takes
     over while a node runs.
     """
+    open_standard_streams()
 
     def end(number: int, frame: FrameType | None) -> None:
         # Not an exception, which whatever is being imported may swallow or print.
         os.write(2, f'{name}: stopped by {signal.Signals(number).name}\n'.encode())
         os._exit(0)
 
-    for number in SIGNALS:
+    for number in _wanted_signals():
         signal.signal(number, end)
         # Python takes its handlers away before it has ended.
         atexit.register(signal.signal, number, signal.SIG_IGN)
@@ -61,12 +85,13 @@ class Stop:
 @contextmanager
 def stop_at_signals() -> Iterator[Stop]:
     """
-    Note SIGINT and SIGTERM; one that comes long after the first ends the process at once.
+    Note SIGINT, SIGTERM and SIGHUP; one that comes long after the first ends the process at once.
 
     Nothing is raised: an exception would come anywhere, such as in a destructor, which swallows
     it. Python runs its own handlers in the main thread only, and only when that comes back from
     what it waits for: a pipe is written to at once.
     """
+    open_standard_streams()
     stop = Stop()
 
     def listen() -> None:
@@ -84,7 +109,7 @@ def stop_at_signals() -> Iterator[Stop]:
     os.set_blocking(writable, False)
     thread = threading.Thread(target=listen, name='signals', daemon=True)
     thread.start()
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    before = {number: signal.signal(number, lambda *_: None) for number in _wanted_signals()}
     pipe_before = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     try:
         yield stop
