@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,24 @@ def test_errors_and_results_come_back_in_order():
     assert list(mapped_in_a_process(double, [1, 2, 3])) == [2, 4, 6]
     with pytest.raises(LookupError, match='nine'):
         list(mapped_in_a_process(double, [8, 9]))
+
+
+def test_it_names_the_item_too_when_the_process_has_died_before_others_are_handed_over():
+    def items():
+        yield from range(64)
+        time.sleep(3.0)  # 7 crashes meanwhile
+        yield from range(64, 100)
+
+    found = []
+    with pytest.raises(ValueError, match=r'^7 is damaged'):
+        found.extend(mapped_in_a_process(double, items()))
+    assert found == [2 * number for number in range(7)]
+
+
+@pytest.mark.parametrize('read', [read_calibration, lambda path: list(read_rows(path, ['a'], 'x'))])
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path, read):
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    for path, kind in ((pipe, 'a pipe'), (Path('/dev/zero'), 'a device')):
+        with pytest.raises((OSError, ValueError), match=f'it is {kind}, expected a file'):
+            read(path)

@@ -1,8 +1,11 @@
 """Frames come in order, once each, from whatever holds them."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
+from test_pictures import png_of
 
 from fsanet_ros.files.video import VideoError, open_frames
 
@@ -45,6 +48,56 @@ def test_every_frame_once_in_order_and_again_after_rewind(kind, request):
         assert frames.read() is None and frames.read() is None
         frames.rewind()
         assert numbers(frames) == list(range(FRAMES))
+
+
+NOT_UTF_8 = b'caf\xe9'
+
+
+def test_pictures_whose_names_are_not_utf_8_are_read(folder):
+    for file in folder.iterdir():
+        folder_of = os.fsencode(folder)
+        os.rename(os.fsencode(file), os.path.join(folder_of, NOT_UTF_8 + os.fsencode(file.name)))
+    with open_frames(folder) as frames:
+        assert numbers(frames) == list(range(FRAMES))
+
+
+def test_a_video_whose_name_is_not_utf_8_is_read_or_refused_in_a_line_that_can_be_printed(video):
+    path = os.path.join(os.fsencode(video.parent), NOT_UTF_8 + b'\n.avi')
+    os.rename(video, path)
+    try:
+        with open_frames(os.fsdecode(path)) as frames:
+            assert numbers(frames) == list(range(FRAMES))
+            said = frames.name
+    except VideoError as error:
+        said = str(error)
+    assert 'caf\\xe9\\n.avi' in said
+    said.encode('utf-8')
+
+
+def test_folders_among_the_pictures_are_none(folder):
+    (folder / 'p1.png').mkdir()
+    with open_frames(folder) as frames:
+        assert numbers(frames) == list(range(FRAMES))
+
+
+def test_a_picture_that_claims_a_billion_pixels_is_refused_unopened(tmp_path):
+    (tmp_path / 'bomb.png').write_bytes(bytes(png_of(30_000, 30_016)))
+    with pytest.raises(VideoError, match=r'bomb\.png: 30000 x 30016 pixels are more than'):
+        open_frames(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['pipe.mp4', 'pipe.png'])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(VideoError, match=r'cannot be read \(it is a pipe, expected a file\)'):
+        open_frames(tmp_path / name)
+
+
+@pytest.mark.parametrize('name', ['x' * 5000, 'a\0b', '~nobody_of_that_name/x.mp4'])
+def test_what_is_no_name_of_a_file_is_refused_in_one_line(name):
+    with pytest.raises(VideoError, match='give a video file') as refusal:
+        open_frames(name)
+    assert len(str(refusal.value)) < 500 and '\n' not in str(refusal.value)
 
 
 def test_rewind_in_the_middle_starts_at_the_first(video):
@@ -105,7 +158,7 @@ def test_what_can_not_be_read_is_explained(tmp_path, folder):
         open_frames(tmp_path / 'broken.mp4')
     with pytest.raises(VideoError, match='empty holds no pictures'):
         open_frames(empty)
-    with pytest.raises(VideoError, match=r'p9\.PNG is not a picture'):
+    with pytest.raises(VideoError, match=r'p9\.PNG: not a picture'):
         list(open_frames(folder))
 
 

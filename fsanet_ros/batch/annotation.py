@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 
 from fsanet_ros.batch import video_frames
-from fsanet_ros.batch.inputs import Input, printable
+from fsanet_ros.batch.inputs import Input
 from fsanet_ros.batch.sightings import SightedFrame
 from fsanet_ros.batch.writing import naming
 from fsanet_ros.drawing import draw_heads, note_about
 from fsanet_ros.files.pictures import MAX_PIXELS, read_picture
+from fsanet_ros.files.texts import printable
 from fsanet_ros.types import Image
 
 try:

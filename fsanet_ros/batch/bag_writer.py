@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 
 from fsanet_ros.arrays import FloatArray
-from fsanet_ros.batch.inputs import printable
 from fsanet_ros.batch.sightings import SightedFrame, Sighting
 from fsanet_ros.batch.writing import naming
 from fsanet_ros.drawing.lifetimes import Lifetimes
 from fsanet_ros.drawing.shapes import Rgba, Shape, head_shapes
 from fsanet_ros.files.bags import BagError, empty_message, message_types, open_bag
-from fsanet_ros.files.texts import frame_name
+from fsanet_ros.files.texts import frame_name, printable
 from fsanet_ros.geometry.quaternions import Vector
 from fsanet_ros.types import Head
 

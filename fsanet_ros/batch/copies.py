@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fsanet_ros.batch.annotation import copy_name
-from fsanet_ros.batch.inputs import Input, printable
+from fsanet_ros.batch.inputs import Input
+from fsanet_ros.files.texts import printable
 
 
 def copy_targets(inputs: Sequence[Input], folder: Path) -> dict[Input, Path]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fsanet_ros.files.texts import printable
 from fsanet_ros.files.video import PICTURE_SUFFIXES
 
 Kind = Literal['picture', 'video', 'bag', 'camera', 'stream']
@@ -68,16 +69,6 @@ def find_inputs(
             else:
                 inputs[found.address] = found
     return list(inputs.values()), passed
-
-
-def printable(name: str) -> str:
-    r"""
-    Return a file name that can be printed on one line.
-
-    Bytes that are not UTF-8 become ``\xe9``, line ends and what steers terminals ``\n``, ``\x1b``.
-    """
-    text = os.fsencode(name).decode('utf-8', 'backslashreplace')
-    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]', lambda found: ascii(found[0])[1:-1], text)
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:

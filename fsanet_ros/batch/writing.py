@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fsanet_ros.batch.inputs import printable
+from fsanet_ros.files.texts import printable
 
 
 @contextmanager

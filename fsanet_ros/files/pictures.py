@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.files.picture_sizes import MAX_PIXELS, size_of_picture
+from fsanet_ros.files.plain_files import require_end
 
 __all__ = ['MAX_PIXELS', 'PictureError', 'decode_picture', 'read_picture', 'size_of_picture']
 
@@ -29,6 +30,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.u
     :raises PictureError: if it is no picture that OpenCV decodes, or larger than max_pixels
     :raises OSError: if the file cannot be read
     """
+    require_end(path)
     return decode_picture(np.fromfile(path, np.uint8), max_pixels)
 
 

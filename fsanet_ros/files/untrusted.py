@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fsanet_ros.files.child_processes import main_left_out
+from fsanet_ros.files.plain_files import require_end
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -38,9 +39,11 @@ def load_yaml(path: Path) -> Any:
     """
     import yaml
 
-    content = path.read_bytes()
+    require_end(path)
+    with path.open('rb') as file:
+        content = file.read(_MAX_YAML_BYTES + 1)
     if len(content) > _MAX_YAML_BYTES:
-        raise ValueError(f'has {len(content)} bytes, expected at most {_MAX_YAML_BYTES}')
+        raise ValueError(f'has {path.stat().st_size} bytes, expected at most {_MAX_YAML_BYTES}')
     try:
         text = content.decode('utf-8')
         depth = 0
@@ -72,6 +75,7 @@ def read_rows(
     """
     empty = True
     try:
+        require_end(table)
         with table.open(newline='', encoding='utf-8-sig') as file:
             rows = csv.DictReader(file, restval='')
             missing = [name for name in columns if name not in (rows.fieldnames or ())]
@@ -108,8 +112,11 @@ def mapped_in_a_process(
         waiting: list[tuple[Item, Future[Result]]] = []
         while True:
             for item in islice(remaining, _AHEAD - len(waiting)):
-                with main_left_out():
-                    waiting.append((item, pool.submit(function, item)))
+                try:
+                    with main_left_out():
+                        waiting.append((item, pool.submit(function, item)))
+                except BrokenProcessPool:  # of one that waits already
+                    break
             if not waiting:
                 return
             item, future = waiting.pop(0)

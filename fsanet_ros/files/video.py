@@ -9,7 +9,9 @@ Frames from a video file, a folder of pictures, a camera or a stream: one reader
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,6 +20,12 @@ from pathlib import Path
 import cv2
 
 from fsanet_ros.arrays import Image
+from fsanet_ros.files.pictures import read_picture
+from fsanet_ros.files.plain_files import require_end
+from fsanet_ros.files.texts import printable, shortened
+
+# FFmpeg inside OpenCV writes a line for each attempt to reach a camera; read at the first one.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 PICTURE_SUFFIXES = frozenset(
     ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
@@ -74,11 +82,18 @@ def open_frames(source: str | Path | int, width: int = 0, height: int = 0) -> Fr
         return _Camera(source, width, height)
     if re.match(r'[a-z][a-z0-9+.-]*://', str(source)):
         return _Stream(str(source))
-    path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        path = Path(source).expanduser()
+        if not stat.S_ISCHR(path.stat().st_mode):  # a camera has a name below /dev
+            require_end(path)
+    except (OSError, ValueError, RuntimeError) as error:  # no name for a file, nobody's home
+        reason = f'cannot be read ({error.strerror if isinstance(error, OSError) else error})'
+        if isinstance(error, FileNotFoundError):
+            reason = 'does not exist'
         raise VideoError(
-            f'{path} does not exist; give a video file, a folder of pictures or a camera.'
-        )
+            f'{shortened(printable(source), 300)} {reason}; give a video file, a folder of '
+            'pictures or a camera.'
+        ) from error
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return _Pictures(path)
     return _VideoFile(path)
@@ -88,14 +103,14 @@ class _Pictures(Frames):
     """The pictures of a folder in the order of their names (2 before 10), or one picture."""
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        files = path.iterdir() if path.is_dir() else [path]
+        self.name = printable(path)
+        files = (f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
         self._files = sorted(
             (file for file in files if file.suffix.lower() in PICTURE_SUFFIXES), key=_natural_order
         )
         if not self._files:
             raise VideoError(
-                f'{path} holds no pictures; looked for {", ".join(sorted(PICTURE_SUFFIXES))}.'
+                f'{self.name} holds no pictures; looked for {", ".join(sorted(PICTURE_SUFFIXES))}.'
             )
         self._next = 0
         self.read()
@@ -106,10 +121,10 @@ class _Pictures(Frames):
             return None
         file = self._files[self._next]
         self._next += 1
-        frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if frame is None:
-            raise VideoError(f'{file} is not a picture that OpenCV can decode; remove or mend it.')
-        return frame
+        try:
+            return read_picture(file)
+        except (OSError, ValueError) as error:
+            raise VideoError(f'{printable(file)}: {error}; remove or mend it.') from error
 
     def rewind(self) -> None:
         self._next = 0
@@ -161,11 +176,16 @@ class _Capture(Frames):
 
 class _VideoFile(_Capture):
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self.name = printable(path)
+        self._path = str(path)
+        try:
+            self._path.encode('utf-8')
+        except UnicodeEncodeError as error:  # OpenCV crashes
+            raise VideoError(f'{self.name} is no name in UTF-8; rename the file.') from error
         super().__init__()
 
     def _new_capture(self) -> cv2.VideoCapture:
-        return cv2.VideoCapture(self.name)
+        return cv2.VideoCapture(self._path)
 
     def _reason(self) -> str:
         return (
