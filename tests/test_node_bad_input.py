@@ -223,6 +223,13 @@ def test_weights_with_another_hash_are_refused_and_with_theirs_taken(tmp_path, c
         ({'tracking.id_prefix': "''"}, ["id_prefix is ''", 'a letter']),
         ({'input.image_topics': '[front, back, front]'}, ['front more than once']),
         ({'input.image_topics': "['']"}, ['input.image_topics', 'one topic per camera']),
+        ({'input.image_topics': "['my camera']"}, ["input.image_topics: 'my camera'", 'no topic']),
+        ({'input.image_topics': "['1st/image']"}, ["input.image_topics: '1st/image'", 'no topic']),
+        ({'input.image_topics': '[a, "{b}/c"]'}, ["input.image_topics: '{b}/c' names no topic"]),
+        ({'input.image_topics': '[a//b]'}, ["input.image_topics: 'a//b' names no topic"]),
+        ({'input.image_topics': f'[{"x" * 999}]'}, ['input.image_topics', '(999 characters)']),
+        ({'input.depth_topics': '[depth/]'}, ["input.depth_topics: 'depth/' names no topic"]),
+        ({'network.weights': '"a\\nb"'}, ['no weights a b']),
         (
             {'input.image_topics': '[a, b]', 'input.depth_topics': '[d]'},
             ['input.depth_topics has 1 entries, expected 2'],
@@ -255,6 +262,21 @@ def test_a_detector_model_that_is_none_ends_it_with_the_reason(files, capfd):
         assert str(files / name) in said
 
 
+def test_models_that_no_memory_holds_end_it_with_the_reason(tmp_path, capfd):
+    path = tmp_path / 'holes.onnx'
+    with path.open('wb') as file:
+        try:
+            file.truncate(1 << 43)
+        except OSError:
+            pytest.skip('no files of such a size here')
+    for parameters in (
+        {'detection__detector': 'yunet', 'detection__model_file': path},
+        {'network__weights': path},
+    ):
+        said = refused(capfd, *ros_arguments(**parameters))
+        assert str(path) in said and 'MemoryError' in said
+
+
 @pytest.mark.parametrize(
     ('arguments', 'text'),
     [
@@ -262,6 +284,7 @@ def test_a_detector_model_that_is_none_ends_it_with_the_reason(files, capfd):
         (['--params-file', '{files}/broken.yaml'], 'broken.yaml'),
         (['-r', '__ns:=bad//ns'], 'bad//ns'),
         (['--nonsense'], '--nonsense'),
+        (['-p', 'use_sim_time:=maybe'], 'use_sim_time'),
     ],
 )
 def test_arguments_that_ros_can_not_read_end_it_with_the_reason(files, capfd, arguments, text):

@@ -28,6 +28,7 @@ from fsanet_ros.detection.detector import (
 from fsanet_ros.detection.face_square import YUNET
 from fsanet_ros.files import downloads
 from fsanet_ros.files.onnx_files import onnx_session, with_free_size
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.types import Face, FloatArray, Image
 
 DEFAULT_SCORE_THRESHOLD = 0.6
@@ -94,7 +95,7 @@ def _load(path: Path) -> _Network:
         network = _by_onnxruntime(path) if has_onnxruntime else _by_opencv(path)
         _run(network, np.zeros((_MIN_SIDE, _MIN_SIDE, 3), np.uint8), 0.0)
     except Exception as error:  # onnxruntime's own classes are not public
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         runtime = 'onnxruntime' if has_onnxruntime else f'OpenCV {cv2.__version__}'
         raise ValueError(
             f'{path} is not a YuNet face detector that {runtime} can run ({reason}): expected an '

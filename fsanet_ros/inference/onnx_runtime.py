@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fsanet_ros.arrays import FloatArray
 from fsanet_ros.files.onnx_files import onnx_session
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.description import Description, WeightsError
 from fsanet_ros.inference.estimates import Estimates, no_estimates
@@ -86,5 +87,6 @@ def network_session(path: Path, more: bytes = b'') -> Any:
         raise
     except Exception as error:  # onnxruntime's own classes are not public
         raise WeightsError(
-            f'{path} is not a readable ONNX network ({error}): download or export it again'
+            f'{path} is not a readable ONNX network ({first_line(error)}): download or export it '
+            'again'
         ) from error

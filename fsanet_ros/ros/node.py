@@ -29,7 +29,9 @@ from std_srvs.srv import SetBool
 
 from fsanet_ros.allocation import give_back_freed_memory, keep_freed_memory
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.texts import one_line
 from fsanet_ros.ros import parameters
+from fsanet_ros.ros.input.subscriptions import wrong_topic
 from fsanet_ros.ros.loading import LoadingErrors, estimator_with, load_estimator
 from fsanet_ros.ros.pipeline import Pipeline
 from fsanet_ros.ros.rclpy_internals import (
@@ -62,7 +64,7 @@ def logging_errors(transition: Transition) -> Transition:
         except Exception as error:
             node.get_logger().error(
                 f'{transition.__name__} failed, going to error processing: '
-                f'{type(error).__name__}: {error}'
+                f'{type(error).__name__}: {one_line(error)}'
             )
             raise
 
@@ -105,11 +107,11 @@ class HeadPoseNode(RareEvents):
         """Load detector and network, make the publishers. FAILURE: unconfigured, as before."""
         settings = parameters.read(self, HeadPoseSettings)
         try:
-            if conflict := settings.conflict():
+            if conflict := settings.conflict() or wrong_topic(self, settings.input):
                 raise ValueError(conflict)
             estimator = load_estimator(settings)
         except LoadingErrors as error:
-            self.get_logger().error(f'cannot be configured: {error}')
+            self.get_logger().error(f'cannot be configured: {one_line(error)}')
             return FAILURE
         if freed := reclaim_shared_memory():
             self.get_logger().info(

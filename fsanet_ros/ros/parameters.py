@@ -25,6 +25,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fsanet_ros.files.texts import one_line
+
 if TYPE_CHECKING:
     # At run time where they are needed: the docs are made, and checked, without ROS too.
     from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
@@ -260,7 +262,7 @@ def warn_of_unknown(
         unknown.append(f'{name} (did you mean {meant}?)' if meant else name)
     if unknown:
         node.get_logger().warning(
-            f'ignored, as {node.get_name()} has no such parameters: {", ".join(unknown)}'
+            f'ignored, as {node.get_name()} has no such parameters: {one_line(", ".join(unknown))}'
         )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from fsanet_ros.files.texts import shortened
+from fsanet_ros.files.texts import one_line
 from fsanet_ros.ros.signals import stop_at_signals
 
 NodeType = TypeVar('NodeType', bound=Node)
@@ -29,7 +30,7 @@ def run_node(
     :param name: of the node, for the log
     :param spin: returns the exit code
     :param errors: what is the user's mistake; its text is logged in one line
-    :returns: the exit code: 0 after SIGINT and SIGTERM, 1 after one of the errors
+    :returns: the exit code: 0 after SIGINT, SIGTERM and SIGHUP, 1 after one of the errors
     """
     with stop_at_signals() as stop:
         try:
@@ -37,7 +38,7 @@ def run_node(
             # its people are no longer followed.
             rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         except RuntimeError as error:  # arguments that ROS cannot read
-            rclpy.logging.get_logger(name).fatal(' '.join(str(error).split()))
+            rclpy.logging.get_logger(name).fatal(one_line(error))
             return 1
         node: NodeType | None = None
         try:
@@ -46,8 +47,8 @@ def run_node(
             return 0 if stop.asked else spin(node)
         except (KeyboardInterrupt, ExternalShutdownException):
             return 0
-        except errors as error:
-            rclpy.logging.get_logger(name).fatal(shortened(str(error), 1000))
+        except (*errors, ParameterException) as error:  # also of rclpy's own parameters
+            rclpy.logging.get_logger(name).fatal(one_line(error))
             return 1
         except RuntimeError:  # raised by publishing after the context was shut down
             if rclpy.ok():

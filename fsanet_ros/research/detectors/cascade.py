@@ -24,6 +24,7 @@ from fsanet_ros.detection.detector import (
     faces_from_detections,
 )
 from fsanet_ros.files import downloads
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.research.detectors.face_squares import HAAR, LBP
 from fsanet_ros.types import Face, Image
 
@@ -115,7 +116,7 @@ def _load(path: Path, name: str) -> Any:
         cascade = getattr(cv2, _CLASS)(str(path))
         reason = 'it is empty' if cascade.empty() else ''
     except (cv2.error, SystemError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
     if reason:
         raise ValueError(
             f'{path} is not a cascade that OpenCV {cv2.__version__} can read ({reason}): expected '

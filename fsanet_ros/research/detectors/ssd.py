@@ -21,6 +21,7 @@ from fsanet_ros.detection.detector import (
     faces_from_detections,
 )
 from fsanet_ros.files import downloads
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.research.detectors.face_squares import SSD
 from fsanet_ros.types import Face, FloatArray, Image
 
@@ -89,7 +90,7 @@ def _load(weights: Path) -> Any:
         net = getattr(cv2.dnn, _READER)(str(layers), str(weights))
         found = _run(net, np.zeros((*_INPUT_SIZE, 3), np.uint8))
     except cv2.error as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
     else:
         reason = '' if found.ndim == 4 and found.shape[3] == 7 else f'it answers {found.shape}'
         if not reason:

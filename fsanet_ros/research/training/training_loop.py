@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.inference.description import Description
 from fsanet_ros.inference.weight_files import find_weights
 from fsanet_ros.network.fsanet import FSANet
@@ -195,7 +196,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (AssertionError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f'no device {name!r} ({reason}): expected auto, cpu or cuda') from error
     if device.type == 'cuda':
         # The same numbers each time; on a CPU they are as it is.

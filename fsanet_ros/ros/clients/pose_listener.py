@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.stamps import seconds
@@ -37,9 +38,7 @@ class PoseListener(Node):
                 HeadPoseArray, topic, self._on_head_poses, _QOS
             )
         except NameValidationException as error:
-            raise ValueError(
-                f'{topic} is no name of a topic: {str(error).splitlines()[0]}'
-            ) from error
+            raise ValueError(f'{topic} is no name of a topic: {first_line(error)}') from error
 
     @property
     def topic(self) -> str:

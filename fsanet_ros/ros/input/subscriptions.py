@@ -10,9 +10,11 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from fsanet_ros.files.texts import first_line, shortened
 from fsanet_ros.ros.input.qos import incompatible_qos_events, matching_qos
 from fsanet_ros.ros.input.silence import reason_for_silence
 from fsanet_ros.ros.rclpy_internals import taken
+from fsanet_ros.ros.settings import InputSettings
 
 
 def compressed_topic(node: Node, image: str) -> str:
@@ -26,6 +28,19 @@ def compressed_topic(node: Node, image: str) -> str:
     if resolved != node.resolve_topic_name(name, only_expand=True):
         return str(resolved)
     return f'{node.resolve_topic_name(image)}/compressed'
+
+
+def wrong_topic(node: Node, settings: InputSettings) -> str:
+    """Return which name of a topic is none, and why; empty if all are."""
+    given = {'image_topics': settings.image_topics, 'depth_topics': settings.depth_topics}
+    for parameter, topics in given.items():
+        for topic in filter(None, topics):
+            try:
+                node.resolve_topic_name(compressed_topic(node, topic))
+            except Exception as error:  # of several classes, by what is wrong
+                reason = shortened(first_line(error), 200)
+                return f'input.{parameter}: {shortened(topic, 80)!r} names no topic ({reason})'
+    return ''
 
 
 class MatchingSubscription:
