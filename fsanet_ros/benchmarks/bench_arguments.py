@@ -10,14 +10,36 @@ from typing import Any
 
 from fsanet_ros.benchmarks.bench_report import write_json, write_page
 from fsanet_ros.benchmarks.machine import Machine
+from fsanet_ros.files.outputs import check_file, check_folder
 
 
 def add_outputs(parser: argparse._ActionsContainer) -> None:
     """Let the user choose where the figures go, beside the terminal."""
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to a file')
     parser.add_argument(
-        '--report', type=Path, metavar='DIR', help='write a page and plots (matplotlib) to a folder'
+        '--json', type=_output_file, metavar='FILE', help='write the figures to a file'
     )
+    parser.add_argument(
+        '--report',
+        type=_output_folder,
+        metavar='DIR',
+        help='write a page and plots (matplotlib) to a folder',
+    )
+
+
+def _output_file(text: str) -> Path:
+    return _checked(text, check_file)
+
+
+def _output_folder(text: str) -> Path:
+    return _checked(text, check_folder)
+
+
+def _checked(text: str, check: Callable[[Path], None]) -> Path:
+    try:
+        check(Path(text))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Path(text)
 
 
 def add_cases(parser: argparse._ActionsContainer) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsanet_ros.files.outputs import check_file, check_folder
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.command_line import command_parser, fail, note
 
@@ -49,6 +50,7 @@ def _head_model(words: Sequence[str]) -> int:
         help='(default: %(default)s)',
     )
     arguments = parser.parse_args(words)
+    check_file(arguments.output)
     from fsanet_ros.research.datasets.head_model_files import pack_head_model
 
     identities, expressions = pack_head_model(arguments.root, arguments.output)
@@ -74,6 +76,7 @@ def _aflw(words: Sequence[str]) -> int:
         help='that labels the faces: ONNX, or the name of weights (default: %(default)s)',
     )
     arguments = parser.parse_args(words)
+    check_folder(arguments.output)
     from fsanet_ros.research.datasets.aflw_files import pack_aflw
 
     count, unread = pack_aflw(
@@ -128,6 +131,7 @@ def _own(words: Sequence[str]) -> int:
         help='leave out poses that are expected to be further off (default: %(default)s)',
     )
     arguments = parser.parse_args(words)
+    check_folder(arguments.output)
     from fsanet_ros.tools.own_faces import Choice, write_own_faces
 
     choice = Choice(every=arguments.every, max_error_deg=arguments.max_error)

@@ -15,6 +15,7 @@ from typing import Any
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.downloads import sha256_of
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights
@@ -53,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.root is None and arguments.data != 'clip':
         parser.error(f'{arguments.data} needs --root, the folder of the data')
     try:
+        if arguments.json:
+            check_file(arguments.json)
         if arguments.data == 'clip':
             _evaluate_clip(arguments)
         elif arguments.condition == 'all':

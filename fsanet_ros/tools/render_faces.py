@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from fsanet_ros.batch.estimation_job import begin_worker
 from fsanet_ros.batch.workers import end_processes, processes, submit
+from fsanet_ros.files.outputs import check_folder
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.rendering import HeadModel
 from fsanet_ros.research.rendering.rendered_face_files import (
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     folder: Path = arguments.output
     try:
+        check_folder(folder)
         check_seed(folder, arguments.seed)
         missing = [
             part

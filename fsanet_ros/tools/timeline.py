@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.bags import BagError, head_poses_of_bag, is_bag
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.research.arguments import add_detector, detector_of
@@ -30,7 +31,10 @@ def main(argv: list[str] | None = None) -> int:
     """Plot from the command line; return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        check_plot(arguments.output)  # before hours of listening, not after them
+        # Before hours of listening, not after them.
+        check_plot(arguments.output)
+        for path in filter(None, (arguments.output, arguments.table)):
+            check_file(path)
         timelines = Timelines()
         code = _gather(arguments, timelines)
         if code:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsanet_ros.files.outputs import check_folder
 from fsanet_ros.research.arguments import positive, weights_name
 from fsanet_ros.research.datasets.faces import LabelledFaces, joined, load_turned_away
 from fsanet_ros.research.evaluation.scores import Scores
@@ -109,6 +110,7 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     limited = '_limited' if arguments.limit else ''
     folder = arguments.output or Path('runs') / f'{label}{limited}'
     data = _folder_of(recipe, arguments)
+    check_folder(folder)
     trainer = Trainer(recipe, arguments.device)
     if arguments.start:
         # Before the labels are made, which takes minutes.
