@@ -20,6 +20,7 @@ from tqdm import tqdm
 from fsanet_ros import demo
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.estimator import HeadPoseEstimator
+from fsanet_ros.files.outputs import check_file
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
@@ -198,16 +199,19 @@ class _Scores:
 @contextmanager
 def _video(path: Path, rate_hz: float) -> Iterator[Callable[[Image], None]]:
     """Give a function that appends a picture; all have the first one's size."""
+    if path.suffix.lower() not in ('.mp4', '.avi'):
+        raise ValueError(f'{path} cannot be written: expected the name of a .mp4 or .avi file')
+    check_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     writer: list[cv2.VideoWriter] = []
 
     def write(picture: Image) -> None:
         if not writer:
             size = picture.shape[1], picture.shape[0]
-            code = cv2.VideoWriter.fourcc(*('MJPG' if path.suffix == '.avi' else 'mp4v'))
+            code = cv2.VideoWriter.fourcc(*('MJPG' if path.suffix.lower() == '.avi' else 'mp4v'))
             writer.append(cv2.VideoWriter(str(path), code, rate_hz, size))
             if not writer[0].isOpened():
-                raise OSError(f'{path} cannot be written: expected the name of a .mp4 or .avi file')
+                raise OSError(f'{path} cannot be written: OpenCV has no encoder for it')
         writer[0].write(picture)
 
     try:
