@@ -11,6 +11,7 @@ The library (everything but ``fsanet_ros.ros`` and ``fsanet_ros.tools``) needs n
         print(head.yaw_pitch_roll_deg)
 """
 
+import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +23,29 @@ __version__ = '0.1.0'
 
 if TYPE_CHECKING:
     from fsanet_ros.estimator import HeadPoseEstimator
+    from fsanet_ros.geometry.camera import CameraModel
+    from fsanet_ros.tracking.tracker import HeadTracker
 
-__all__ = ['HeadPoseEstimator', '__version__']
+__all__ = ['CameraModel', 'HeadPoseEstimator', 'HeadTracker', '__version__']
+
+_HOMES = {
+    'CameraModel': 'fsanet_ros.geometry.camera',
+    'HeadPoseEstimator': 'fsanet_ros.estimator',
+    'HeadTracker': 'fsanet_ros.tracking.tracker',
+}
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that importing the messages alone does not load OpenCV and a runtime.
-    if name == 'HeadPoseEstimator':
-        try:
-            from fsanet_ros.estimator import HeadPoseEstimator
-        except ImportError as error:
-            from fsanet_ros.files.optional_packages import advice
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ImportError as error:
+        from fsanet_ros.files.optional_packages import advice
 
-            raise ImportError(advice(error) or str(error), name=error.name) from error
-        return HeadPoseEstimator
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        raise ImportError(advice(error) or str(error), name=error.name) from error
+
+
+def __dir__() -> list[str]:
+    return __all__

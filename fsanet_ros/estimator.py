@@ -49,6 +49,11 @@ class View:
 
     def fitted(self) -> View:
         """Return it with the camera for the size of its image; see CameraModel.fitting."""
+        if not isinstance(self.camera, (CameraModel, type(None))):
+            raise ValueError(
+                f'the camera is a {type(self.camera).__name__}, expected a CameraModel, such as '
+                "CameraModel.from_file('calibration.yaml'), or None"
+            )
         if self.camera is None:
             return self
         camera = self.camera.fitting(self.image.shape[1], self.image.shape[0])

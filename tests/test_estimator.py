@@ -1,5 +1,7 @@
 """The front door: a photograph in, its heads out, and clear words for anything else."""
 
+import subprocess
+import sys
 from unittest.mock import Mock
 
 import numpy as np
@@ -111,6 +113,28 @@ def test_other_images_are_refused(estimator, astronaut, kind):
     }[kind]
     with pytest.raises(ValueError, match='expected'):
         estimator.estimate(image)
+
+
+@pytest.mark.parametrize('camera', ['camera.yaml', np.eye(3), {}], ids=['name', 'K', 'dict'])
+def test_what_is_no_camera_is_refused(estimator, astronaut, camera):
+    with pytest.raises(ValueError, match=r'the camera is a \w+, expected a CameraModel'):
+        estimator.estimate(astronaut, camera)
+
+
+def test_the_package_shows_what_one_starts_with():
+    # In a process of its own: here other tests have imported everything.
+    script = (
+        'import fsanet_ros; print(dir(fsanet_ros))\n'
+        'from fsanet_ros import *; print(CameraModel, HeadPoseEstimator, HeadTracker)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, timeout=60, check=True
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "['CameraModel', 'HeadPoseEstimator', 'HeadTracker', '__version__']"
+    assert second.count('<class ') == 3
+    with pytest.raises(ImportError, match='cannot import name'):
+        from fsanet_ros import HeadPoseEstimater  # noqa: F401
 
 
 def test_faces_in_other_images_are_refused_too(estimator, astronaut):

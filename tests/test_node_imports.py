@@ -19,8 +19,8 @@ pytestmark = pytest.mark.ros
 
 # Where it grows, look first whether a robot needs it. Measured: 104 files with 12959 lines, 1,700
 # of them the search for small and turned faces, 1,100 what bounds, times and explains input.
-MOST_FILES = 105
-MOST_LINES = 13050
+MOST_FILES = 110
+MOST_LINES = 13_600
 LABORATORY = ('benchmarks', 'demo', 'network', 'research', 'tools', 'view')
 HEAVY = {
     *('torch', 'scipy', 'matplotlib', 'onnx', 'safetensors', 'h5py', 'skimage', 'PIL', 'pandas'),
