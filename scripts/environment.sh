@@ -340,9 +340,13 @@ enter_environment() {
   fi
   # Images need more shared memory than the default. Kilted complains about the older name.
   if [ -z "${FASTDDS_DEFAULT_PROFILES_FILE:-}${FASTRTPS_DEFAULT_PROFILES_FILE:-}" ]; then
+    local profile=$ROOT/config/fastdds_shm.xml
+    # As in fsanet_ros/ros/shared_memory.py: containers have 64 MB.
+    [ "$(df -k /dev/shm 2>/dev/null | awk 'NR == 2 { print $2 }')" -ge 195312 ] 2>/dev/null ||
+      profile=$ROOT/config/fastdds_shm_small.xml
     case $ROS_DISTRO in
-      humble | iron | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE=$ROOT/config/fastdds_shm.xml ;;
-      *) export FASTDDS_DEFAULT_PROFILES_FILE=$ROOT/config/fastdds_shm.xml ;;
+      humble | iron | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE=$profile ;;
+      *) export FASTDDS_DEFAULT_PROFILES_FILE=$profile ;;
     esac
   fi
   export HOME=${HOME:-$(cd ~ && pwd)} # rclpy.init() fails without

@@ -9,12 +9,19 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from ros_helpers import ROOT
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from fsanet_ros.ros import shared_memory
 from fsanet_ros.ros.input.image_clock import Lateness
 from fsanet_ros.ros.input.silence import reason_for_silence
-from fsanet_ros.ros.shared_memory import reclaim_shared_memory, shared_memory_problem
+from fsanet_ros.ros.shared_memory import (
+    bytes_in_use,
+    fitting_profile,
+    reclaim_shared_memory,
+    shared_memory_problem,
+    shortage,
+)
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 
@@ -117,11 +124,14 @@ def test_what_is_new_or_another_users_stays(folder, monkeypatch):
     assert reclaim_shared_memory(folder) == 0
 
 
-def test_shared_memory_of_another_user_is_named(folder, monkeypatch):
+def test_shared_memory_of_another_user_is_named_if_this_process_uses_any(folder, monkeypatch):
+    monkeypatch.setattr(shared_memory, 'bytes_in_use', lambda: 36_000_000)
     assert 'another' not in shared_memory_problem(folder)
     monkeypatch.setattr(shared_memory.os, 'getuid', lambda: 4_000_000)
     said = shared_memory_problem(folder)
-    assert 'two users cannot share' in said and 'FASTDDS_BUILTIN_TRANSPORTS' in said
+    assert 'two users cannot share' in said and 'fastdds_udp.xml' in said
+    monkeypatch.setattr(shared_memory, 'bytes_in_use', lambda: 0)  # it goes over UDP
+    assert 'two users' not in shared_memory_problem(folder)
 
 
 def test_shared_memory_that_is_full_is_named(folder, monkeypatch):
@@ -132,6 +142,40 @@ def test_shared_memory_that_is_full_is_named(folder, monkeypatch):
 
 def test_a_system_without_shared_memory_has_no_problem_with_it(tmp_path):
     assert shared_memory_problem(tmp_path / 'no') == '' and reclaim_shared_memory(tmp_path) == 0
+
+
+@pytest.mark.parametrize(('total_mb', 'chosen'), [(64, 'small'), (150, 'small'), (256, 'usual')])
+def test_machines_with_little_shared_memory_get_the_profile_for_little(
+    monkeypatch, tmp_path, total_mb, chosen
+):
+    space = SimpleNamespace(f_bavail=1, f_frsize=1_000_000, f_blocks=total_mb)
+    monkeypatch.setattr(shared_memory.os, 'statvfs', lambda path: space)
+    usual, small = (str(ROOT / 'config' / f'fastdds_shm{end}.xml') for end in ('', '_small'))
+    assert fitting_profile(usual) == (small if chosen == 'small' else usual)
+    assert fitting_profile(str(tmp_path / 'my_own.xml')) == str(tmp_path / 'my_own.xml')
+
+
+def test_shared_memory_that_could_not_be_had_is_missed_by_those_who_asked_for_it(monkeypatch):
+    asked = {'FASTDDS_DEFAULT_PROFILES_FILE': '/x/fastdds_shm_small.xml'}
+    monkeypatch.setattr(shared_memory, 'bytes_in_use', lambda: 549_408)
+    assert 'images go over UDP' in shortage(asked) and 'MB left: give it more' in shortage(asked)
+    assert shortage({}) == shortage({'FASTDDS_DEFAULT_PROFILES_FILE': '/x/mine.xml'}) == ''
+    monkeypatch.setattr(shared_memory, 'bytes_in_use', lambda: 36_000_000)
+    assert shortage(asked) == ''
+
+
+def test_the_largest_segment_of_a_process_is_read_from_its_map(tmp_path):
+    maps = tmp_path / 'maps'
+    maps.write_text(
+        '7f0000000000-7f0000086000 rw-s 0 00:1a 9 /dev/shm/fastrtps_0123456789abcdef\n'
+        '7f1000000000-7f1002100000 rw-s 0 00:1a 9 /dev/shm/fastdds_fedcba9876543210\n'
+        '7f2000000000-7f3000000000 rw-s 0 00:1a 9 /dev/shm/fastrtps_port7412\n'
+        '7f4000000000-7f5000000000 r--p 0 00:1a 9 /usr/lib/libc.so\n'
+        '7f6000000000-7f7000000000 rw-p 0 00:00 0\n'
+    )
+    assert bytes_in_use(maps) == 0x2100000
+    maps.write_text('7f4000000000-7f5000000000 r--p 0 00:1a 9 /usr/lib/libc.so\n')
+    assert bytes_in_use(maps) == 0
 
 
 # ---- The processor

@@ -43,7 +43,7 @@ from fsanet_ros.ros.rclpy_internals import (
 )
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import FORMER_NAMES, HeadPoseSettings
-from fsanet_ros.ros.shared_memory import reclaim_shared_memory
+from fsanet_ros.ros.shared_memory import reclaim_shared_memory, shortage
 from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.tracking.tracker import HeadTracker
 
@@ -117,6 +117,8 @@ class HeadPoseNode(RareEvents):
             self.get_logger().info(
                 f'removed {freed / 1e6:.0f} MB of shared memory that killed processes had left'
             )
+        if missing := shortage(os.environ):
+            self.get_logger().warning(missing)
         self._pipeline = Pipeline(self, settings, estimator, self._trackers, self._warnings)
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, '/diagnostics', 10)
         self.get_logger().info(
@@ -261,8 +263,6 @@ class HeadPoseNode(RareEvents):
 def main(argv: list[str] | None = None) -> int:
     """Run the node until a signal stops it; return the exit code."""
     keep_freed_memory()
-    # Shared memory and logs hold pictures of people and where they look: for this user alone.
-    os.umask(0o077)
     return run_node('head_pose', argv, HeadPoseNode, _spin, (ValueError,))
 
 

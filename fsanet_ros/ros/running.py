@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from fsanet_ros.files.texts import one_line
+from fsanet_ros.ros.shared_memory import keep_private
 from fsanet_ros.ros.signals import stop_at_signals
 
 NodeType = TypeVar('NodeType', bound=Node)
@@ -32,6 +34,8 @@ def run_node(
     :param errors: what is the user's mistake; its text is logged in one line
     :returns: the exit code: 0 after SIGINT, SIGTERM and SIGHUP, 1 after one of the errors
     """
+    # Logs and shared memory hold where people look, and pictures of them: for this user alone.
+    usual = os.umask(0o077)
     with stop_at_signals() as stop:
         try:
             # rclpy's own handlers end the context at once: the node could not tell anybody that
@@ -43,6 +47,7 @@ def run_node(
         node: NodeType | None = None
         try:
             node = make()
+            keep_private()
             stop.tell(node.create_guard_condition(_interrupt).trigger)
             return 0 if stop.asked else spin(node)
         except (KeyboardInterrupt, ExternalShutdownException):
@@ -59,6 +64,7 @@ def run_node(
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
+            os.umask(usual)
 
 
 def _interrupt() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 import fsanet_ros
+from fsanet_ros.ros.shared_memory import fitting_profile
 
 PROFILE = Path('config') / 'fastdds_shm.xml'
 _OLDER_NAME, _NAME = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
@@ -36,6 +37,7 @@ def use_shared_memory() -> str:
     found = [str(folder / PROFILE) for folder in folders if (folder / PROFILE).is_file()]
     if not found:
         return ''
+    found[0] = fitting_profile(found[0])
     distro = os.environ.get('ROS_DISTRO', '')
     if distro not in _OLDER:
         os.environ[_NAME] = found[0]

@@ -15,6 +15,7 @@ from fsanet_ros.ros.input.qos import incompatible_qos_events, matching_qos
 from fsanet_ros.ros.input.silence import reason_for_silence
 from fsanet_ros.ros.rclpy_internals import taken
 from fsanet_ros.ros.settings import InputSettings
+from fsanet_ros.ros.shared_memory import shared_memory_problem
 
 
 def compressed_topic(node: Node, image: str) -> str:
@@ -84,9 +85,14 @@ class MatchingSubscription:
         """Return how many publishers the topic has, heard or not."""
         return int(self._node.count_publishers(self.topic))
 
-    def silence(self) -> str:
-        """Say why nothing comes, for people."""
-        return self._unheard or reason_for_silence(self._node, self.topic, self._kind)
+    def silence(self, others_come: bool = False) -> str:
+        """
+        Say why nothing comes, for people.
+
+        :param others_come: messages of another topic of this camera do: not the way is to blame
+        """
+        way = (lambda: '') if others_come else shared_memory_problem
+        return self._unheard or reason_for_silence(self._node, self.topic, self._kind, way)
 
     def refresh(self) -> None:
         """Subscribe anew if what the publishers offer has changed."""

@@ -260,7 +260,7 @@ class Camera(ABC):
             return ''
         unknown = 'orientation only, no position'
         if not calibration.known:
-            return f'{unknown}: {self._camera_infos.silence()}'
+            return f'{unknown}: {self._camera_infos.silence(others_come=True)}'
         return f'{unknown}: {self._camera_infos.topic}: {calibration.state}'
 
     @abstractmethod
