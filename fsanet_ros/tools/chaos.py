@@ -92,9 +92,10 @@ def all_faults(kills: int = _KILLS, participants: int = _PARTICIPANTS) -> Sequen
     """Return all faults, in the order in which they are made; see node_faults."""
     from fsanet_ros.benchmarks.chaos.camera_faults import CAMERA_FAULTS
     from fsanet_ros.benchmarks.chaos.machine_faults import MACHINE_FAULTS
+    from fsanet_ros.benchmarks.chaos.network_faults import NETWORK_FAULTS
     from fsanet_ros.benchmarks.chaos.node_faults import node_faults
 
-    return (*CAMERA_FAULTS, *node_faults(kills, participants), *MACHINE_FAULTS)
+    return (*CAMERA_FAULTS, *node_faults(kills, participants), *NETWORK_FAULTS, *MACHINE_FAULTS)
 
 
 def run(faults: Sequence[Fault]) -> Iterator[Outcome]:

@@ -19,14 +19,15 @@ class Fault:
     """
     A fault, and what is expected of the node.
 
-    ``make`` makes it and takes it away again. ``limit_s``: within which heads come again after
+    ``make`` makes it and takes it away again; it may return in how many seconds heads came again,
+    where it has made them stay away elsewhere. ``limit_s``: within which heads come again after
     that. ``says``: what diagnostics have to say meanwhile, one of these texts; none: nothing is
     wrong for a node. ``obstacle`` returns why it cannot be made here.
     """
 
     name: str
     what: str
-    make: Callable[[World], None]
+    make: Callable[[World], float | None]
     limit_s: float = 10.0
     says: tuple[str, ...] = ()
     obstacle: Callable[[], str] = lambda: ''

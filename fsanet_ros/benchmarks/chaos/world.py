@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -69,14 +68,24 @@ class Camera:
 class World:
     """The node under test and what is around it; leaving the ``with`` block ends everything."""
 
-    def __init__(self, pictures: Sequence[np.ndarray], parameters: dict[str, object]) -> None:
-        """``pictures``: with a face in each."""
-        self.folder = Path(tempfile.mkdtemp(prefix='fsanet_ros_chaos_'))
+    def __init__(
+        self,
+        pictures: Sequence[np.ndarray],
+        parameters: dict[str, object],
+        through: Sequence[str] = (),
+    ) -> None:
+        """
+        Say what it is made of.
+
+        :param pictures: with a face in each
+        :param through: a command that runs the node's
+        """
+        self._through = list(through)
         self.parameters = dict(parameters)
         self.answers: list[HeadPoseArray] = []
         self.said: list[str] = []
         self._pictures = pictures
-        self._log = (self.folder / 'node.log').open('w+b')
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
 
     def __enter__(self) -> World:
         """Start everything."""
@@ -107,7 +116,7 @@ class World:
     def start_node(self) -> None:
         """Start the node's process."""
         options = [f'{n}:={_yaml(value)}' for n, value in self.parameters.items()]
-        command = [sys.executable, '-m', 'fsanet_ros.ros.node', '--ros-args']
+        command = [*self._through, sys.executable, '-m', 'fsanet_ros.ros.node', '--ros-args']
         for option in options:
             command += ['-p', option]
         self.process = subprocess.Popen(
@@ -178,9 +187,13 @@ def _run(world: World, fault: Fault) -> Outcome:
     written = len(world.log())
     recovery_s, failure, answers = float('nan'), '', 0
     try:
-        fault.make(world)
+        elsewhere_s = fault.make(world)
         answers = len(world.answers)
         recovery_s = world.heads_again(fault.limit_s)
+        if elsewhere_s is not None:
+            recovery_s = max(recovery_s, elsewhere_s)
+        if recovery_s > fault.limit_s:
+            raise ChaosError(f'heads came again after {recovery_s:.1f} s only')
         world.until(lambda: _is_said(fault, world.said), 3.0)
         _check(world, fault, world.log()[written:])
     except ChaosError as error:
