@@ -344,6 +344,32 @@ def test_a_hundred_faces_that_come_and_go_leave_nothing_behind(robot):
     assert len(list(robot.node.publishers)) == before
 
 
+def test_the_list_without_faces_has_arrived_before_its_publisher_goes(robot, make):
+    # One that goes at once takes the message along, now and then.
+    listener = make(Listener)
+    meet(robot, listener, tracked('h1', LANDMARKS), condition=lambda: listener.ids)
+    outputs, acknowledged = robot.outputs, []
+    before = outputs._tracked
+    wait, end = before.wait_for_all_acked, robot.node.destroy_lifecycle_publisher
+
+    def note(timeout):
+        acknowledged.append(wait(timeout))
+        return acknowledged[-1]
+
+    def after(publisher):
+        assert publisher is not before or acknowledged == [True]
+        return end(publisher)
+
+    before.wait_for_all_acked, robot.node.destroy_lifecycle_publisher = note, after
+    try:
+        outputs.destroy()
+    finally:
+        robot.node.destroy_lifecycle_publisher = end
+        robot.outputs = hri.HriOutputs(robot.node)
+    assert acknowledged == [True]
+    assert until(lambda: not listener.ids, step=listener.step)
+
+
 # Of hri_msgs 2.0.0.
 HASHES = {
     'tracked': '7e0812d1ac945c98fd3e393568d581ad0ab567f37b24eff633eab778c1bfe62d',

@@ -73,10 +73,16 @@ def test_clean_up_frees_the_network_and_its_thread(node):
 def test_many_rounds_do_not_grow(node):
     for _ in range(ROUNDS):  # until allocators have what they keep
         go_round(node)
+    # What leaks grows each time. On a busy machine an allocator may take another arena once.
+    assert min(grown_mb(node) for _ in range(2)) < 0.1 * ROUNDS
+
+
+def grown_mb(node):
+    """Return by how much the memory in use grows in ROUNDS rounds."""
     before_mb = resident_mb()
     for _ in range(ROUNDS):
         go_round(node)
-    assert resident_mb() - before_mb < 0.1 * ROUNDS
+    return resident_mb() - before_mb
 
 
 def test_rounds_among_images_do_not_grow():

@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.output.face_pictures import eye_line_tilt_rad, face_picture
-from fsanet_ros.ros.output.publishers import is_heard
+from fsanet_ros.ros.output.publishers import deliver, is_heard
 from fsanet_ros.ros.rclpy_internals import PublisherEventCallbacks
 from fsanet_ros.tracking.tracker import TrackedHead
 from fsanet_ros.types import Box, Face, FloatArray, Head
@@ -104,6 +104,7 @@ class HriOutputs:
     def destroy(self) -> None:
         """Take the publishers away."""
         self.clear()
+        deliver(self._tracked)
         self._node.destroy_lifecycle_publisher(self._tracked)
 
     def _publish_ids(self, header: Header) -> None:

@@ -9,7 +9,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from fsanet_ros.ros.output.publishers import is_heard
+from fsanet_ros.ros.output.publishers import deliver, is_heard
 
 if TYPE_CHECKING:
     from fsanet_ros.drawing.shapes import Shape
@@ -53,4 +53,5 @@ class MarkerOutput:
 
     def destroy(self) -> None:
         """Take the publisher away."""
+        deliver(self.publisher)
         self._node.destroy_lifecycle_publisher(self.publisher)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 
 try:
@@ -9,9 +12,23 @@ try:
 except ImportError:  # not among PyPI's wheels; ./run builds it
     TFMessage = None
 
-__all__ = ['TF_DEPTH', 'TFMessage', 'is_heard']
+__all__ = ['TF_DEPTH', 'TFMessage', 'deliver', 'is_heard']
 
 TF_DEPTH = 100  # messages, as in tf2_ros
+
+
+_DELIVERY_S = 0.5
+
+
+def deliver(publisher: Publisher) -> None:
+    """
+    Wait, but not for long, until listeners have what was published.
+
+    A publisher that is destroyed at once takes along what is on its way.
+    """
+    if is_heard(publisher):
+        with contextlib.suppress(RuntimeError):  # a middleware that cannot say
+            publisher.wait_for_all_acked(Duration(seconds=_DELIVERY_S))
 
 
 def is_heard(publisher: Publisher) -> bool:
