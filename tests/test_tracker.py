@@ -68,6 +68,15 @@ def test_a_slow_camera_announces_in_the_second_image():
     assert ids(tracker.update([head(300, 200)], 0.5)) == ['h1']
 
 
+@pytest.mark.parametrize('period_s', [1.0, 2.0])
+def test_with_a_slow_camera_that_is_late_now_and_then_heads_keep_their_ids(period_s):
+    tracker = HeadTracker()
+    for number in range(1, 10):
+        time_s = period_s * number + (0.02 if number % 2 else 0.0)
+        tracked = tracker.update([head(300 + 5 * number, 200)], time_s)
+        assert ids(tracked) == (['h1'] if number > 1 else [])
+
+
 def test_false_faces_of_one_image_get_no_id_and_leave_no_hole():
     tracker, rng = HeadTracker(), np.random.default_rng(1)
     for frame in range(100):
@@ -162,6 +171,7 @@ def test_a_short_absence_is_forgiven_and_a_long_one_is_not():
     tracker = at_once(keep_s=1.0)
     tracker.update([head(300, 200)], 0.0)
     assert ids(tracker.update([head(305, 200)], 0.9)) == ['h1']
+    tracker.update([], 1.5)
     assert ids(tracker.update([head(305, 200)], 2.0)) == ['h2']
     tracker.keep_s = 5.0
     tracker.update([], 2.1)

@@ -20,8 +20,9 @@ from fsanet_ros.types import FloatArray, Head
 
 __all__ = ['SMOOTHINGS', 'HeadTracker', 'TrackedHead']
 
-# Between two images a head is not hidden, however short it may be hidden: a slow camera.
-BETWEEN_IMAGES_S = 1.0
+# Between two images a head is not hidden, however short it may be hidden: a slow camera, down to
+# 0.5 Hz, whose images may come late.
+BETWEEN_IMAGES_S = 2.5
 # So many images in a row without it are the end of a face that is not announced; one, if it was
 # seen only once.
 UNANNOUNCED_MISSES = 2
