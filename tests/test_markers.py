@@ -1,6 +1,7 @@
 """Markers belong to heads for life, lie where the pose says, and neither blink nor stay behind."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from visualization_msgs.msg import Marker
 
 from fsanet_ros.drawing import shapes as shapes_module
 from fsanet_ros.drawing.colors import color_of
-from fsanet_ros.drawing.shapes import attention_shapes, camera_shape, head_shapes
+from fsanet_ros.drawing.shapes import above, attention_shapes, camera_shape, head_shapes
 from fsanet_ros.geometry import face_model, head_mesh, rotations
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.ros.output import outputs
@@ -200,9 +201,13 @@ def test_a_gaze_into_the_camera_ends_before_it():
 
 def test_a_head_has_the_colour_that_it_has_in_pictures():
     for id_ in ('h1', 'h2', 'hb7'):
-        for kind in ('head', 'gaze', 'error'):
+        for kind in ('gaze', 'error'):
             found = next(s for s in shapes(id_) if s.namespace.startswith(kind))
             np.testing.assert_allclose(np.array(found.color[:3]) * 255, color_of(id_), atol=1e-6)
+        # With white: what is half transparent and shaded is darker than lines on a dark ground.
+        mesh = np.array(next(s for s in shapes(id_) if s.namespace.startswith('head')).color[:3])
+        color = np.array(color_of(id_)) / 255
+        assert np.all(mesh >= color) and np.argmax(mesh) == np.argmax(color)
 
 
 def test_the_head_is_a_mesh_turned_as_the_head_is_that_can_be_looked_through():
@@ -250,9 +255,19 @@ def test_texts_have_spaces_as_wide_as_people_are_used_to_and_stand_over_the_head
         marker = ShownMarkers().update([text], header()).markers[0]
         assert marker.type == Marker.TEXT_VIEW_FACING and marker.text
         assert 0.1 < marker.scale.x / marker.scale.z < 0.5
-        above = np.array(text.position) - head.position_m
-        assert above @ -head.rotation_optical[:, 1] > 0.11
+        from_head = np.array(text.position) - head.position_m
+        assert from_head @ -head.rotation_optical[:, 1] > 0.11
     assert of_kind('name', *shapes('h7')).text == 'h7'
+
+
+@pytest.mark.parametrize('roll', [0, 90, 180, -90])
+def test_texts_over_a_head_are_apart_also_where_it_nods_or_the_camera_is_on_its_side(roll):
+    turn = rotations.matrix_from_yaw_pitch_roll_deg((0, 0, roll))
+    nod = rotations.matrix_from_yaw_pitch_roll_deg((0, -60, 0))
+    head = replace(a_head(), rotation_optical=turn @ nod)
+    low, high = np.array(above(head)), np.array(above(head, 0.24))
+    up = turn @ [0, -1, 0]  # of the picture
+    np.testing.assert_allclose(high - low, 0.08 * up, atol=1e-9)
 
 
 def test_attention_ends_at_its_target_in_another_colour_than_the_gaze():

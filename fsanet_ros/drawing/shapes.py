@@ -41,9 +41,12 @@ SPACE_PER_HEIGHT = 0.3
 # Above the sellion, toward the top of the head.
 _NAME_ABOVE_M, _TEXT_ABOVE_M = 0.16, 0.24
 _GAZE_WIDTH_M, _ATTENTION_WIDTH_M, _AXIS_WIDTH_M, _CAMERA_WIDTH_M = 0.012, 0.006, 0.006, 0.004
+_CLEAR = 0.3  # how much of a head's up lies in the picture, of 1
 _DISC_THICKNESS_M = 0.002
 _CAMERA_LENGTH_M = 0.2
-_HEAD_ALPHA, _DISC_ALPHA = 0.55, 0.35
+_HEAD_ALPHA, _DISC_ALPHA = 0.7, 0.35
+# Of white in a head's mesh: on a dark ground its shaded side would be brown.
+_HEAD_WHITE = 0.35
 _WHITE: Rgba = (1.0, 1.0, 1.0, 1.0)
 _TARGET_COLOR: Rgba = (1.0, 0.25, 0.25, 1.0)  # of no head
 _CAMERA_COLOR: Rgba = (0.8, 0.8, 0.8, 1.0)
@@ -105,6 +108,12 @@ def rgba_of(head_id: str, alpha: float = 1.0) -> Rgba:
     return red / 255, green / 255, blue / 255, alpha
 
 
+@lru_cache(maxsize=1024)
+def _skin_of(head_id: str) -> Rgba:
+    red, green, blue, _ = (part + _HEAD_WHITE * (1.0 - part) for part in rgba_of(head_id))
+    return red, green, blue, _HEAD_ALPHA
+
+
 def text_scale(height_m: float = TEXT_HEIGHT_M) -> Vector:
     """Return the scale of a text whose letters have a height."""
     return SPACE_PER_HEIGHT * height_m, 0.0, height_m
@@ -132,7 +141,7 @@ def head_shapes(head_id: str, head: Head, axis_length_m: float) -> list[Shape]:
         *shape_name('head', head_id),
         Kind.MESH,
         (1.0, 1.0, 1.0),
-        rgba_of(head_id, _HEAD_ALPHA),
+        _skin_of(head_id),
         position,
         orientation,
         mesh=HEAD_MESH,
@@ -185,10 +194,19 @@ def attention_shapes(
 
 
 def above(head: Head, height_m: float = _NAME_ABOVE_M) -> Vector:
-    """Return a place over the top of a head, for a text; its position must be known."""
+    """
+    Return a place over a head, for a text; its position must be known.
+
+    Straight up in the picture, whichever of its sides is up: texts over a head that nods or leans
+    would cover one another, or the head.
+    """
     assert head.position_m is not None
-    x, y, z = (head.position_m - height_m * head.rotation_optical[:, 1]).tolist()
-    return x, y, z
+    x, y, z = head.position_m.tolist()
+    right, down = (-head.rotation_optical[:2, 1]).tolist()
+    # A face that looks straight up or down says little: then the picture is upright.
+    if abs(right) > max(abs(down), _CLEAR):
+        return x + math.copysign(height_m, right), y, z
+    return x, y + (height_m if down > _CLEAR else -height_m), z
 
 
 @lru_cache(maxsize=8)
