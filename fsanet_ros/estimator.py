@@ -19,6 +19,7 @@ from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.face_crops import cut_faces
 from fsanet_ros.inference.passes import Answers, Pass, mirrored_pass, single_pass
 from fsanet_ros.inference.runtime import Runtime, make_runtime
+from fsanet_ros.inference.second_look import look_again
 from fsanet_ros.inference.uncertainty import covariances_rad2, features
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.types import Face, FloatArray, Head, Image, Square
@@ -181,8 +182,11 @@ class HeadPoseEstimator:
         cut: Sequence[tuple[list[Face], NDArray[np.uint8]]],
     ) -> list[list[Head]]:
         """Return the heads of faces and their crops, which go through the network together."""
-        usable = [faces for faces, _ in cut]
         answers = chosen(self.runtime, np.concatenate([crops for _, crops in cut]))
+        images = [view.image for view in views]
+        usable, answers = look_again(
+            chosen, self.runtime, images, [faces for faces, _ in cut], answers
+        )
         every = list(chain.from_iterable(usable))
         covariances = self._covariances_rad2(every, answers)
         rotations, covariances = _turned_back(every, answers.rotations, covariances)

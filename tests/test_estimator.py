@@ -74,6 +74,52 @@ def test_a_head_does_not_depend_on_the_others_in_the_image(estimator, astronaut)
         assert geodesic_deg(head.rotation_optical, alone.rotation_optical) < 1e-3
 
 
+@pytest.mark.parametrize('mirror', [False, True])
+def test_a_face_on_its_head_is_read(astronaut, mirror):
+    estimator = HeadPoseEstimator(mirror=mirror)
+    upright = estimator.estimate(astronaut)[0]
+    height, width = astronaut.shape[:2]
+    box, square = upright.face.box, upright.face.square
+    x, y = width - box.center[0], height - box.center[1]
+    down = square.center_y - box.center[1]  # where a detector thinks that the chin is
+    face = Face(
+        Box(x - box.width / 2, y - box.height / 2, box.width, box.height),
+        upright.face.score,
+        Square(x, y + down, square.side),
+        landmarks=np.zeros((5, 2)),
+    )
+    head = estimator.estimate_faces(astronaut[::-1, ::-1], [face, face])[1]
+    half_turn = np.diag([-1.0, -1.0, 1.0])
+    assert geodesic_deg(head.rotation_optical, half_turn @ upright.rotation_optical) < 3.0
+    assert head.face.turn_deg == 180.0 and head.face.landmarks is None
+    assert head.face.square.center_y == pytest.approx(y - down)
+    assert np.trace(head.rotation_covariance_rad2) < np.radians(15.0) ** 2
+
+
+def test_who_cannot_be_read_either_way_is_left_as_found(estimator):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+    face = Face(Box(50, 50, 80, 80), 0.9, Square(90, 100, 110))
+    head = estimator.estimate_faces(noise, [face])[0]
+    assert head.face == face and not head.rotation_known
+
+
+def test_only_who_cannot_be_read_goes_through_the_network_again(estimator, astronaut):
+    batches = []
+    runtime = estimator.runtime
+    counting = Mock(wraps=runtime, description=runtime.description)
+    counting.with_expected_error.side_effect = lambda crops: (
+        batches.append(len(crops)) or runtime.with_expected_error(crops)
+    )
+    watched = HeadPoseEstimator(estimator.detector, runtime=counting, mirror=False)
+    face = estimator.estimate(astronaut)[0].face
+    watched.estimate_faces(astronaut, [face])
+    assert batches == [1]
+    tiny = Face(Box(10, 10, 14, 14), 0.9, Square(17, 17, 20))
+    nobody = Face(Box(300, 20, 80, 80), 0.9, Square(340, 60, 110))
+    watched.estimate_faces(astronaut, [face, nobody, tiny])
+    assert batches[1:] == [3, 1]
+
+
 def test_every_face_of_a_picture_is_found(estimator, astronaut):
     heads = estimator.estimate(np.hstack([astronaut, astronaut]))
     assert len(heads) == 2

@@ -40,12 +40,25 @@ def test_the_limit_is_where_one_face_in_a_hundred_is_lost():
     known = known_as_unsure(Doubts(), faces, {'bright': [np.full((120, 120, 3), 200, np.uint8)]})
     assert known.limit_deg == pytest.approx(np.quantile(np.arange(1, 41), 0.99), abs=1)
     assert known.rank_correlation == pytest.approx(1.0)
-    assert known.rows['bright'] == (1, pytest.approx(200, abs=1), 1.0)
+    assert known.rows['bright'] == (1, pytest.approx(200, abs=1), 1.0, 0.0)
 
 
 def test_what_is_as_sure_as_a_face_is_not_known_as_unsure():
     dark = [np.full((120, 120, 3), 5, np.uint8)]
     assert known_as_unsure(Doubts(), grey_faces(range(1, 41)), {'dark': dark}).rows['dark'][2] == 0
+
+
+def test_what_is_read_upside_down_only_is_counted():
+    class Upright(Doubts):
+        def with_expected_error(self, crops):
+            top = crops[:, :32].mean(axis=(1, 2, 3))
+            return np.outer(top, (1.0, 0.0, 0.0)), top
+
+    picture = np.zeros((120, 120, 3), np.uint8)
+    picture[:60] = 40  # 2 once it is turned
+    good = grey_faces(range(1, 41))
+    rows = known_as_unsure(Upright(), good, {'halves': [picture, picture[::-1]]}).rows
+    assert rows['halves'][3] == 0.5
 
 
 def test_weights_that_expect_no_error_are_refused():

@@ -145,8 +145,9 @@ def _unsure(runtime: OnnxRuntime, faces: LabelledFaces, photos: Path | None) -> 
         f'  rank correlation of expected and real error {known.rank_correlation:.3f}; 1 % of the '
         f'faces are expected to be off by more than {known.limit_deg:.1f}, and of others',
         *(
-            f'    {name:17} {100 * share:5.1f} % (median {median:.1f}; {count} pictures)'
-            for name, (count, median, share) in known.rows.items()
+            f'    {name:17} {100 * share:5.1f} % (median {median:.1f}; {count} pictures); '
+            f'{100 * turned:.1f} % are taken for faces on their heads'
+            for name, (count, median, share, turned) in known.rows.items()
         ),
     ]
 

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from fsanet_ros.files.pictures import decode_picture
 from fsanet_ros.inference.runtime import Runtime
+from fsanet_ros.inference.second_look import stands_on_its_head
 from fsanet_ros.research.augmentation.varied_crops import central_crops, seen_from
 from fsanet_ros.research.datasets.faces import LabelledFaces
 from fsanet_ros.research.evaluation.pose_errors import mean_errors_deg
@@ -34,12 +35,13 @@ class Unsure:
 
     ``rank_correlation``: Spearman's, of expected and real mean error about an axis, on faces.
     ``limit_deg``: the expected error that 1 % of the faces exceed. ``rows``: by kind of picture,
-    their number, the median expected error in degrees, and the share above the limit.
+    their number, the median expected error in degrees, the share above the limit, and the share
+    that a second look takes for faces on their heads; see inference.second_look.
     """
 
     rank_correlation: float
     limit_deg: float
-    rows: dict[str, tuple[int, float, float]]
+    rows: dict[str, tuple[int, float, float, float]]
 
 
 def known_as_unsure(
@@ -61,8 +63,14 @@ def known_as_unsure(
     for name, pictures in others.items():
         crops = central_crops(np.stack(pictures), runtime.description.crop_scale)
         said = runtime.with_expected_error(crops)[1]
-        assert said is not None
-        rows[name] = len(said), float(np.median(said)), float((said > limit).mean())
+        turned = runtime.with_expected_error(np.ascontiguousarray(crops[:, ::-1, ::-1]))[1]
+        assert said is not None and turned is not None
+        rows[name] = (
+            len(said),
+            float(np.median(said)),
+            float((said > limit).mean()),
+            float(stands_on_its_head(said, turned).mean()),
+        )
     real = mean_errors_deg(angles, faces.rotations)
     return Unsure(float(spearmanr(expected, real)[0]), limit, rows)
 
