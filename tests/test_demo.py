@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,7 +17,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from ros_helpers import ROOT, ros_environment
+from ros_helpers import ROOT, ros_environment, until
 
 from fsanet_ros.demo import CLIP, read_poses
 from fsanet_ros.files.video import open_frames
@@ -25,9 +28,7 @@ pytestmark = pytest.mark.ros
 VIDEOS = ROOT.parent / 'shared' / 'data' / 'videos'
 
 
-def run_demo(output: Path, *arguments: str, timeout_s: float = 110.0):
-    import os
-
+def run_demo(output: Path, *arguments: str, timeout_s: float = 300.0):
     command = [sys.executable, '-m', 'fsanet_ros.tools.demo', '--output', str(output), *arguments]
     return subprocess.run(
         command,
@@ -42,6 +43,31 @@ def run_demo(output: Path, *arguments: str, timeout_s: float = 110.0):
 def rows_of(output: Path) -> list[dict[str, str]]:
     with (output / 'poses.csv').open(newline='', encoding='utf-8') as file:
         return list(csv.DictReader(file))
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f'/proc/{pid}/task').glob('*/children')
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='needs /proc')
+@pytest.mark.parametrize('sig', [signal.SIGKILL, signal.SIGTERM])
+def test_no_node_outlives_a_demo_that_is_killed(tmp_path, sig):
+    command = [sys.executable, '-m', 'fsanet_ros.tools.demo', '--output', str(tmp_path / 'out')]
+    with subprocess.Popen(command, env={**os.environ, **ros_environment()}, cwd=ROOT) as process:
+        assert until(lambda: bool(children_of(process.pid)))
+        children = children_of(process.pid)
+        time.sleep(1.0)
+        process.send_signal(sig)
+        process.wait()
+    assert until(lambda: not any(map(is_running, children)))
 
 
 @pytest.fixture(scope='module')

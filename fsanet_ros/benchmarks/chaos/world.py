@@ -22,6 +22,7 @@ from std_msgs.msg import Header
 
 from fsanet_ros.benchmarks.chaos.faults import ChaosError, Fault, Outcome
 from fsanet_ros.msg import HeadPoseArray
+from fsanet_ros.ros.clients.processes import ending_with_parent
 from fsanet_ros.ros.input.images import image_from_bgr
 
 FRAME = 'camera_optical_frame'
@@ -120,7 +121,11 @@ class World:
         for option in options:
             command += ['-p', option]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=ending_with_parent(),
         )
 
     def end_node(self, number: int) -> int:

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
 Process: TypeAlias = 'subprocess.Popen[bytes]'
+
+
+_PR_SET_PDEATHSIG = 1  # of sys/prctl.h
+
+
+def ending_with_parent() -> Callable[[], None] | None:
+    """
+    Return what a child process calls first, to be ended when this one is, however that comes.
+
+    None where the system cannot do it; the main thread has to start the child.
+    """
+    if sys.platform != 'linux':
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it has gone meanwhile
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask
 
 
 @contextmanager
@@ -26,7 +50,7 @@ def node_process(
         command += ['-p', option]
     for name, other in (remappings or {}).items():
         command += ['-r', f'{name}:={other}']
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=ending_with_parent())
     try:
         yield process
     finally:
