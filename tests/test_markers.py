@@ -157,7 +157,7 @@ def lifetimes_s(stamps_s):
 @pytest.mark.parametrize('period_s', [0.2, 1.0, 4.0])
 def test_markers_of_a_slow_camera_do_not_blink(period_s):
     first, *others = lifetimes_s([100 + n * period_s for n in range(8)])
-    assert first > 1.0 and all(lifetime > 2 * period_s for lifetime in others)
+    assert first >= 2.0 and all(lifetime > 2 * period_s for lifetime in others)
 
 
 def test_markers_of_an_uneven_camera_do_not_blink():
@@ -169,7 +169,7 @@ def test_markers_of_an_uneven_camera_do_not_blink():
 
 
 def test_markers_of_a_fast_camera_vanish_soon_when_it_dies():
-    assert all(0.3 <= lifetime <= 1.0 for lifetime in lifetimes_s(np.arange(1, 20) / 30)[1:])
+    assert all(1.0 <= lifetime <= 2.0 for lifetime in lifetimes_s(np.arange(1, 20) / 30)[1:])
 
 
 def test_stamps_that_stand_still_or_jump_back_give_a_lifetime_too():

@@ -7,8 +7,9 @@ from collections import deque
 # So many images may be missing before anything vanishes.
 _PERIODS = 3.0
 _GAPS = 5
-_SHORTEST_S, _LONGEST_S = 0.5, 60.0
-_UNKNOWN_S = 1.5  # with the first image
+# A viewer that is slow to draw, as RViz is without a graphics card, takes in messages late too.
+_SHORTEST_S, _LONGEST_S = 2.0, 60.0
+_UNKNOWN_S = 2.0  # with the first image
 
 
 class Lifetimes:
