@@ -230,12 +230,13 @@ def test_brightness_does_not_depend_on_what_else_was_in_view():
 
 
 @pytest.mark.parametrize('kind', ['.png', '.tiff'])
-def test_compressed_pictures_with_fewer_bits_are_as_bright(kind):
+@pytest.mark.parametrize('said', ['mono16; png compressed ', 'png', ''])
+def test_compressed_pictures_with_fewer_bits_are_as_bright(kind, said):
     import cv2
 
     samples = np.round(RAMP * 4095).astype(np.uint16)
     data = cv2.imencode(kind, samples)[1].tobytes()
-    message = SimpleNamespace(format='mono16; png compressed ', data=data)
+    message = SimpleNamespace(format=said, data=data)
     picture = bgr_from_compressed(message)
     assert picture.shape == (48, 64, 3)
     assert np.abs(picture[:, :, 0] - RAMP * 255).max() <= 1.0

@@ -225,8 +225,9 @@ def bgr_from_compressed(
     stored_as, _, compression = msg.format.partition(';')
     mosaic = _BAYER.get(stored_as.strip().rstrip('0123456789'))
     mode = cv2.IMREAD_GRAYSCALE if mosaic and 'bgr' not in compression else cv2.IMREAD_COLOR
-    if '16' in stored_as:
-        mode |= cv2.IMREAD_ANYDEPTH
+    # Whatever the format says: of 12 bits in 16, OpenCV alone leaves the upper eight, a black
+    # picture.
+    mode |= cv2.IMREAD_ANYDEPTH
     data = bytes_of(msg.data)
     picture = None
     size = size_of_picture(data.data) if is_measured_reliably(data.data) else None
