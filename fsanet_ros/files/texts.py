@@ -6,6 +6,9 @@ import os
 import re
 from pathlib import Path
 
+# Line ends, what steers terminals, what turns the direction of writing.
+_STEERING = r'[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]'
+
 
 def shortened(text: str, most: int) -> str:
     """Return a text, cut to so many characters with a note of what is missing."""
@@ -36,4 +39,4 @@ def printable(name: str | Path) -> str:
     Bytes that are not UTF-8 become ``\xe9``, line ends and what steers terminals ``\n``, ``\x1b``.
     """
     text = os.fsencode(name).decode('utf-8', 'backslashreplace')
-    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029]', lambda found: ascii(found[0])[1:-1], text)
+    return re.sub(_STEERING, lambda found: ascii(found[0])[1:-1], text)

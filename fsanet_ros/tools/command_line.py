@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ EXIT_CODES = (
     '3 some of the input is damaged or missing; 130 interrupted by Ctrl-C, or nobody reads the '
     'output any more'
 )
+
+_ALL_LETTERS = 'utf-8', 'utf8'
 
 
 def command_parser(prog: str, description: str | None, **options: Any) -> argparse.ArgumentParser:
@@ -49,6 +52,10 @@ def run_command(name: str, run: Callable[[], int]) -> int:
 
     :param run: imports and runs it, and returns its exit code
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files have all kinds of letters, a terminal in ASCII has not.
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in _ALL_LETTERS:
+            stream.reconfigure(errors='backslashreplace')
     try:
         try:
             return run()
