@@ -254,6 +254,12 @@ def test_a_bad_parameter_ends_it_with_the_reason(capfd, parameters, texts):
     assert all(text in said for text in texts), said
 
 
+@pytest.mark.parametrize(('topics', 'rules'), [('[a, b]', ['a:=/cam', 'b:=/cam']), ('[a, /a]', [])])
+def test_two_names_of_one_camera_end_it_with_the_reason(capfd, topics, rules):
+    said = refused(capfd, *ros_arguments(*rules, input__image_topics=topics))
+    assert 'input.image_topics: several are /' in said and 'after remapping' in said
+
+
 def test_a_detector_model_that_is_none_ends_it_with_the_reason(files, capfd):
     for name in ('noise.onnx', 'text.onnx', 'empty.onnx'):
         said = refused(

@@ -32,7 +32,7 @@ def compressed_topic(node: Node, image: str) -> str:
 
 
 def wrong_topic(node: Node, settings: InputSettings) -> str:
-    """Return which name of a topic is none, and why; empty if all are."""
+    """Return which name of a topic is none, or another's after remapping; empty if all are well."""
     given = {'image_topics': settings.image_topics, 'depth_topics': settings.depth_topics}
     for parameter, topics in given.items():
         for topic in filter(None, topics):
@@ -41,7 +41,10 @@ def wrong_topic(node: Node, settings: InputSettings) -> str:
             except Exception as error:  # of several classes, by what is wrong
                 reason = shortened(first_line(error), 200)
                 return f'input.{parameter}: {shortened(topic, 80)!r} names no topic ({reason})'
-    return ''
+    resolved = [str(node.resolve_topic_name(topic)) for topic in settings.image_topics]
+    twice = sorted({topic for topic in resolved if resolved.count(topic) > 1})
+    # People would be followed twice, under two ids.
+    return f'input.image_topics: several are {twice[0]} after remapping' if twice else ''
 
 
 class MatchingSubscription:
