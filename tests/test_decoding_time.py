@@ -1,8 +1,9 @@
 """A camera whose pictures take absurdly long to decode gets a small share of the time."""
 
+import os
 import struct
-import time
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -91,7 +92,14 @@ def slow_png():
     )
 
 
+def processor_s(node):
+    """Return the processor time that a process has taken so far."""
+    fields = Path(f'/proc/{node._process.pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 @pytest.mark.ros
+@pytest.mark.skipif(not Path('/proc/self/stat').is_file(), reason='no /proc')
 def test_such_a_camera_does_not_stop_the_others():
     topics = {'input__image_topics': '[image, bad]', 'input__image_transport': 'compressed'}
     good, slow = CompressedImage(format='jpeg'), CompressedImage(format='png')
@@ -102,11 +110,12 @@ def test_such_a_camera_does_not_stop_the_others():
         bad = rig.node.create_publisher(CompressedImage, 'bad/compressed', 10)
         assert rig.until(lambda: bad.get_subscription_count() == 1)
         bad.publish(slow)
+        begin_s = processor_s(node)
         rig.spin(1.0)
-        begin_s = time.monotonic()
         for _ in range(10):
             bad.publish(slow)
             assert len(rig.ask(good).heads) == 1
         node.wait_for_output('/bad/compressed: image dropped: a picture of this camera took')
-        assert time.monotonic() - begin_s < 30.0
+        # Each of them takes about 4 s; only the first is decoded.
+        assert processor_s(node) - begin_s < 20.0
         assert node.stop() == 0

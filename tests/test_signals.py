@@ -1,5 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP end the nodes cleanly whenever they come: code 0, a line at most."""
 
+import os
 import random
 import signal
 import sys
@@ -19,6 +20,7 @@ from fsanet_ros.ros.signals import INTERRUPTED
 
 pytestmark = [
     pytest.mark.ros,
+    pytest.mark.skipif('COVERAGE_RUN' in os.environ, reason='coverage has handlers of its own'),
     pytest.mark.skipif(not Path('/proc/self/status').is_file(), reason='no /proc'),
 ]
 
@@ -124,8 +126,6 @@ def test_a_second_signal_ends_what_hangs():
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='signals of POSIX')
 def test_a_node_asked_to_stop_while_it_is_made_does_not_start(monkeypatch, capfd):
-    import os
-
     from fsanet_ros.ros import node as head_pose
 
     made = head_pose.HeadPoseNode
