@@ -37,9 +37,9 @@ def seen(place, point):
 
 def test_cameras_stand_to_each_other_as_on_the_robot():
     places = CameraPlaces(robot())
-    places.of('front_optical', 1.0)
-    rear = places.of('/rear_optical', 1.0)
-    front = places.of('front_optical', 1.0)
+    places.of(0, 'front_optical', 1.0)
+    rear = places.of(1, '/rear_optical', 1.0)
+    front = places.of(0, 'front_optical', 1.0)
     assert front.position_m == pytest.approx([0, 0, 0], abs=1e-9)
     assert rear.position_m == pytest.approx([-0.5, 0.1, 0.2])
     assert seen(front, [0, 0, 2.0]) == pytest.approx([2.0, 0, 0], abs=1e-9)
@@ -49,18 +49,18 @@ def test_cameras_stand_to_each_other_as_on_the_robot():
 
 def test_the_floor_is_level_though_the_first_camera_looks_down():
     places = CameraPlaces(robot(down_deg=30))
-    places.of('front_optical', 1.0)
-    rear, front = places.of('rear_optical', 1.0), places.of('front_optical', 1.0)
+    places.of(0, 'front_optical', 1.0)
+    rear, front = places.of(1, 'rear_optical', 1.0), places.of(0, 'front_optical', 1.0)
     half, most = 0.5, math.sqrt(0.75)
     assert seen(front, [0, 0, 1.0]) == pytest.approx([most, 0, -half])
     assert seen(rear, [0, -1.0, 0]) - rear.position_m == pytest.approx([0, 0, 1], abs=1e-9)
 
 
-def test_the_first_camera_looks_along_x_wherever_it_looks_on_the_robot():
+def test_the_first_camera_looks_along_x_wherever_it_looks_and_whichever_is_heard_first():
     places = CameraPlaces(robot())
-    rear = places.of('rear_optical', 1.0)
-    front = places.of('front_optical', 1.0)
-    rear = places.of('rear_optical', 1.0)
+    places.of(7, 'front_optical', 1.0)
+    rear = places.of(1, 'rear_optical', 1.0)
+    front = places.of(7, 'front_optical', 1.0)
     assert seen(rear, [0, 0, 2.0]) == pytest.approx([2.0, 0, 0], abs=1e-9)
     assert front.position_m == pytest.approx([-0.5, 0.1, -0.2])
 
@@ -73,12 +73,12 @@ def test_cameras_stay_when_the_robot_drives_and_turn_when_one_of_them_turns():
         add(tree, 'base_link', 'arm', (0.0, 0.0, 2.0), turn, stamp_s, static=False)
     add(tree, 'arm', 'arm_optical', (0.0, 0.0, 0.0), OPTICAL)
     places = CameraPlaces(tree)
-    for frame in ('front_optical', 'rear_optical', 'arm_optical'):
-        places.of(frame, 1.0)
-    for frame in ('front_optical', 'rear_optical'):
-        before, after = places.of(frame, 1.0), places.of(frame, 2.0)
+    for number, frame in enumerate(('front_optical', 'rear_optical', 'arm_optical')):
+        places.of(number, frame, 1.0)
+    for number, frame in enumerate(('front_optical', 'rear_optical')):
+        before, after = places.of(number, frame, 1.0), places.of(number, frame, 2.0)
         assert after.position_m == pytest.approx(before.position_m)
-    arm = places.of('arm_optical', 2.0)
+    arm = places.of(2, 'arm_optical', 2.0)
     assert seen(arm, [0, 0, 1.0]) == pytest.approx([-0.2, 1.0, 1.0])
 
 
@@ -86,8 +86,8 @@ def test_of_a_pair_of_which_one_hangs_from_the_other_the_first_is_upright():
     tree = FrameTree()
     tree.add('left_optical', 'right_optical', 0.0, (0.12, 0.0, 0.0), STILL, static=True)
     places = CameraPlaces(tree)
-    places.of('left_optical', 0.0)
-    right = places.of('right_optical', 0.0)
+    places.of(0, 'left_optical', 0.0)
+    right = places.of(1, 'right_optical', 0.0)
     assert right.position_m == pytest.approx([0, -0.12, 0])
     assert seen(right, [0, 0, 1.0]) == pytest.approx([1.0, -0.12, 0])
 
@@ -95,9 +95,9 @@ def test_of_a_pair_of_which_one_hangs_from_the_other_the_first_is_upright():
 def test_where_nothing_is_known_nothing_is_said_and_what_was_known_stays():
     tree = robot()
     places = CameraPlaces(tree)
-    places.of('front_optical', 1.0)
-    assert places.of('elsewhere', 1.0) is None and places.of('', 1.0) is None
-    assert places.of('rear_optical', 1.0) is not None
+    places.of(0, 'front_optical', 1.0)
+    assert places.of(3, 'elsewhere', 1.0) is None and places.of(4, '', 1.0) is None
+    assert places.of(1, 'rear_optical', 1.0) is not None
     add(tree, 'base_link', 'arm_optical', (0, 0, 2.0), OPTICAL, 1.0, static=False)
-    known = places.of('arm_optical', 1.0)
-    assert np.array_equal(places.of('arm_optical', 9.0).position_m, known.position_m)
+    known = places.of(2, 'arm_optical', 1.0)
+    assert np.array_equal(places.of(2, 'arm_optical', 9.0).position_m, known.position_m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -27,26 +28,26 @@ class CameraPlaces:
     def __init__(self, tree: FrameTree) -> None:
         """:param tree: is asked again for each image, as frames may move"""
         self._tree = tree
-        self._frames: list[str] = []
+        self._frames: dict[int, str] = {}
         self._known: dict[str, Place] = {}
-        self._base = ''
-        # The world's rotation and position of that frame.
+        # The lowest common frame and the first camera's, and the former's pose in the world.
+        self._base = self._first = ''
         self._turn: Quaternion = (1.0, 0.0, 0.0, 0.0)
         self._shift: FloatArray = np.zeros(3)
 
-    def of(self, frame: str, stamp_s: float) -> Place | None:
+    def of(self, number: int, frame: str, stamp_s: float) -> Place | None:
         """
         Return where a camera stands at a time, or stood when that was last known; else None.
 
+        :param number: the camera's; of those that are known the least is the first
         :param frame: that of its images, optical
         """
         frame = frame.lstrip('/')
         if not frame:
             return None
-        if frame not in self._frames:
-            self._frames.append(frame)
+        self._frames[number] = frame
         try:
-            self._rest_in(self._common_frame(), stamp_s)
+            self._rest(stamp_s)
             position, rotation = self._tree.pose(frame, self._base, stamp_s)
         except FrameError:
             return self._known.get(frame)
@@ -57,26 +58,23 @@ class CameraPlaces:
         self._known[frame] = place
         return place
 
-    def _common_frame(self) -> str:
-        base = self._frames[0]
-        for frame in self._frames[1:]:
-            try:
+    def _rest(self, stamp_s: float) -> None:
+        """Let the world rest in the lowest frame that all cameras hang from, if that is another."""
+        first, *others = (self._frames[number] for number in sorted(self._frames))
+        base = first
+        for frame in others:
+            with contextlib.suppress(FrameError):
                 base = self._tree.common_ancestor(base, frame)
-            except FrameError:
-                continue
-        return base
-
-    def _rest_in(self, base: str, stamp_s: float) -> None:
-        if base == self._base:
+        if (base, first) == (self._base, self._first):
             return
-        position, rotation = self._tree.pose(self._frames[0], base, stamp_s)
-        if base in self._frames or 'optical' in base:
+        position, rotation = self._tree.pose(first, base, stamp_s)
+        if base in self._frames.values() or 'optical' in base:
             turn = _UPRIGHT
         else:
             x, y, _ = quaternions.rotated(rotation, (0.0, 0.0, 1.0))  # where the first looks
             half_rad = -math.atan2(y, x) / 2.0
             turn = (math.cos(half_rad), 0.0, 0.0, math.sin(half_rad))
-        self._base, self._turn = base, turn
+        self._base, self._first, self._turn = base, first, turn
         self._shift = -_rotated(turn, position)
 
 

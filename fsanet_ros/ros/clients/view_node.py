@@ -204,15 +204,16 @@ class ViewNode(Node):
                 image=partial(_pixels, message),
                 heads=heads,
                 camera=camera.camera_for(message),
-                place=self._place(message.header),
+                place=self._place(camera, message.header),
             )
         )
 
-    def _place(self, header: Header) -> Place | None:
+    def _place(self, camera: _CameraTopic, header: Header) -> Place | None:
         if self._frames is None or self._places is None:
             return None
         self._frames.refresh()
-        return self._places.of(header.frame_id, seconds(header.stamp))
+        number = self._topics.index(camera.topic)
+        return self._places.of(number, header.frame_id, seconds(header.stamp))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
