@@ -322,6 +322,16 @@ def test_the_mesh_has_the_measures_of_the_mean_head():
     assert len(triangles) < 2000
 
 
+def test_nothing_inside_the_head_is_seen_through_it():
+    vertices, triangles = head_mesh.head_mesh()
+    # From the left, all that faces the viewer lies on the left, but for the chin and the neck.
+    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
+    facing = np.cross(b - a, c - a)[:, 1] > 1e-7
+    middles = (a + b + c)[facing] / 3
+    beyond = middles[middles[:, 1] < -0.02]
+    assert not len(beyond), beyond
+
+
 def test_the_mesh_is_seen_from_outside():
     vertices, triangles = head_mesh.head_mesh()
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))

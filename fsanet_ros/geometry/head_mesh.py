@@ -137,6 +137,11 @@ def _ear(side: int) -> tuple[FloatArray, IntArray]:
         [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
     )
     left: FloatArray = (unit * _EAR_AXES) @ turned.T + _EAR_MIDDLE
+    # Not what faces the head: it shows on the other side of one that is half transparent.
+    a, b, c = (left[triangles[:, corner]] for corner in range(3))
+    outward = np.cross(b - a, c - a)[:, 1] > 0
+    used, corners = np.unique(triangles[outward], return_inverse=True)
+    left, triangles = left[used], corners.reshape(-1, 3)
     # A mirror image is seen from inside, unless its triangles go round the other way.
     return (left, triangles) if side > 0 else (left * (1, -1, 1), triangles[:, ::-1])
 
