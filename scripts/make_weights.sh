@@ -49,8 +49,9 @@ train ours_1x1 ours_1x1
 further finer_1x1 finer_1x1 "$output/ours_1x1/ours_1x1.safetensors"
 further last_1x1 fsanet_1x1 "$output/finer_1x1/finer_1x1.safetensors"
 train ours_variance ours_variance
-further finer_variance fsanet_variance "$output/ours_variance/ours_variance.safetensors"
-$run models fuse "$output/last_1x1/fsanet_1x1.safetensors" "$output/finer_variance/fsanet_variance.safetensors" \
+further finer_variance finer_variance "$output/ours_variance/ours_variance.safetensors"
+further last_variance fsanet_variance "$output/finer_variance/finer_variance.safetensors"
+$run models fuse "$output/last_1x1/fsanet_1x1.safetensors" "$output/last_variance/fsanet_variance.safetensors" \
     --name fsanet_fusion --mean angles --output "$output/fsanet_fusion"
 fit fsanet_1x1 "$output/last_1x1"
 fit fsanet_fusion "$output/fsanet_fusion"

@@ -59,7 +59,7 @@ def test_every_command_takes_its_options(make):
     code, commands = make()
     assert code == 0
     names = [words[0] for words in commands]
-    assert names == ['render'] * 2 + ['labels'] + ['train'] * 5 + ['models'] + ['shell'] * 2
+    assert names == ['render'] * 2 + ['labels'] + ['train'] * 6 + ['models'] + ['shell'] * 2
     for words in commands:
         parse(words)
 
@@ -69,8 +69,8 @@ def test_each_stage_starts_from_the_weights_of_the_one_before(make):
     for before, after in itertools.pairwise(trainings):
         if after.start:
             assert Path(after.start) == before.output / f'{before.name}.safetensors'
-    assert [len(training.teacher) for training in trainings] == [1, 2, 2, 1, 2]
-    assert [bool(training.start) for training in trainings] == [False, True, True, False, True]
+    assert [len(training.teacher) for training in trainings] == [1, 2, 2, 1, 2, 2]
+    assert [bool(training.start) for training in trainings] == [False, True, True, False, True, True]
 
 
 def test_what_is_done_is_not_done_again(make):
