@@ -10,7 +10,7 @@ from typing import Any
 
 from fsanet_ros.benchmarks.bench_report import write_json, write_page
 from fsanet_ros.benchmarks.machine import Machine
-from fsanet_ros.files.outputs import check_file, check_folder
+from fsanet_ros.files.output_checks import check_file, check_folder
 
 
 def add_outputs(parser: argparse._ActionsContainer) -> None:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from fsanet_ros import demo
 from fsanet_ros.detection import FaceDetector
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.files.video import Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg

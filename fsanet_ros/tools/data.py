@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.files.outputs import check_file, check_folder
+from fsanet_ros.files.output_checks import check_file, check_folder
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.tools.command_line import command_parser, fail, note
 

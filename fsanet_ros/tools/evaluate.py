@@ -15,7 +15,7 @@ from typing import Any
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.downloads import sha256_of
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.geometry.rotations import matrix_from_yaw_pitch_roll_deg
 from fsanet_ros.inference.runtime import Runtime, make_runtime
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS, find_weights

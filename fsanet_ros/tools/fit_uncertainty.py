@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.detection import FaceDetector, make_detector
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.inference import weight_files
 from fsanet_ros.inference.onnx_runtime import OnnxRuntime
 from fsanet_ros.inference.passes import Pass, mirrored_pass, single_pass

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsanet_ros.estimator import HeadPoseEstimator
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.crops import NETWORK_SIZE
 from fsanet_ros.inference.face_crops import cut_faces

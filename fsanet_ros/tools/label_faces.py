@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from fsanet_ros.files.downloads import sha256_of
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.geometry import rotations
 from fsanet_ros.research.datasets.faces import LabelledFaces, load_aflw_faces, load_rendered_faces
 from fsanet_ros.research.training.label_calibration import (

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from fsanet_ros.batch.estimation_job import begin_worker
 from fsanet_ros.batch.workers import end_processes, processes, submit
-from fsanet_ros.files.outputs import check_folder
+from fsanet_ros.files.output_checks import check_folder
 from fsanet_ros.research.arguments import positive
 from fsanet_ros.research.rendering import HeadModel
 from fsanet_ros.research.rendering.rendered_face_files import (

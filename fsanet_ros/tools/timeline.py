@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from fsanet_ros.estimator import HeadPoseEstimator
 from fsanet_ros.files.bags import BagError, head_poses_of_bag, is_bag
-from fsanet_ros.files.outputs import check_file
+from fsanet_ros.files.output_checks import check_file
 from fsanet_ros.files.video import VideoError, open_frames
 from fsanet_ros.inference.weight_files import DEFAULT_WEIGHTS
 from fsanet_ros.research.arguments import add_detector, detector_of

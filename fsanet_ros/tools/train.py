@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsanet_ros.files.outputs import check_folder
+from fsanet_ros.files.output_checks import check_folder
 from fsanet_ros.research.arguments import positive, weights_name
 from fsanet_ros.research.datasets.faces import LabelledFaces, joined, load_turned_away
 from fsanet_ros.research.evaluation.scores import Scores

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsanet_ros.files.outputs import check_file, check_folder
+from fsanet_ros.files.output_checks import check_file, check_folder
 from fsanet_ros.tools import (
     bench,
     data,
