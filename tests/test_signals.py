@@ -34,6 +34,14 @@ NODES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def heeded_hangup():
+    """Let programs that are started heed SIGHUP where nohup has this one ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def catches_signals(node):
     """Whether a process has a handler of its own for SIGTERM; without one, Python is starting."""
     status = Path(f'/proc/{node._process.pid}/status').read_text()
