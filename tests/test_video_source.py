@@ -221,7 +221,7 @@ def test_an_unreadable_picture_is_named(tmp_path):
     (tmp_path / 'b.png').write_bytes(b'rubbish')
     with start(source=tmp_path) as node:
         assert node.wait() == 1
-        assert 'b.png is not a picture' in node.output and 'Traceback' not in node.output
+        assert 'b.png: not a picture' in node.output and 'Traceback' not in node.output
 
 
 def seconds(header):

@@ -162,12 +162,11 @@ def submit(pool: Executor, function: Callable[..., Result], *arguments: Any) -> 
 
 def end_processes(pool: ProcessPoolExecutor) -> None:
     """End the processes at once; what they work on is dropped."""
-    working = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in working:
+    for process in list((pool._processes or {}).values()):
         process.terminate()
-    for process in working:
-        process.join()
+    # Waits for the pool's own thread: one that still closes its pipes while Python exits makes
+    # concurrent.futures write into a closed one, with a traceback.
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _run(
