@@ -12,8 +12,9 @@ from fsanet_ros.types import Box, Face, Square
 _WIDER = 0.25
 # Seen so often, its movement is known.
 _WELL_KNOWN = 3
-# Which turn shows a face best is asked so often, and more rarely once two answers agree ...
-_TURN_S, _AGREED_TURN_S, _AGREED = 1.0, 5.0, 2
+# Which turn shows a face best is asked so often, and once two answers agree after the second of
+# these times, twice that, and so on up to the third ...
+_TURN_S, _AGREED_TURN_S, _LONGEST_TURN_S, _AGREED = 1.0, 5.0, 20.0, 2
 # ... unless its score has fallen by more than this: it may have turned since.
 _FALLEN_SCORE = 0.1
 
@@ -87,8 +88,9 @@ class Known:
 
     def turn_is_due(self, time_s: float) -> bool:
         """Whether its best turn is to be asked for."""
-        is_certain = self.agreed >= _AGREED and self.face.score >= self.turned_score - _FALLEN_SCORE
-        wait_s = _AGREED_TURN_S if is_certain else _TURN_S
+        wait_s = _TURN_S
+        if self.agreed >= _AGREED and self.face.score >= self.turned_score - _FALLEN_SCORE:
+            wait_s = min(_AGREED_TURN_S * 2.0 ** (self.agreed - _AGREED), _LONGEST_TURN_S)
         return not 0.0 <= time_s - self.turned_s < wait_s
 
     def asked_to_turn(self, time_s: float) -> Known:
