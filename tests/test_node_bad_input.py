@@ -260,6 +260,19 @@ def test_two_names_of_one_camera_end_it_with_the_reason(capfd, topics, rules):
     assert 'input.image_topics: several are /' in said and 'after remapping' in said
 
 
+@pytest.mark.parametrize(
+    ('topics', 'rules'),
+    [
+        ('[image]', ['debug_image:=/cam', 'image:=/cam']),
+        ('[image]', ['debug_heat_maps:=image']),
+        ('[a, b]', ['debug_image_1:=a']),
+    ],
+)
+def test_pictures_of_its_own_on_the_topic_of_a_camera_end_it_with_the_reason(capfd, topics, rules):
+    said = refused(capfd, *ros_arguments(*rules, input__image_topics=topics))
+    assert 'the node would look at its own pictures' in said and 'debug_' in said
+
+
 def test_a_detector_model_that_is_none_ends_it_with_the_reason(files, capfd):
     for name in ('noise.onnx', 'text.onnx', 'empty.onnx'):
         said = refused(

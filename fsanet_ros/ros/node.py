@@ -33,6 +33,7 @@ from fsanet_ros.files.texts import one_line
 from fsanet_ros.ros import parameters
 from fsanet_ros.ros.input.subscriptions import wrong_topic
 from fsanet_ros.ros.loading import LoadingErrors, estimator_with, load_estimator
+from fsanet_ros.ros.output.outputs import drawn_topics
 from fsanet_ros.ros.pipeline import Pipeline
 from fsanet_ros.ros.rclpy_internals import (
     RareEvents,
@@ -107,7 +108,8 @@ class HeadPoseNode(RareEvents):
         """Load detector and network, make the publishers. FAILURE: unconfigured, as before."""
         settings = parameters.read(self, HeadPoseSettings)
         try:
-            if conflict := settings.conflict() or wrong_topic(self, settings.input):
+            drawn = drawn_topics(len(settings.input.image_topics))
+            if conflict := settings.conflict() or wrong_topic(self, settings.input, drawn):
                 raise ValueError(conflict)
             estimator = load_estimator(settings)
         except LoadingErrors as error:

@@ -31,8 +31,12 @@ def compressed_topic(node: Node, image: str) -> str:
     return f'{node.resolve_topic_name(image)}/compressed'
 
 
-def wrong_topic(node: Node, settings: InputSettings) -> str:
-    """Return which name of a topic is none, or another's after remapping; empty if all are well."""
+def wrong_topic(node: Node, settings: InputSettings, drawn: Iterable[str] = ()) -> str:
+    """
+    Return which name of a topic is none, or another's after remapping; empty if all are well.
+
+    :param drawn: topics on which the node publishes pictures of its own
+    """
     given = {'image_topics': settings.image_topics, 'depth_topics': settings.depth_topics}
     for parameter, topics in given.items():
         for topic in filter(None, topics):
@@ -43,8 +47,15 @@ def wrong_topic(node: Node, settings: InputSettings) -> str:
                 return f'input.{parameter}: {shortened(topic, 80)!r} names no topic ({reason})'
     resolved = [str(node.resolve_topic_name(topic)) for topic in settings.image_topics]
     twice = sorted({topic for topic in resolved if resolved.count(topic) > 1})
-    # People would be followed twice, under two ids.
-    return f'input.image_topics: several are {twice[0]} after remapping' if twice else ''
+    if twice:  # people would be followed twice, under two ids
+        return f'input.image_topics: several are {twice[0]} after remapping'
+    for topic in drawn:
+        if (name := str(node.resolve_topic_name(topic))) in resolved:
+            return (
+                f'{topic} is {name} after remapping, where the images come from: the node would '
+                'look at its own pictures; remap one of them to another name'
+            )
+    return ''
 
 
 class MatchingSubscription:

@@ -28,6 +28,8 @@ from fsanet_ros.tracking.tracker import TrackedHead
 if TYPE_CHECKING:
     from fsanet_ros.drawing.shapes import Shape
 
+HEAT_MAPS = 'debug_heat_maps'
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -69,7 +71,7 @@ class Outputs:
         self.markers = MarkerOutput(node, 'markers')
         self.debug_images = [make(Image, topic, 5) for topic in debug_topics(cameras)]
         self.heat_maps = HeatMapOutput(
-            node, debug_topics(cameras, 'debug_heat_maps'), load_heat_maps
+            node, debug_topics(cameras, HEAT_MAPS), load_heat_maps
         )
         self.attention = AttentionOutput(node)
         self.hri: hri.HriOutputs | None = None
@@ -181,6 +183,11 @@ def debug_image(seen: Seen, axis_length_m: float) -> BgrImage:
     note = note_about(seen.image, len(seen.tracked), seen.camera is not None)
     named = [(t.id, t.head) for t in seen.tracked]
     return draw_heads(seen.image, named, seen.camera, axis_length_m, note)
+
+
+def drawn_topics(cameras: int) -> list[str]:
+    """Return the topics of all pictures that the node makes of its cameras' images."""
+    return debug_topics(cameras) + debug_topics(cameras, HEAT_MAPS)
 
 
 def debug_topics(cameras: int, name: str = 'debug_image') -> list[str]:
