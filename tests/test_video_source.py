@@ -216,12 +216,23 @@ def test_what_can_not_work_ends_with_a_reason_and_code_1(video, parameters, text
         assert text in node.output and 'Traceback' not in node.output
 
 
-def test_an_unreadable_picture_is_named(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), frame(0))
-    (tmp_path / 'b.png').write_bytes(b'rubbish')
+def test_a_folder_without_a_readable_picture_ends_with_the_reason(tmp_path):
+    for name in 'ab':
+        (tmp_path / f'{name}.png').write_bytes(b'rubbish')
     with start(source=tmp_path) as node:
         assert node.wait() == 1
-        assert 'b.png: not a picture' in node.output and 'Traceback' not in node.output
+        assert 'a.png: not a picture' in node.output and 'Traceback' not in node.output
+
+
+@pytest.mark.parametrize('broken', ['a', 'b', 'c'])
+def test_an_unreadable_picture_among_others_is_named_and_left_out(tmp_path, broken):
+    for number, name in enumerate('abc'):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), frame(number))
+    (tmp_path / f'{broken}.png').write_bytes(b'rubbish')
+    with start(source=tmp_path) as node:
+        assert node.wait() == 0
+        assert f'left out: {tmp_path}/{broken}.png: not a picture' in node.output
+        assert '2 frames published' in node.output
 
 
 def seconds(header):

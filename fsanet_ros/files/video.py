@@ -36,6 +36,10 @@ class VideoError(RuntimeError):
     """A source of frames that can't be opened or read; the text says why and what to do."""
 
 
+class BrokenPictureError(VideoError):
+    """One picture of a folder that can't be read; the next one may be."""
+
+
 class Frames(ABC):
     """
     An open source of frames; iterate, or call :meth:`read`.
@@ -50,7 +54,11 @@ class Frames(ABC):
 
     @abstractmethod
     def read(self) -> Image | None:
-        """Return the next frame, uint8 [h, w, 3], or None: at the end, or the camera is gone."""
+        """
+        Return the next frame, uint8 [h, w, 3], or None: at the end, or the camera is gone.
+
+        :raises BrokenPictureError: where a folder has one; the next call goes on after it
+        """
 
     @abstractmethod
     def rewind(self) -> None:
@@ -113,8 +121,19 @@ class _Pictures(Frames):
                 f'{self.name} holds no pictures; looked for {", ".join(sorted(PICTURE_SUFFIXES))}.'
             )
         self._next = 0
-        self.read()
+        self._require_one()
         self.rewind()
+
+    def _require_one(self) -> None:
+        first_error: VideoError | None = None
+        for _ in self._files:
+            try:
+                self.read()
+                return
+            except VideoError as error:
+                first_error = first_error or error
+        assert first_error is not None
+        raise first_error
 
     def read(self) -> Image | None:
         if self._next == len(self._files):
@@ -124,7 +143,7 @@ class _Pictures(Frames):
         try:
             return read_picture(file)
         except (OSError, ValueError) as error:
-            raise VideoError(f'{printable(file)}: {error}; remove or mend it.') from error
+            raise BrokenPictureError(f'{printable(file)}: {error}; remove or mend it.') from error
 
     def rewind(self) -> None:
         self._next = 0

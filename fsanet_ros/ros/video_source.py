@@ -35,7 +35,7 @@ import fsanet_ros
 from fsanet_ros.arrays import Image as BgrImage
 from fsanet_ros.files.calibration_file import read_calibration
 from fsanet_ros.files.distortion import is_known_model
-from fsanet_ros.files.video import Frames, VideoError, open_frames
+from fsanet_ros.files.video import BrokenPictureError, Frames, VideoError, open_frames
 from fsanet_ros.geometry.camera import CameraModel
 from fsanet_ros.msg import HeadPoseArray
 from fsanet_ros.ros import parameters
@@ -48,6 +48,7 @@ from fsanet_ros.ros.input.images import image_from_bgr
 from fsanet_ros.ros.rclpy_internals import given_parameters
 from fsanet_ros.ros.running import run_node
 from fsanet_ros.ros.settings import FORMER_NAMES
+from fsanet_ros.ros.throttling import ThrottledWarnings
 from fsanet_ros.ros.video_source_settings import VideoSourceSettings
 
 _DEMO = Path(fsanet_ros.__file__).parent / 'demo'
@@ -67,6 +68,7 @@ class VideoSource(Node):
     def __init__(self) -> None:
         super().__init__('video_source')
         self.done = Future()
+        self._warnings = ThrottledWarnings(self.get_logger())
         parameters.declare(self, VideoSourceSettings)
         parameters.warn_of_unknown(self, VideoSourceSettings, given_parameters(self), FORMER_NAMES)
         self._settings = parameters.read(self, VideoSourceSettings)
@@ -227,10 +229,14 @@ class VideoSource(Node):
             return self._next_live_frame(frames)
         if self._waits_for_head_poses():
             return None
-        frame = frames.read()
-        if frame is None and self._settings.loop:
-            frames.rewind()
+        try:
             frame = frames.read()
+            if frame is None and self._settings.loop:
+                frames.rewind()
+                frame = frames.read()
+        except BrokenPictureError as error:
+            self._warnings.warn(f'left out: {error}', cause='pictures')
+            return None
         if frame is None:
             self._finish()
         return frame
