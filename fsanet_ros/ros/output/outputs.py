@@ -70,9 +70,7 @@ class Outputs:
         self.poses = make(PoseArray, 'poses', 10)
         self.markers = MarkerOutput(node, 'markers')
         self.debug_images = [make(Image, topic, 5) for topic in debug_topics(cameras)]
-        self.heat_maps = HeatMapOutput(
-            node, debug_topics(cameras, HEAT_MAPS), load_heat_maps
-        )
+        self.heat_maps = HeatMapOutput(node, debug_topics(cameras, HEAT_MAPS), load_heat_maps)
         self.attention = AttentionOutput(node)
         self.hri: hri.HriOutputs | None = None
         self.tf: LifecyclePublisher | None = None
