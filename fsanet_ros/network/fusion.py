@@ -68,6 +68,27 @@ def build(configs: Sequence[NetworkConfig], mean: FusionMean = 'angles') -> Netw
     return networks[0] if len(networks) == 1 else Fusion(networks, mean)
 
 
+def mean_weights(networks: Sequence[Network]) -> Network:
+    """
+    Return one network with the mean of the weights of several; the first is changed into it.
+
+    Good for networks of which one was trained from the other (Wortsman et al., "Model soups",
+    ICML 2022); of others the mean is worth nothing.
+
+    :raises ValueError: if they are of different kinds
+    """
+    first, *others = networks
+    if any(other.configs != first.configs for other in others):
+        kinds = '; '.join(str(network.configs) for network in networks)
+        raise ValueError(f'a mean of weights of different networks ({kinds}): expected one kind')
+    states = [network.state_dict() for network in networks]
+    with torch.no_grad():
+        for name, tensor in states[0].items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.stack([state[name] for state in states]).mean(dim=0))
+    return first
+
+
 def mean_angles(angles_deg: Tensor) -> Tensor:
     """
     Return the mean of each angle.

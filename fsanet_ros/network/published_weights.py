@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -24,10 +25,12 @@ from fsanet_ros.inference.weight_files import (
     has_weights,
 )
 from fsanet_ros.network import zoo
-from fsanet_ros.network.fusion import Fusion, Network
+from fsanet_ros.network.fusion import Fusion, Network, mean_weights
 from fsanet_ros.network.keras_weights import config_from_name, load_keras_network
 from fsanet_ros.network.onnx_export import write_weights
 from fsanet_ros.network.state_files import load_network
+
+Mean = FusionMean | Literal['weights']
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,15 @@ def fuse(
     weights: Sequence[str | Path],
     name: str,
     folder: Path | None = None,
-    mean: FusionMean = 'rotations',
+    mean: Mean = 'rotations',
 ) -> Imported:
     """
     Make one network of several that want the same crop.
 
     :param weights: names or .safetensors files
     :param folder: where to write; None is the user's cache
-    :param mean: of the members' rotations, or of their angles as in the paper; see fusion.py
+    :param mean: of the members' rotations, or of their angles as in the paper, or of the weights of
+        networks of one kind, which gives one such network; see fusion.py
     :raises FileNotFoundError: if there are no such weights
     :raises WeightsError: if the members want different crops or are fusions themselves, or if the
         name is taken
@@ -119,7 +123,7 @@ def fuse(
     return _fuse(weights, name, folder or cached_weights_folder(), mean)
 
 
-def _fuse(weights: Sequence[str | Path], name: str, folder: Path, mean: FusionMean) -> Imported:
+def _fuse(weights: Sequence[str | Path], name: str, folder: Path, mean: Mean) -> Imported:
     loaded = [load_network(find_weights(w, FORMATS[1])) for w in weights]
     first = loaded[0][1]
     members = []
@@ -136,7 +140,12 @@ def _fuse(weights: Sequence[str | Path], name: str, folder: Path, mean: FusionMe
             )
         members.append(network)
     description = Description(name, crop_scale=first.crop_scale, crop=first.crop)
-    return _write(Fusion(members, mean), description, folder)
+    if mean != 'weights':
+        return _write(Fusion(members, mean), description, folder)
+    try:
+        return _write(mean_weights(members), description, folder)
+    except ValueError as error:
+        raise WeightsError(str(error)) from error
 
 
 def _write(network: Network, description: Description, folder: Path) -> Imported:

@@ -116,9 +116,10 @@ def _fuse_parser() -> argparse.ArgumentParser:
     parser.add_argument('--name', required=True, type=weights_name, help='of the fusion')
     parser.add_argument(
         '--mean',
-        choices=('rotations', 'angles'),
+        choices=('rotations', 'angles', 'weights'),
         default='rotations',
-        help='what is averaged; "angles" is the paper\'s (default: %(default)s)',
+        help='what is averaged; "angles" is the paper\'s, "weights" makes one network of several of '
+        'one kind, of which one was trained from the other (default: %(default)s)',
     )
     _add_output(parser)
     return parser

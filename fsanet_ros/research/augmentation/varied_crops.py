@@ -16,6 +16,7 @@ from fsanet_ros.arrays import FloatArray, Image
 from fsanet_ros.geometry import rotations
 from fsanet_ros.inference.crops import NETWORK_SIZE, cut_crop
 from fsanet_ros.research.augmentation.drawn_things import draw_thing
+from fsanet_ros.research.augmentation.tones import vary_tone
 from fsanet_ros.types import Square
 
 _BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
@@ -30,7 +31,8 @@ class Augmentation:
     clockwise or not. ``dark_share``: of
     pictures in a tenth to half of the light, with the noise of it. ``infrared_share``: of pictures
     as a camera with a lamp of its own takes them in the dark. ``thing_share``: of faces onto which
-    a mask, glasses, a hat or a hand is drawn (drawn_things).
+    a mask, glasses, a hat or a hand is drawn (drawn_things). ``tone_share``: of pictures in the tones
+    of another photograph (tones).
     ``cover_share``: of faces of which the lower half (a mask, a scarf) or a part anywhere (a hand,
     a cup, glasses) is covered. ``blur_sigma_max`` is in pixels of the crop.
     """
@@ -61,6 +63,7 @@ class Augmentation:
     circle_max_deg: float = 180.0
     infrared_share: float = 0.0
     thing_share: float = 0.0
+    tone_share: float = 0.0
 
 
 def augment(
@@ -169,6 +172,8 @@ def _vary_pixels(crop: Image, settings: Augmentation, rng: np.random.Generator) 
     size = crop.shape[0]
     if settings.cover_share and rng.random() < settings.cover_share:
         _cover(crop, rng)
+    if settings.tone_share and rng.random() < settings.tone_share:
+        crop = vary_tone(crop, rng)
     if settings.blur_share and rng.random() < settings.blur_share:
         crop = _blurred(crop, rng.uniform(0.3, settings.blur_sigma_max), rng)
     if rng.random() < settings.low_resolution_share:
