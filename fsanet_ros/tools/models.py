@@ -118,8 +118,8 @@ def _fuse_parser() -> argparse.ArgumentParser:
         '--mean',
         choices=('rotations', 'angles', 'weights'),
         default='rotations',
-        help='what is averaged; "angles" is the paper\'s, "weights" makes one network of several of '
-        'one kind, of which one was trained from the other (default: %(default)s)',
+        help='what is averaged; "angles" is the paper\'s, "weights" makes one network of several '
+        'of one kind, of which one was trained from the other (default: %(default)s)',
     )
     _add_output(parser)
     return parser

@@ -1,5 +1,5 @@
 """
-The tones of photographs: contrast, exposure and colour as cameras, lamps and people's edits set them.
+The tones of photographs: contrast, exposure and colour as cameras, lamps and edits set them.
 
 Rendered heads have the even tones of a renderer. Photographs are too dark or burnt out, lit from
 one side, tinted or nearly grey, and shadows fall across them.

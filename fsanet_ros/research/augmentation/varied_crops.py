@@ -31,8 +31,8 @@ class Augmentation:
     clockwise or not. ``dark_share``: of
     pictures in a tenth to half of the light, with the noise of it. ``infrared_share``: of pictures
     as a camera with a lamp of its own takes them in the dark. ``thing_share``: of faces onto which
-    a mask, glasses, a hat or a hand is drawn (drawn_things). ``tone_share``: of pictures in the tones
-    of another photograph (tones).
+    a mask, glasses, a hat or a hand is drawn (drawn_things). ``tone_share``: of pictures in the
+    tones of another photograph (tones).
     ``cover_share``: of faces of which the lower half (a mask, a scarf) or a part anywhere (a hand,
     a cup, glasses) is covered. ``blur_sigma_max`` is in pixels of the crop.
     """
