@@ -363,11 +363,11 @@ def test_whom_a_whole_image_shows_too_small_is_not_lost_when_images_come_rarely(
 def test_how_a_face_is_turned_is_asked_seldom_once_it_is_certain(blobs, follower):
     image = scene((100, 100, 60))
     asked_s = []
-    for i in range(12 * 10):
+    for i in range(18 * 10):
         blobs.sizes.clear()
         follower.find(blobs, image, i / 10)
         asked_s += [i / 10] * blobs.sizes.count(TURNED)
-    assert asked_s == pytest.approx([0.1, 1.1, 6.1, 11.1], abs=0.11)
+    assert asked_s == pytest.approx([0.1, 1.1, 6.1, 16.1], abs=0.11)
 
 
 class Fading(Blobs):
