@@ -26,6 +26,12 @@ def test_a_turn_that_holds_is_asked_for_ever_more_rarely_up_to_20_s():
     assert asked == [0, 1, 6, 16, 36, 56, 76, 96]
 
 
+def test_a_face_that_stays_for_a_day_is_still_asked():
+    known = Known(FACE, 0.0, 0.0, agreed=5000)
+    assert not known.asked_to_turn(10.0).turn_is_due(29.9)
+    assert known.asked_to_turn(10.0).turn_is_due(30.1)
+
+
 def test_a_score_that_falls_asks_after_a_second():
     _, known = asked_at(Known(FACE, 0.0, 0.0), range(40))
     fallen = replace(FACE, score=0.75)

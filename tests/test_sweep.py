@@ -141,6 +141,17 @@ def test_a_pause_is_no_reason_to_search_again_what_has_not_changed():
     assert windows_from(3.0) > 50, 'a recording that starts again'
 
 
+def test_a_scene_that_stands_still_for_days_is_still_looked_at():
+    sweep, cells = Sweep(), cells_of(np.full((240, 320, 3), 90, np.uint8))
+    settings = SweepSettings(smallest_face_px=40.0)
+    windows = len(sweep_windows(320, 240, settings))
+    searched = [
+        len(sweep.next_windows((320, 240), 50.0 * i, lambda: cells, settings))
+        for i in range(1200 * windows)
+    ]
+    assert sum(searched[-10 * windows :]) >= windows
+
+
 def test_known_faces_that_move_keep_no_window_from_coming_to_rest():
     sweep, looks = Sweep(), []
     for i in range(30 * RATE_HZ):

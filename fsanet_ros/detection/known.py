@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from fsanet_ros.detection.pauses import doubled_s
 from fsanet_ros.detection.places import NEAR_REACH, REACH
 from fsanet_ros.types import Box, Face, Square
 
@@ -90,7 +91,7 @@ class Known:
         """Whether its best turn is to be asked for."""
         wait_s = _TURN_S
         if self.agreed >= _AGREED and self.face.score >= self.turned_score - _FALLEN_SCORE:
-            wait_s = min(_AGREED_TURN_S * 2.0 ** (self.agreed - _AGREED), _LONGEST_TURN_S)
+            wait_s = doubled_s(_AGREED_TURN_S, self.agreed - _AGREED, _LONGEST_TURN_S)
         return not 0.0 <= time_s - self.turned_s < wait_s
 
     def asked_to_turn(self, time_s: float) -> Known:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fsanet_ros.detection.changes import CELL_PX, LOOKS, Cells, has_changed
+from fsanet_ros.detection.pauses import doubled_s
 from fsanet_ros.detection.windows import Window
 from fsanet_ros.types import Square
 
@@ -179,7 +180,7 @@ class _Turn:
             self._looks = 0
         if self._looks < LOOKS:
             return False
-        wait_s = min(SETTLED_S * 2.0 ** (self._looks - LOOKS), _LONGEST_S)
+        wait_s = doubled_s(SETTLED_S, self._looks - LOOKS, _LONGEST_S)
         return time_s - self._time_s < wait_s
 
     def take(self, cells: Cells, time_s: float, width: int, height: int) -> Window:

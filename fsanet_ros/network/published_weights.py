@@ -143,9 +143,10 @@ def _fuse(weights: Sequence[str | Path], name: str, folder: Path, mean: Mean) ->
     if mean != 'weights':
         return _write(Fusion(members, mean), description, folder)
     try:
-        return _write(mean_weights(members), description, folder)
+        network = mean_weights(members)
     except ValueError as error:
         raise WeightsError(str(error)) from error
+    return _write(network, description, folder)
 
 
 def _write(network: Network, description: Description, folder: Path) -> Imported:

@@ -21,6 +21,7 @@ def vary_tone(crop: Image, rng: np.random.Generator) -> Image:
     Return a crop in the tones of another photograph.
 
     :param crop: uint8 [s, s, 3] BGR; it is not changed
+    :returns: uint8 [s, s, 3]
     """
     light = crop.astype(np.float32) * np.float32(1 / 255)
     if rng.random() < 0.35:
